@@ -1,0 +1,141 @@
+package journal
+
+import "time"
+
+// BreakerChanged tells that a breaker changed its state.
+type BreakerChanged struct {
+	Breaker    string `json:"breaker"`
+	From       string `json:"from"`
+	To         string `json:"to"`
+	Generation uint64 `json:"generation"` // of the breaker's state, counted up at each change
+	Reason     string `json:"reason"`
+	Values     Values `json:"values,omitempty"`        // what the decision was made from
+	Until      int64  `json:"until_unix_ns,omitempty"` // when an open breaker lets a probe through
+}
+
+// Quarantined tells that the actor was cut off from its callers.
+type Quarantined struct {
+	For    time.Duration `json:"for_ns,omitempty"` // 0: until released
+	Share  Number        `json:"share"`            // of its group that is now quarantined, 0..1
+	Reason string        `json:"reason"`
+	Rule   string        `json:"rule,omitempty"`
+}
+
+// Released tells that the actor left quarantine.
+type Released struct {
+	Reason string `json:"reason"`
+}
+
+// HealthChanged tells that a health level changed.
+type HealthChanged struct {
+	Score Number `json:"score"` // 0..1
+	From  string `json:"from"`
+	To    string `json:"to"`
+}
+
+// EmergencyChanged tells that emergency mode was entered or left.
+type EmergencyChanged struct {
+	On  bool   `json:"on"`
+	Why string `json:"why"`
+}
+
+// Probe is the result of a health check that differs from the one before.
+type Probe struct {
+	Healthy bool          `json:"healthy"`
+	Why     string        `json:"why,omitempty"`
+	Took    time.Duration `json:"took_ns,omitempty"`
+}
+
+// Call is one guarded call, recorded when the topology asks for it.
+type Call struct {
+	From     string        `json:"from,omitempty"`
+	Breaker  string        `json:"breaker,omitempty"`
+	Outcome  string        `json:"outcome"` // success, failure, rejected or fallback
+	Class    string        `json:"class,omitempty"`
+	Duration time.Duration `json:"duration_ns"`
+	Attempt  int           `json:"attempt,omitempty"` // of its retries, from 1
+}
+
+// RuleFired tells that a steering rule's condition held long enough.
+type RuleFired struct {
+	Rule    string   `json:"rule"`
+	Subject string   `json:"subject,omitempty"`
+	Values  Values   `json:"values,omitempty"` // what the condition read
+	Actions []string `json:"actions,omitempty"`
+}
+
+// RuleCleared tells that a rule that had fired no longer holds.
+type RuleCleared struct {
+	Rule    string `json:"rule"`
+	Subject string `json:"subject,omitempty"`
+	Values  Values `json:"values,omitempty"`
+}
+
+// RuleFailed tells that a rule could not be evaluated.
+type RuleFailed struct {
+	Rule    string `json:"rule"`
+	Subject string `json:"subject,omitempty"`
+	Error   string `json:"error"`
+}
+
+// ActionDone tells what became of a steering action.
+type ActionDone struct {
+	Verb   string `json:"verb"`
+	Target string `json:"target"`
+	By     string `json:"by,omitempty"` // a rule or an operator
+	Reason string `json:"reason,omitempty"`
+	Result string `json:"result"` // done, or why not
+}
+
+// Commanded tells what an operator asked for.
+type Commanded struct {
+	Verb   string `json:"verb"`
+	Target string `json:"target"`
+	Who    string `json:"who,omitempty"`
+	Why    string `json:"why,omitempty"`
+	Args   Values `json:"args,omitempty"`
+}
+
+// Sample is one observation of the actor or, without an actor, the system.
+type Sample struct {
+	Values map[string]Number `json:"values"`
+}
+
+// Type returns TypeBreakerChanged.
+func (BreakerChanged) Type() Type { return TypeBreakerChanged }
+
+// Type returns TypeQuarantined.
+func (Quarantined) Type() Type { return TypeQuarantined }
+
+// Type returns TypeReleased.
+func (Released) Type() Type { return TypeReleased }
+
+// Type returns TypeHealthChanged.
+func (HealthChanged) Type() Type { return TypeHealthChanged }
+
+// Type returns TypeEmergencyChanged.
+func (EmergencyChanged) Type() Type { return TypeEmergencyChanged }
+
+// Type returns TypeProbe.
+func (Probe) Type() Type { return TypeProbe }
+
+// Type returns TypeCall.
+func (Call) Type() Type { return TypeCall }
+
+// Type returns TypeRuleFired.
+func (RuleFired) Type() Type { return TypeRuleFired }
+
+// Type returns TypeRuleCleared.
+func (RuleCleared) Type() Type { return TypeRuleCleared }
+
+// Type returns TypeRuleFailed.
+func (RuleFailed) Type() Type { return TypeRuleFailed }
+
+// Type returns TypeActionDone.
+func (ActionDone) Type() Type { return TypeActionDone }
+
+// Type returns TypeCommanded.
+func (Commanded) Type() Type { return TypeCommanded }
+
+// Type returns TypeSample.
+func (Sample) Type() Type { return TypeSample }

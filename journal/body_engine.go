@@ -1,0 +1,105 @@
+package journal
+
+import "time"
+
+// EngineStarted is the first event of an engine's run.
+type EngineStarted struct {
+	Name       string `json:"name"`       // of the topology
+	Generation uint64 `json:"generation"` // of the plan
+	Digest     string `json:"digest"`     // of the plan, hex
+	PID        int    `json:"pid"`
+	Version    string `json:"version"` // of the program
+}
+
+// EngineStopped is the last event of an orderly run.
+type EngineStopped struct {
+	Reason string `json:"reason"`
+	Code   int    `json:"code"` // exit code
+}
+
+// Gap stands for events that were dropped because the journal's buffer was full.
+type Gap struct {
+	From    int64  `json:"from_unix_ns"` // time of the first event dropped
+	To      int64  `json:"to_unix_ns"`   // time of the last event dropped
+	Dropped uint64 `json:"dropped"`      // how many
+}
+
+// JournalRecovered tells that the journal was not closed properly and that
+// opening it cut off an unfinished write. No event that had been acknowledged
+// as durable was in it.
+type JournalRecovered struct {
+	Segment uint64 `json:"segment"`
+	Offset  int64  `json:"offset"` // where the segment was cut
+	Bytes   int64  `json:"bytes"`  // how many bytes were cut off
+	Reason  string `json:"reason"`
+}
+
+// Checkpoint gives a moment a name.
+type Checkpoint struct {
+	Name string `json:"name"`
+	Who  string `json:"who,omitempty"`
+}
+
+// Logged is a line of text from an actor: a process's output or a script's log.
+type Logged struct {
+	Level  string `json:"level"` // debug, info, warn or error
+	Text   string `json:"text"`
+	Fields Values `json:"fields,omitempty"`
+}
+
+// Input is one input of the Machine in its own binary codec, kept for replay.
+type Input struct {
+	Data []byte
+}
+
+// Change is one difference between two plans.
+type Change struct {
+	Class string `json:"class"` // hot, drain, restart, recreate, create or destroy
+	Path  string `json:"path"`
+	From  string `json:"from,omitempty"`
+	To    string `json:"to,omitempty"`
+}
+
+// ReloadCommitted tells that a new generation is in force.
+type ReloadCommitted struct {
+	Generation uint64        `json:"generation"`
+	Digest     string        `json:"digest"`
+	Changes    []Change      `json:"changes,omitempty"`
+	Who        string        `json:"who,omitempty"`
+	Why        string        `json:"why,omitempty"`
+	Took       time.Duration `json:"took_ns"`
+}
+
+// ReloadRejected tells that a new configuration was refused and nothing changed.
+type ReloadRejected struct {
+	Hash        string   `json:"hash"` // of the refused bytes, hex
+	Diagnostics []string `json:"diagnostics"`
+	Who         string   `json:"who,omitempty"`
+}
+
+// Type returns TypeEngineStarted.
+func (EngineStarted) Type() Type { return TypeEngineStarted }
+
+// Type returns TypeEngineStopped.
+func (EngineStopped) Type() Type { return TypeEngineStopped }
+
+// Type returns TypeGap.
+func (Gap) Type() Type { return TypeGap }
+
+// Type returns TypeJournalRecovered.
+func (JournalRecovered) Type() Type { return TypeJournalRecovered }
+
+// Type returns TypeCheckpoint.
+func (Checkpoint) Type() Type { return TypeCheckpoint }
+
+// Type returns TypeLogged.
+func (Logged) Type() Type { return TypeLogged }
+
+// Type returns TypeInput.
+func (Input) Type() Type { return TypeInput }
+
+// Type returns TypeReloadCommitted.
+func (ReloadCommitted) Type() Type { return TypeReloadCommitted }
+
+// Type returns TypeReloadRejected.
+func (ReloadRejected) Type() Type { return TypeReloadRejected }
