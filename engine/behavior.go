@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
+)
+
+// ID is an actor's number in one run of the engine. The Machine hands them out in plan order and never uses one twice,
+// so an ID from before a reload still means the same actor or nobody. 0 is nobody.
+type ID uint32
+
+// Epoch counts an actor's incarnations from 1. What carries an older epoch than the actor's own is void.
+type Epoch uint32
+
+// Ref is where a message goes: an actor or a replica group, through the guard of an edge when Edge is set. Comparable.
+type Ref struct {
+	ID   ID     // of the actor or group; 0 is nobody
+	Edge uint32 // index of the edge guard to pass first; 0 is none
+}
+
+// Msg is one message. Payload is JSON-like (map[string]any, []any, string, float64, bool, nil) where it may reach
+// scripts, processes, upstreams or expressions; between Go actors it may be any value, which nobody changes after sending.
+type Msg struct {
+	Type    string
+	Payload any
+}
+
+// Meta is what a message carries beside its content.
+type Meta struct {
+	Correlation string // the incident or request that this message belongs to, at most 64 bytes
+	Causation   uint64 // sequence number of the event that caused it; 0 is none
+	From        string // path of the sender; "" is outside
+	Key         string // for keyed limits, breakers and hash routing
+	Priority    int    // 0..9, 5 is usual
+	Idempotent  bool
+	Probe       bool          // a health probe: passes quarantine
+	Attempt     int           // from 1
+	Deadline    time.Duration // engine time by which an answer is useful; 0 is none
+}
+
+// Behavior is what an actor does with messages; a new value per incarnation, written once for the live and the simulated
+// runtime. Handle runs for one message at a time unless the actor's concurrency says otherwise.
+//
+// An error that Handle returns is a failure: the supervisor decides, by the error, whether the incarnation goes on
+// (resume), is replaced (restart), stops, or the failure goes up (escalate). The asker gets the error as its answer. To
+// refuse one request without failing, answer with ctx.Fail.
+type Behavior interface {
+	Handle(ctx Context, m Msg) error
+}
+
+// Initer is a Behavior with work to do before its first message. Init may block; until it returns the next sibling does
+// not start. An error is a failed start.
+type Initer interface {
+	Init(ctx Context) error
+}
+
+// Runner is a Behavior that owns something outside the engine: a process, a pool of connections. Start is called once,
+// before Init, and must return soon; life stays valid until Stop has returned. Stop ends what Start began: gracefully
+// until ctx is done, then by force, and returns when nothing is left.
+type Runner interface {
+	Start(life Life) error
+	Stop(ctx context.Context) error
+}
+
+// Life is how a Runner tells the engine what becomes of it. Safe for concurrent use; calls after Stop returned do nothing.
+type Life interface {
+	// Exited says that the incarnation has ended by itself: a normal end when failure is nil.
+	Exited(failure *Failure)
+	// Emit adds an event about this actor to the stream.
+	Emit(body journal.Body)
+	// Healthy reports a change seen by a health check; then says what an unhealthy actor causes (report, open, restart).
+	Healthy(ok bool, why string)
+	// Path is the actor's path, Now the engine's time.
+	Path() string
+	Now() time.Duration
+}
+
+// Proxy is a Behavior that can pass a raw HTTP exchange through. ServeProxy writes the answer and returns a non-nil
+// error, with nothing written, when no answer came: the guard may then try again or fall back.
+type Proxy interface {
+	ServeProxy(w http.ResponseWriter, r *http.Request) error
+}
+
+// Stateful is a Behavior whose state can be looked at and replaced between messages. State values are JSON-like.
+type Stateful interface {
+	State() any
+	SetState(state any) error
+}
+
+// Context is all that a behaviour may touch. It belongs to one incarnation and one message, and only to the goroutine
+// that runs the handler, until the handler returns.
+type Context interface {
+	Self() Ref
+	Path() string
+	Incarnation() Epoch
+	Actor() *plan.Actor // the definition in the generation this message is pinned to
+	Plan() *plan.Plan   // that generation
+	Meta() Meta
+	Now() time.Duration           // since the engine's start; constant within a segment (between blocking calls)
+	Rand() uint64                 // the actor's own seeded stream
+	Ref(name string) (Ref, error) // by path, or by name where unique; "caller->callee" names a guarded edge
+
+	Tell(to Ref, m Msg) error // never blocks longer than the receiver's overflow policy says
+	Reply(payload any) bool   // first answer wins; false when nobody waits any more
+	Fail(err *Error) bool     // answers with an error without failing the actor
+	After(d time.Duration, m Msg) (cancel func() bool)
+	Emit(body journal.Body)
+
+	Ask(to Ref, m Msg, timeout time.Duration) (any, error) // may block: ends a segment; 0 is the guard's timeout
+	AskAll(to []Ref, m []Msg, timeout time.Duration) ([]any, []error)
+	Sleep(d time.Duration) error
+	// Call runs fn outside the engine's time: the one door to I/O. In simulation the world model answers instead.
+	Call(timeout time.Duration, fn func(context.Context) (any, error)) (any, error)
+	Stop() // a normal stop of this actor after this message
+	Stopping() bool
+}
+
+// Factory makes the behaviour of one incarnation.
+type Factory func(a *plan.Actor, p *plan.Plan) (Behavior, error)

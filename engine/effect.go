@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
+)
+
+// Effect is one thing the Machine wants done. The set is closed. Effects are carried out in order; none is optional.
+type Effect interface{ effect() }
+
+// TimerID numbers a timer of the Machine; a number is used once.
+type TimerID uint64
+
+// The effects of the Machine.
+type (
+	// Create makes an actor known under its ID, before its first Start. Its mailbox takes messages from now on.
+	Create struct {
+		ID   ID
+		Path string
+	}
+	// Start begins an incarnation; Started, Failed or Exited will answer.
+	Start struct {
+		ID    ID
+		Epoch Epoch
+		Why   string // boot, restart, reload, scale, operator
+	}
+	// Continue lets an incarnation that reported Failed go on with its next message; the one it failed on is dropped.
+	Continue struct {
+		ID    ID
+		Epoch Epoch
+	}
+	// Stop ends an incarnation: drain, then cancel, then fence. Stopped will answer.
+	Stop struct {
+		ID          ID
+		Epoch       Epoch
+		Drain, Kill time.Duration
+		Why         string
+	}
+	// Remove forgets an actor: what its mailbox holds becomes dead letters.
+	Remove struct {
+		ID  ID
+		Why string
+	}
+	// SetTimer asks for Due at an engine time.
+	SetTimer struct {
+		Timer TimerID
+		At    time.Duration
+	}
+	// CancelTimer takes a SetTimer back.
+	CancelTimer struct{ Timer TimerID }
+	// Pause keeps an actor from taking messages; they wait.
+	Pause struct {
+		ID ID
+		On bool
+	}
+	// Quarantine lets only probes through to an actor.
+	Quarantine struct {
+		ID ID
+		On bool
+	}
+	// Force overrides breakers: mode is forced_open, forced_closed, disabled, shadow, normal or reset.
+	Force struct {
+		Breaker string
+		Mode    string
+	}
+	// Inject puts a message into an actor's mailbox.
+	Inject struct {
+		ID      ID
+		Message Msg
+	}
+	// SetState replaces an actor's state between messages.
+	SetState struct {
+		ID    ID
+		State any
+	}
+	// EmergencyMode admits only what the plan's emergency.admit lets pass.
+	EmergencyMode struct{ On bool }
+	// Webhook posts a body; failures are only reported.
+	Webhook struct {
+		URL  string
+		Body any
+	}
+	// Swap makes a plan the running generation.
+	Swap struct {
+		Plan       *plan.Plan
+		Generation uint64
+	}
+	// Emit adds to the event stream what has been decided. Actor is a path, "" for the system.
+	Emit struct {
+		Actor string
+		Body  journal.Body
+	}
+	// Answered is the verdict on a Commanded input with that number; "" is done.
+	Answered struct {
+		Number uint64
+		Error  string
+	}
+	// Ended says that everything has stopped: 0 after a Shutdown, 70 when the root gave up.
+	Ended struct {
+		Code int
+		Why  string
+	}
+)
+
+func (Create) effect()        {}
+func (Start) effect()         {}
+func (Continue) effect()      {}
+func (Stop) effect()          {}
+func (Remove) effect()        {}
+func (SetTimer) effect()      {}
+func (CancelTimer) effect()   {}
+func (Pause) effect()         {}
+func (Quarantine) effect()    {}
+func (Force) effect()         {}
+func (Inject) effect()        {}
+func (SetState) effect()      {}
+func (EmergencyMode) effect() {}
+func (Webhook) effect()       {}
+func (Swap) effect()          {}
+func (Emit) effect()          {}
+func (Answered) effect()      {}
+func (Ended) effect()         {}

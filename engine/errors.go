@@ -1,0 +1,47 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The kinds of error that the engine itself produces. A callee may answer with a kind of its own.
+const (
+	KindTimeout     = "timeout"      // no answer in time
+	KindCrash       = "crash"        // the callee failed while it had the message
+	KindRefused     = "refused"      // shed before delivery: quarantine, limit, open breaker, full mailbox, no replica
+	KindUnreachable = "unreachable"  // not running, connection refused or lost
+	KindStatus      = "status"       // an HTTP answer that counts as a failure
+	KindConsensus   = "no_consensus" // members did not agree
+	KindCanceled    = "canceled"     // the asker went away
+	KindExpression  = "expression"   // an expression could not be evaluated
+	KindStart       = "start"        // an incarnation did not come up
+	KindExit        = "exit"         // a process ended
+	KindInvalid     = "invalid"      // the message was not understood
+)
+
+// Error is how a call fails. The zero Kind is no error.
+type Error struct {
+	Kind    string
+	Message string
+	By      string // path of the actor or name of the guard that produced it
+	Status  int    // HTTP status, 0 without HTTP
+	// Delivered is false when the callee certainly never got the message: retrying is then safe.
+	Delivered bool
+}
+
+// Error gives kind, message and source.
+func (e *Error) Error() string {
+	if e.By == "" {
+		return fmt.Sprintf("%s: %s", e.Kind, e.Message)
+	}
+	return fmt.Sprintf("%s by %s: %s", e.Kind, e.By, e.Message)
+}
+
+// Errors that say the waiting is over rather than that something is wrong.
+var (
+	// ErrStopped is returned by blocking calls of a Context when the incarnation must end: return at once.
+	ErrStopped = errors.New("the actor is stopping")
+	// ErrUnknownActor is returned for a name or path that the running plan does not have.
+	ErrUnknownActor = errors.New("unknown actor")
+)

@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/rules"
+)
+
+// Input is one thing that happened, told to the Machine. The set is closed.
+type Input interface{ input() }
+
+// Cause ties what happens to what made it happen.
+type Cause struct {
+	Correlation string // the incident or request
+	Seq         uint64 // sequence number of the causing event in the journal; 0 is none
+}
+
+// The inputs of the Machine.
+type (
+	// Boot starts the plan. It is the first input, once.
+	Boot struct {
+		Plan *plan.Plan
+		Seed uint64
+	}
+	// Started says that an incarnation is up and ready.
+	Started struct {
+		ID    ID
+		Epoch Epoch
+	}
+	// Failed says that a running incarnation failed on a message and waits for Continue, Stop or Start of the next one.
+	Failed struct {
+		ID      ID
+		Epoch   Epoch
+		Failure Failure
+	}
+	// Exited says that an incarnation is gone by itself: normally when Failure is nil, else by it (Starting: it never came up).
+	Exited struct {
+		ID      ID
+		Epoch   Epoch
+		Failure *Failure
+	}
+	// Stopped answers a Stop effect: nothing of the incarnation is left, unless Leaked.
+	Stopped struct {
+		ID     ID
+		Epoch  Epoch
+		Leaked bool
+	}
+	// Due says that the timer set under this number has come.
+	Due struct{ Timer TimerID }
+	// BreakerChanged reports a transition that a breaker made on its own, in generation order.
+	BreakerChanged struct {
+		Breaker    string
+		From, To   string
+		Generation uint64
+		Reason     string
+		Until      time.Duration // engine time; 0 when not open
+	}
+	// Probed reports a health check's change.
+	Probed struct {
+		ID      ID
+		Epoch   Epoch
+		Healthy bool
+		Why     string
+	}
+	// Sampled feeds measurements: the rules, health and emergency are decided on them.
+	Sampled struct {
+		Actors   []rules.Actor   // by path; only those that changed since the last sample
+		Breakers []rules.Breaker // by name; only those that changed
+		System   rules.System
+		Node     rules.Node
+	}
+	// Commanded is an operator's or program's wish.
+	Commanded struct {
+		Number uint64 // echoed in the Answered effect; 0: nobody waits
+		Action Steer
+		By     string // who
+	}
+	// Reloaded commits a new plan.
+	Reloaded struct {
+		Plan       *plan.Plan
+		Generation uint64
+		By, Why    string
+	}
+	// Shutdown stops everything in reverse start order.
+	Shutdown struct{ Why string }
+)
+
+// Steer is one steering action with its target settled: a path or glob, and built values.
+type Steer struct {
+	Verb     string
+	Target   string
+	For      time.Duration
+	MaxShare float64
+	Message  string
+	Payload  any
+	Text     string
+	Level    string
+	Count    int
+	Reason   string
+}
+
+func (Boot) input()           {}
+func (Started) input()        {}
+func (Failed) input()         {}
+func (Exited) input()         {}
+func (Stopped) input()        {}
+func (Due) input()            {}
+func (BreakerChanged) input() {}
+func (Probed) input()         {}
+func (Sampled) input()        {}
+func (Commanded) input()      {}
+func (Reloaded) input()       {}
+func (Shutdown) input()       {}
