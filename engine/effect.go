@@ -7,7 +7,9 @@ import (
 	"github.com/lukhasai/lukhas-run/journal"
 )
 
-// Effect is one thing the Machine wants done. The set is closed. Effects are carried out in order; none is optional.
+// Effect is one thing the Machine wants done: a pointer to one of the structs below. The set is closed. Effects are
+// carried out in order; none is optional. The structs belong to the Machine and are used again by its next Step, so
+// whoever needs a field later copies it; that is what keeps the decision on a failure free of allocations.
 type Effect interface{ effect() }
 
 // TimerID numbers a timer of the Machine; a number is used once.
@@ -16,6 +18,8 @@ type TimerID uint64
 // The effects of the Machine.
 type (
 	// Create makes an actor known under its ID, before its first Start. Its mailbox takes messages from now on.
+	// Supervisors are created too, so that IDs and paths are complete, and that is all: they are the Machine's own
+	// and no Start, Stop or other effect ever names one.
 	Create struct {
 		ID   ID
 		Path string
@@ -24,7 +28,7 @@ type (
 	Start struct {
 		ID    ID
 		Epoch Epoch
-		Why   string // boot, restart, reload, scale, operator
+		Why   string // boot, restart, reload, scale, operator, rule
 	}
 	// Continue lets an incarnation that reported Failed go on with its next message; the one it failed on is dropped.
 	Continue struct {
@@ -87,7 +91,8 @@ type (
 		Plan       *plan.Plan
 		Generation uint64
 	}
-	// Emit adds to the event stream what has been decided. Actor is a path, "" for the system.
+	// Emit adds to the event stream what has been decided. Actor is a path, "" for the system. Body is a pointer to
+	// one of journal's structs and, like the effect, good until the next Step: encode it at once.
 	Emit struct {
 		Actor string
 		Body  journal.Body
@@ -104,21 +109,21 @@ type (
 	}
 )
 
-func (Create) effect()        {}
-func (Start) effect()         {}
-func (Continue) effect()      {}
-func (Stop) effect()          {}
-func (Remove) effect()        {}
-func (SetTimer) effect()      {}
-func (CancelTimer) effect()   {}
-func (Pause) effect()         {}
-func (Quarantine) effect()    {}
-func (Force) effect()         {}
-func (Inject) effect()        {}
-func (SetState) effect()      {}
-func (EmergencyMode) effect() {}
-func (Webhook) effect()       {}
-func (Swap) effect()          {}
-func (Emit) effect()          {}
-func (Answered) effect()      {}
-func (Ended) effect()         {}
+func (*Create) effect()        {}
+func (*Start) effect()         {}
+func (*Continue) effect()      {}
+func (*Stop) effect()          {}
+func (*Remove) effect()        {}
+func (*SetTimer) effect()      {}
+func (*CancelTimer) effect()   {}
+func (*Pause) effect()         {}
+func (*Quarantine) effect()    {}
+func (*Force) effect()         {}
+func (*Inject) effect()        {}
+func (*SetState) effect()      {}
+func (*EmergencyMode) effect() {}
+func (*Webhook) effect()       {}
+func (*Swap) effect()          {}
+func (*Emit) effect()          {}
+func (*Answered) effect()      {}
+func (*Ended) effect()         {}
