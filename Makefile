@@ -1,0 +1,42 @@
+# make test runs everything a change must pass; make help lists the rest.
+GO      ?= go
+BIN     := $(CURDIR)/bin
+TIME    ?= 60s
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help test lint unit race nested fuzz bench chaos build clean
+
+help: ## the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+test: lint unit race nested ## everything: lint, tests, the race detector, nested modules
+
+lint: ## gofmt, go vet, staticcheck, module files
+	@out=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); test -z "$$out" || { echo "gofmt: $$out"; exit 1; }
+	$(GO) vet ./...
+	GOFLAGS=-mod=mod $(GO) run $(STATICCHECK) ./...
+	$(GO) mod verify
+
+unit: ## all tests of the module
+	$(GO) test -timeout 8m ./...
+
+race: ## the rooms with goroutines, under the race detector
+	$(GO) test -race -short -timeout 8m ./breaker/... ./internal/... ./journal/... ./engine/...
+
+nested: ## comparisons with peers, in modules of their own
+	@for dir in tests/peers; do if [ -f $$dir/go.mod ]; then (cd $$dir && $(GO) vet ./... && $(GO) test -timeout 5m ./...) || exit 1; fi; done
+
+fuzz: ## every fuzz target for TIME each (60s)
+	@for file in $$(grep -rl --include='*_test.go' '^func Fuzz' . ); do \
+	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do \
+	    echo "$$file $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(TIME) $$(dirname $$file) || exit 1; \
+	  done; done
+
+bench: ## the headline numbers beside their peers
+	cd tests/bench && $(GO) test -run '^$$' -bench . -benchtime 300ms -timeout 20m ./...
+
+build: ## the binary, in bin/
+	$(GO) build -o $(BIN)/lukhas-run ./cmd/lukhas-run
+
+clean: ## what builds and runs leave behind
+	rm -rf $(BIN) data
