@@ -80,7 +80,10 @@ type Life interface {
 }
 
 // Proxy is a Behavior that can pass a raw HTTP exchange through. ServeProxy writes the answer and returns a non-nil
-// error, with nothing written, when no answer came: the guard may then try again or fall back.
+// error, with nothing written, when no answer came or when the context's Judge gave the answer up: the guard may then try
+// again or fall back. An answer that breaks off after its headers were written panics with http.ErrAbortHandler, so that
+// the client's connection breaks too: callers record a failure and let the panic pass. A second try sends the body that
+// r.GetBody gives.
 type Proxy interface {
 	ServeProxy(w http.ResponseWriter, r *http.Request) error
 }

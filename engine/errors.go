@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -45,3 +46,21 @@ var (
 	// ErrUnknownActor is returned for a name or path that the running plan does not have.
 	ErrUnknownActor = errors.New("unknown actor")
 )
+
+// ErrorOf is err as an *Error: itself where it is or wraps one, canceled or timeout for a context's end, a delivered crash
+// for anything else. It is nil for nil. By fills an Error made here.
+func ErrorOf(err error, by string) *Error {
+	var own *Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &own):
+		return own
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Kind: KindTimeout, Message: "no answer in time", By: by, Delivered: true}
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrStopped):
+		return &Error{Kind: KindCanceled, Message: err.Error(), By: by, Delivered: true}
+	default:
+		return &Error{Kind: KindCrash, Message: err.Error(), By: by, Delivered: true}
+	}
+}

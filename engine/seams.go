@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// The interfaces here are optional: a runtime asks a Behavior, or a behaviour its Context, whether it has them.
+
+// Usage is what an actor takes of the machine outside the engine.
+type Usage struct {
+	CPU    time.Duration // user and system time so far
+	Memory int64         // resident bytes now
+}
+
+// Metered is a Behavior whose use of the machine can be measured. Usage is safe for concurrent use and false when there
+// is nothing to measure.
+type Metered interface {
+	Usage() (Usage, bool)
+}
+
+// Located is a Behavior that lives somewhere: in a process (pid 0 is none), at an address ("" is none). It may be asked
+// once Start has returned.
+type Located interface {
+	Locate() (pid int, address string)
+}
+
+// Steerer is a Context through which a behaviour asks for steering. The action becomes an input of the Machine, as an
+// operator's does; by says which rule of the behaviour wanted it. It never blocks.
+type Steerer interface {
+	Steer(by string, a Steer)
+}
+
+// Judge is told the status and headers of a proxied answer before anything is written, once for each ServeProxy that got
+// an answer. Nil lets the answer through; an error gives it up, and ServeProxy returns that error with nothing written.
+type Judge func(status int, header http.Header) error
+
+type judgeKey struct{}
+
+// WithJudge makes j the judge of the proxied exchange that runs under the context.
+func WithJudge(ctx context.Context, j Judge) context.Context {
+	return context.WithValue(ctx, judgeKey{}, j)
+}
+
+// JudgeOf is the context's judge, nil when it has none.
+func JudgeOf(ctx context.Context) Judge {
+	j, _ := ctx.Value(judgeKey{}).(Judge)
+	return j
+}
