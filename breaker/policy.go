@@ -39,7 +39,7 @@ type Policy struct {
 	// Latency keeps a histogram of latencies over the window even if no trigger needs one. It costs memory and the
 	// lock on each success.
 	Latency bool
-	// Compat behaves as resilience4j does: half-open judged by the rates over exactly HalfOpen.Probes calls,
+	// Compat behaves as resilience4j does: half-open judged by the rates over HalfOpen.Probes calls (fewer if MinCalls is less),
 	// evaluation only when an outcome is recorded, open left only when a permit is asked for, no leases, ramp, growth
 	// of the open time or jitter.
 	Compat bool
@@ -181,8 +181,8 @@ func (p Policy) checkOpen() error {
 	switch {
 	case o.For < 0:
 		return invalid("open.for", o.For, "more than 0")
-	case o.Factor != 0 && !(o.Factor >= 1 && o.Factor <= 1000):
-		return invalid("open.factor", o.Factor, "1 to 1000")
+	case o.Factor != 0 && !(o.Factor >= 1 && o.Factor <= maxFactor):
+		return invalid("open.factor", o.Factor, fmt.Sprintf("1 to %d", maxFactor))
 	case o.Max < 0 || o.Max > 0 && o.Max < o.For:
 		return invalid("open.max", o.Max, "0 (no cap) or at least open.for")
 	case !ratio(o.Jitter):
@@ -202,6 +202,8 @@ func (p Policy) checkHalfOpen() error {
 		return invalid("half_open.lease", h.Lease, "0 or more")
 	case h.Judge > JudgeRates:
 		return invalid("half_open.judge", h.Judge, "one of the Judge constants")
+	case (h.Judge == JudgeRates || p.Compat) && p.Trip.ErrorRate == 0 && p.Trip.Slow.Rate == 0:
+		return invalid("half_open.judge", "rates", "trip.error_rate or trip.slow_calls to judge by")
 	}
 	return nil
 }

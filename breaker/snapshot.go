@@ -10,15 +10,16 @@ type Snapshot struct {
 	Generation uint64
 	// Since is when the state began; Until when it ends by itself, or Never.
 	Since, Until int64
-	// Calls, Failures, Slow and Ignored are those in the window; in half-open judged by rates, those of the probes.
+	// Calls, Failures, Slow and Ignored are those in the window; while probes
+	// are judged by rates, and after they reopened the breaker, those of the probes.
 	Calls, Failures, Slow, Ignored int
 	ErrorRate, SlowRate            float64
 	// Consecutive is the number of failures since the last success.
 	Consecutive int
 	// InFlight is the number of admitted calls not done yet: of probes in half-open; of all calls if a trigger needs it.
 	InFlight int
-	// Opens is the number of openings since the breaker was made; InARow those since it last closed.
-	Opens, InARow int
+	// InARow is the number of openings since the breaker last closed.
+	InARow int
 	// Latency is zero unless the policy keeps it.
 	Latency Latency
 	Totals  Totals
@@ -29,6 +30,8 @@ type Totals struct {
 	Successes, Failures, Slow, Ignored uint64
 	// Rejected are the calls refused.
 	Rejected uint64
+	// Opens are the openings.
+	Opens uint64
 	// Late are the calls that ended in a later generation than they began; they decide nothing.
 	Late uint64
 	// Dropped are the transitions no listener was told, because it was too slow.

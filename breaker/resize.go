@@ -1,0 +1,77 @@
+package breaker
+
+// A window that a reload resizes keeps its newest calls. A bucket goes where its beginning falls, so that no call
+// counts for longer than the new span; the newest bucket always stays.
+
+func (t *timeRing) adopt(old window, now int64) {
+	t.head = floorDiv(now, t.width)
+	oldest := t.head - int64(len(t.buckets)) + 1
+	newest := Never
+	if from, ok := old.(*timeRing); ok {
+		newest = from.head * from.width
+	}
+	old.each(func(since int64, c counts, ignored uint32) {
+		number := t.head
+		if since != Never && since != newest {
+			number = min(floorDiv(since, t.width), t.head)
+		}
+		if number < oldest {
+			return
+		}
+		t.merge(t.slot(number), c, ignored)
+	})
+	t.adoptDetail(old, oldest)
+}
+
+func (t *timeRing) merge(at int, c counts, ignored uint32) {
+	b := &t.buckets[at]
+	t.room(b, uint64(c.calls))
+	b.calls += c.calls
+	b.failures += c.failures
+	b.slow += c.slow
+	b.ignored += ignored
+	t.total.calls += c.calls
+	t.total.failures += c.failures
+	t.total.slow += c.slow
+}
+
+// adoptDetail keeps latencies and classes where both windows are of time; the steps line up with the buckets.
+func (t *timeRing) adoptDetail(old window, oldest int64) {
+	from, ok := old.(*timeRing)
+	if !ok || t.detail == nil || from.detail == nil {
+		return
+	}
+	for number := from.head - int64(len(from.buckets)) + 1; number <= from.head; number++ {
+		to := t.head
+		if number != from.head {
+			to = min(floorDiv(number*from.width, t.width), t.head)
+		}
+		if to >= oldest {
+			t.detail.merge(t.slot(to), from.detail, from.slot(number))
+		}
+	}
+}
+
+func (c *callRing) adopt(old window, _ int64) {
+	c.left = old.ignored()
+	if from, ok := old.(*callRing); ok {
+		for i := range int(from.total.calls) {
+			s, at := from.call(i)
+			c.add(from.detail.recall(at, s, c.detail))
+		}
+		return
+	}
+	old.each(func(_ int64, run counts, _ uint32) { c.spread(run) })
+}
+
+// spread adds a bucket's calls, whose order nobody knows, evenly mixed; the newest remain if there are too many.
+func (c *callRing) spread(run counts) {
+	for i := range uint64(run.calls) {
+		c.add(sample{failed: dealt(i, run.failures, run.calls), slow: dealt(i, run.slow, run.calls)})
+	}
+}
+
+// dealt reports whether the i-th of n places gets one of k evenly dealt marks.
+func dealt(i uint64, k, n uint32) bool {
+	return (i+1)*uint64(k)/uint64(n) > i*uint64(k)/uint64(n)
+}
