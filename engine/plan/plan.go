@@ -3,8 +3,11 @@
 // A Plan is what the engine runs. The compiler builds one from YAML; an embedder may build one in Go and call Seal.
 // After Seal nothing in it changes, so every goroutine may read it. A reload builds a whole new Plan aside and swaps one pointer.
 //
-// Struct tags give each field its place in the digest and its reload class: `plan:"name,class"`. A field tagged "-" is
-// neither hashed nor compared. Classes are those of Class.
+// Struct tags give each field its place in the digest and its reload class: `plan:"name,class"`. A field without a class
+// has that of the field it stands in. A field tagged "-" is neither hashed nor compared, one with an empty name adds no
+// segment to the path of its leaves. A third part `key` marks the field that names an element of a list: the list is sorted
+// by it, unless the list's own third part says `ordered` (the order matters) or `tree` (it follows from the elements). In a
+// keyed element the field called value takes the element's path.
 package plan
 
 import (
@@ -20,13 +23,13 @@ type Plan struct {
 	Labels []Label `plan:"labels,hot"` // by key
 	Dir    string  `plan:"-"`          // where relative commands start: the spec's directory
 
-	Params   []Param    `plan:"params,hot"`   // by name
-	Messages []Message  `plan:"messages,hot"` // by name
-	Actors   []Actor    `plan:"actors"`       // parents before children, siblings in start order; Actors[0] is the root supervisor
-	Groups   []Group    `plan:"groups"`       // by path
-	Gateway  []Listener `plan:"gateway"`      // by name
-	Rules    []Rule     `plan:"rules"`        // in the author's order
-	Patterns []Pattern  `plan:"patterns"`     // by name
+	Params   []Param    `plan:"params,hot"`        // by name
+	Messages []Message  `plan:"messages,hot"`      // by name
+	Actors   []Actor    `plan:"actors,,tree"`      // parents before children, siblings in start order; Actors[0] is the root supervisor
+	Groups   []Group    `plan:"groups"`            // by path
+	Gateway  []Listener `plan:"gateway"`           // by name
+	Rules    []Rule     `plan:"rules,hot,ordered"` // in the author's order
+	Patterns []Pattern  `plan:"patterns,hot"`      // by name
 
 	Health    *Health    `plan:"health,hot"`
 	Emergency *Emergency `plan:"emergency,hot"`
@@ -34,31 +37,40 @@ type Plan struct {
 	Observe   Observe    `plan:"observe,hot"`
 	Reload    Reload     `plan:"reload,hot"`
 
-	digest Digest         // of all tagged leaves, set by Seal
-	index  map[string]int // actor path -> index in Actors, set by Seal
-	groups map[string]int // group path -> index in Groups, set by Seal
+	Secrets []string `plan:"-"` // texts that are never shown; a change of one is a change all the same
+
+	digest Digest           // of all tagged leaves, set by Seal
+	index  map[string]int   // actor path -> index in Actors, set by Seal
+	groups map[string]int   // group path -> index in Groups, set by Seal
+	names  map[string][]int // name of an actor -> indexes in Actors, set by Seal
 }
 
 // Label is one key and its text.
-type Label struct{ Key, Value string }
+type Label struct {
+	Key   string `plan:"key,,key"`
+	Value string `plan:"value"`
+}
 
 // Param is one named constant that expressions read as params.NAME. Value is a float64 (numbers, ratios, durations in
 // seconds, sizes in bytes), a string or a bool.
 type Param struct {
-	Name  string `plan:"name"`
+	Name  string `plan:"name,,key"`
 	Value any    `plan:"value,hot"`
 }
 
 // Message declares a message type: its fields are type-checked by the compiler.
 type Message struct {
-	Name       string         `plan:"name"`
+	Name       string         `plan:"name,,key"`
 	Fields     []MessageField `plan:"fields,hot"` // by name
 	Reply      []MessageField `plan:"reply,hot"`  // by name
 	Idempotent bool           `plan:"idempotent,hot"`
 }
 
 // MessageField is one declared field; Kind is text, number, bool, list, map or any.
-type MessageField struct{ Name, Kind string }
+type MessageField struct {
+	Name string `plan:"name,,key"`
+	Kind string `plan:"value"`
+}
 
 // Kind is what an actor is.
 type Kind uint8
@@ -76,13 +88,13 @@ const (
 // Actor is one actor, replicas expanded. Exactly one of the kind's parts is set.
 type Actor struct {
 	Name    string `plan:"name"`
-	Path    string `plan:"path"`             // root/workers/resize-1; unique
+	Path    string `plan:"path,,key"`        // root/workers/resize-1; unique
 	Parent  int    `plan:"-"`                // index in Plan.Actors; -1 for the root
 	Group   string `plan:"group,recreate"`   // path of the replica group; "" when the actor is not a replica
 	Replica int    `plan:"replica,recreate"` // from 0 within the group
 	Kind    Kind   `plan:"kind,recreate"`
-	Place   string `plan:"-"`              // file:line:col where it is defined, for messages
-	Order   int    `plan:"order,recreate"` // position among its siblings, from 0; replicas of one group share it
+	Place   string `plan:"-"`         // file:line:col where it is defined, for messages
+	Order   int    `plan:"order,hot"` // position among its siblings, from 0; replicas of one group share it
 
 	Labels      []Label  `plan:"labels,hot"`
 	Concurrency int      `plan:"concurrency,restart_actor"` // handlers at once; 0 is without bound (process, upstream)
@@ -109,7 +121,7 @@ type Actor struct {
 // Group is a set of replicas that callers reach under one name.
 type Group struct {
 	Name    string   `plan:"name"`
-	Path    string   `plan:"path"`
+	Path    string   `plan:"path,,key"`
 	Members []string `plan:"members,start"` // paths, by replica number
 	Route   Route    `plan:"route,hot"`
 	Guard   *Guard   `plan:"guard,hot"`
@@ -211,7 +223,7 @@ type Persist struct {
 
 // Metric is a number an actor reports under a name.
 type Metric struct {
-	Name  string         `plan:"name"`
+	Name  string         `plan:"name,,key"`
 	Value *rules.Program `plan:"value"`
 }
 
@@ -229,7 +241,7 @@ type ProcessSpec struct {
 
 // EnvVar is one variable of a process's environment; a Secret one is never shown.
 type EnvVar struct {
-	Name   string `plan:"name"`
+	Name   string `plan:"name,,key"`
 	Value  string `plan:"value"`
 	Secret bool   `plan:"secret"`
 }
@@ -242,7 +254,7 @@ type UpstreamSpec struct {
 
 // Operation turns a message into a request and its response into a reply. Without one: POST /MESSAGE, JSON both ways.
 type Operation struct {
-	Message string          `plan:"message"`
+	Message string          `plan:"message,,key"`
 	Method  string          `plan:"method"`
 	Path    *rules.Program  `plan:"path"`
 	Headers []Built         `plan:"headers"` // by name
@@ -252,7 +264,7 @@ type Operation struct {
 
 // Built is a named built value.
 type Built struct {
-	Name  string          `plan:"name"`
+	Name  string          `plan:"name,,key"`
 	Value *rules.Template `plan:"value"`
 }
 
@@ -265,13 +277,13 @@ type ScriptSpec struct {
 
 // Tick sends the actor the named message every Every.
 type Tick struct {
-	Message string        `plan:"message"`
+	Message string        `plan:"message,,key"`
 	Every   time.Duration `plan:"every"`
 }
 
 // Handler is what a script does with one message, in the order of the fields.
 type Handler struct {
-	Message  string          `plan:"message"`
+	Message  string          `plan:"message,,key"`
 	Calls    []CallSpec      `plan:"calls"`
 	Parallel bool            `plan:"parallel"`
 	Fail     *FailSpec       `plan:"fail"`
@@ -326,7 +338,7 @@ type ConsensusSpec struct {
 
 // Weight is what a member's answer counts.
 type Weight struct {
-	Member string  `plan:"member"`
+	Member string  `plan:"member,,key"`
 	Value  float64 `plan:"value"`
 }
 
@@ -367,12 +379,12 @@ type Adaptive struct {
 // Breaker is a breaker's policy, with the expressions that only the engine can evaluate.
 type Breaker struct {
 	Name       string         `plan:"name"`
-	Policy     breaker.Policy `plan:"policy,hot"`
-	TripWhen   *rules.Program `plan:"when,hot"`    // wired into Policy as a trigger
+	Policy     breaker.Policy `plan:",hot"`        // its triggers need a String method, so that a change of one is seen
+	TripWhen   *rules.Program `plan:"-"`           // wired into Policy as a trigger
 	Outcome    *rules.Program `plan:"outcome,hot"` // success, ignored, failure or a class
 	Key        *rules.Program `plan:"key,hot"`
 	MaxKeys    int            `plan:"max_keys,hot"`
-	PerReplica bool           `plan:"per,recreate"`
+	PerReplica bool           `plan:"per,hot"`
 }
 
 // Retry repeats idempotent or undelivered calls.
@@ -402,7 +414,7 @@ type Fallback struct {
 
 // Listener is one HTTP ingress.
 type Listener struct {
-	Name       string        `plan:"name"`
+	Name       string        `plan:"name,,key"`
 	Listen     string        `plan:"listen,recreate"`
 	TLSCert    string        `plan:"tls_cert,recreate"`
 	TLSKey     string        `plan:"tls_key,recreate"`
@@ -417,7 +429,7 @@ type Listener struct {
 
 // HTTPRoute sends matching requests to an actor: proxied as they are when Message is empty.
 type HTTPRoute struct {
-	Name        string          `plan:"name"`
+	Name        string          `plan:"name,,key"`
 	Path        string          `plan:"path,hot"` // ending in / is a prefix; the longest wins
 	Methods     []string        `plan:"methods,hot"`
 	Headers     []Label         `plan:"headers,hot"` // required header values
@@ -433,7 +445,7 @@ type HTTPRoute struct {
 
 // Rule steers the system: when its condition has held, its actions run.
 type Rule struct {
-	Name     string         `plan:"name"`
+	Name     string         `plan:"name,,key"`
 	Enabled  bool           `plan:"enabled,hot"`
 	Subject  rules.Subject  `plan:"for_each,hot"`
 	Where    *rules.Program `plan:"where,hot"`
@@ -469,7 +481,7 @@ type Action struct {
 
 // Pattern looks for a shape in the event stream: hotspot, cascade or a custom expression.
 type Pattern struct {
-	Name     string         `plan:"name"`
+	Name     string         `plan:"name,,key"`
 	Sigma    float64        `plan:"sigma,hot"`
 	Failures int            `plan:"failures,hot"`
 	Within   time.Duration  `plan:"within,hot"`
