@@ -1,0 +1,56 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine/plan"
+)
+
+// spell remembers when a supervisor restarted something, as long as its intensity looks back. It is OTP's
+// add_restart: the new restart is added, those older than `within` are dropped, and one more than `max` is too many.
+type spell struct {
+	times []time.Duration // oldest first, a ring from head
+	head  int
+	count int
+}
+
+// add notes a restart and tells whether it was one too many.
+func (s *spell) add(now time.Duration, limit plan.Intensity, wholeSeconds bool) bool {
+	s.drop(now, limit.Within, wholeSeconds)
+	if s.count >= limit.Max {
+		return true // it will give up: no need to remember
+	}
+	if s.count == len(s.times) {
+		s.grow(limit.Max)
+	}
+	s.times[(s.head+s.count)%len(s.times)] = now
+	s.count++
+	return false
+}
+
+// drop forgets restarts older than within. Exactly that old still counts, as in OTP.
+func (s *spell) drop(now, within time.Duration, wholeSeconds bool) {
+	if wholeSeconds {
+		now, within = now.Truncate(time.Second), within.Truncate(time.Second)
+	}
+	for s.count > 0 {
+		oldest := s.times[s.head]
+		if wholeSeconds {
+			oldest = oldest.Truncate(time.Second)
+		}
+		if now-oldest <= within {
+			return
+		}
+		s.head = (s.head + 1) % len(s.times)
+		s.count--
+	}
+}
+
+// grow makes room, doubling up to limit. A limit that a reload lowered keeps what is already remembered.
+func (s *spell) grow(limit int) {
+	wider := make([]time.Duration, min(max(4, 2*len(s.times)), limit))
+	for i := range s.count {
+		wider[i] = s.times[(s.head+i)%len(s.times)]
+	}
+	s.times, s.head = wider, 0
+}

@@ -1,0 +1,160 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
+)
+
+// Machine makes every control decision: who starts, stops and restarts when, which rules fire, who is quarantined, what
+// the system's health is. It is pure: the same inputs at the same times give the same effects, on every machine. It is not
+// safe for concurrent use; whoever drives it holds a lock, and the order in which that lock is taken is the order of
+// the journal.
+type Machine struct {
+	plan       *plan.Plan
+	params     map[string]any // the plan's, by name
+	generation uint64
+	seed       uint64
+	roster     roster
+	clockwork  clockwork
+	pools      pools
+	agenda     []*supervisor // supervisors whose sequence may have come a step further; drained before Step returns
+
+	now  time.Duration // never goes back
+	out  []Effect      // what the running Step has decided so far
+	mode mode
+	code int    // the exit code that Ended will carry
+	why  string // and its reason
+
+	wholeSeconds bool
+}
+
+// mode is how far the Machine is in its one life.
+type mode uint8
+
+const (
+	unborn  mode = iota // waits for Boot
+	alive               // supervises
+	closing             // stops everything, by Shutdown or because the root gave up
+	ended               // has said Ended; nothing is decided any more
+)
+
+// NewMachine returns a Machine that waits for Boot.
+func NewMachine() *Machine { return &Machine{} }
+
+// CountWholeSeconds makes intensity count as OTP 25 does: times are cut to whole seconds and a restart exactly `within`
+// seconds ago still counts. It is for comparisons with Erlang and must be called before Boot.
+func (m *Machine) CountWholeSeconds() { m.wholeSeconds = true }
+
+// Step takes one input at an engine time (nanoseconds since the engine's start; a time before the last one counts as the
+// last one) and appends the effects it decides on to out. The effects are good until the next Step. Inputs about
+// unknown actors, older incarnations or timers that were cancelled change nothing.
+func (m *Machine) Step(now time.Duration, in Input, out []Effect) []Effect {
+	m.now = max(m.now, now)
+	m.out = out
+	m.pools.reset()
+	m.take(in)
+	m.settle()
+	out, m.out = m.out, nil
+	return out
+}
+
+func (m *Machine) take(in Input) {
+	if m.mode == ended || (m.mode == unborn) != isBirth(in) {
+		return
+	}
+	switch in := in.(type) {
+	case Boot:
+		m.boot(in)
+	case Started:
+		m.started(in)
+	case Failed:
+		m.failed(in)
+	case Exited:
+		m.exited(in)
+	case Stopped:
+		m.stopped(in)
+	case Due:
+		m.due(in)
+	case Shutdown:
+		m.shutdown(in)
+	case Commanded:
+		m.commanded(in)
+	}
+}
+
+// isBirth tells the inputs that an unborn Machine takes; Boot is the only one, and it is taken only then.
+func isBirth(in Input) bool {
+	_, is := in.(Boot)
+	return is
+}
+
+// boot makes every actor known, then starts the root, which starts its children in order.
+func (m *Machine) boot(in Boot) {
+	m.plan, m.seed, m.generation, m.mode = in.Plan, in.Seed, 1, alive
+	m.params = paramsOf(in.Plan)
+	m.roster.enrol(in.Plan)
+	for _, a := range m.roster.byIndex {
+		m.create(a)
+	}
+	m.start(m.roster.byIndex[0], byBoot)
+}
+
+// create makes an actor known.
+func (m *Machine) create(a *actor) {
+	e := m.pools.create.next()
+	e.ID, e.Path = a.id, a.def.Path
+	m.out = append(m.out, e)
+}
+
+func paramsOf(p *plan.Plan) map[string]any {
+	params := make(map[string]any, len(p.Params))
+	for _, param := range p.Params {
+		params[param.Name] = param.Value
+	}
+	return params
+}
+
+// shutdown stops everything in reverse start order. A root that has already given up keeps its exit code.
+func (m *Machine) shutdown(in Shutdown) {
+	if m.mode != alive {
+		return
+	}
+	m.mode, m.code, m.why = closing, 0, in.Why
+	m.close(m.roster.byIndex[0].sup, exitAsked, in.Why)
+}
+
+// end says that everything has stopped. After it nothing is decided any more.
+func (m *Machine) end(code int, why string) {
+	m.mode = ended
+	e := m.pools.ended.next()
+	e.Code, e.Why = code, why
+	m.out = append(m.out, e)
+}
+
+// settle moves each supervisor's sequence as far as it goes. Sequences wake one another through the agenda instead of
+// calling one another, so no sequence ever changes under its own feet.
+func (m *Machine) settle() {
+	for i := 0; i < len(m.agenda); i++ {
+		s := m.agenda[i]
+		s.queued = false
+		m.advance(s)
+	}
+	m.agenda = m.agenda[:0]
+}
+
+// wake puts a supervisor on the agenda.
+func (m *Machine) wake(s *supervisor) {
+	if !s.queued {
+		s.queued = true
+		m.agenda = append(m.agenda, s)
+	}
+}
+
+// tell adds a decision to the event stream.
+func (m *Machine) tell(actor string, body journal.Body) {
+	e := m.pools.emit.next()
+	e.Actor, e.Body = actor, body
+	m.out = append(m.out, e)
+}
