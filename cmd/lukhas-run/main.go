@@ -1,0 +1,86 @@
+// Command lukhas-run runs and checks declarative resilience topologies: it supervises processes, guards HTTP upstreams and
+// hosts actors as a YAML file says, and takes changes of the file while it runs.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() { os.Exit(execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// The exit codes that mean the same for every verb.
+const (
+	exitFailed      = 1
+	exitUsage       = 64 // wrong flags or arguments
+	exitNoInput     = 66 // a file that is not there or cannot be read
+	exitUnavailable = 69 // no engine answers, or an address or data directory is taken
+	exitBug         = 70 // a defect of ours, or a root supervisor that gave up
+)
+
+// exit is an error that ends the process with a code of its own. A nil err has been reported already.
+type exit struct {
+	code int
+	err  error
+}
+
+// Error gives the wrapped text.
+func (e exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+// Unwrap gives what happened.
+func (e exit) Unwrap() error { return e.err }
+
+// execute runs the command line and gives the process's exit code. A signal cancels the verb's context; a second one ends
+// the process at once.
+func execute(args []string, in io.Reader, out, errs io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal has its usual meaning again
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := root.ExecuteContext(ctx)
+	var e exit
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &e):
+		if e.err != nil {
+			fmt.Fprintf(errs, "lukhas-run: %s\n", e.err)
+		}
+		return e.code
+	default: // cobra's own: an unknown verb, flag or argument count
+		fmt.Fprintf(errs, "lukhas-run: %s\nTry: lukhas-run %s\n", err, "--help")
+		return exitUsage
+	}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "lukhas-run",
+		Short:         "a declarative resilience engine: supervision, circuit breakers and steering rules from one YAML file",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Example: `  lukhas-run run examples/quickstart.yaml
+  lukhas-run validate topology.yaml
+  lukhas-run status`,
+	}
+	s := addSettings(root)
+	root.AddCommand(newDemo())
+	root.AddCommand(newStatus(s), newSteer(s), newAsk(s), newTell(s), newEvents(s))
+	return root
+}

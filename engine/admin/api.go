@@ -1,0 +1,111 @@
+// Package admin is how a running engine is looked at and steered from outside: an HTTP API on a unix socket in the data
+// directory, and its Go client. Who may open the socket, mode 0600, may steer.
+package admin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/observe"
+)
+
+// Engine is what the API needs of the engine. Implementations are safe for concurrent use.
+type Engine interface {
+	Status() Status
+	Steer(ctx context.Context, s engine.Steer, by string) error
+	Ask(ctx context.Context, r AskRequest) (any, error)
+	Tell(ctx context.Context, r AskRequest) error
+	Reload(ctx context.Context, by string) (ReloadResult, error)
+	Events() *observe.Stream
+}
+
+// Status is what the engine looks like now.
+type Status struct {
+	Name       string          `json:"name"`
+	Generation uint64          `json:"generation"`
+	Digest     string          `json:"digest"` // of the running plan, hexadecimal
+	PID        int             `json:"pid"`
+	Uptime     float64         `json:"uptime"` // seconds
+	Health     string          `json:"health"` // starting, healthy, degraded, critical, unknown or stopping
+	Score      float64         `json:"score"`  // 0..1
+	Emergency  bool            `json:"emergency"`
+	Drift      string          `json:"drift,omitempty"` // why the file on disk is not what runs
+	Actors     []ActorStatus   `json:"actors"`          // in plan order
+	Breakers   []BreakerStatus `json:"breakers"`        // by name
+	Listeners  []Listener      `json:"listeners"`
+}
+
+// ActorStatus is one actor. Rates cover observe.window.
+type ActorStatus struct {
+	Path        string  `json:"path"`
+	Kind        string  `json:"kind"`
+	State       string  `json:"state"`
+	Ready       bool    `json:"ready"`
+	Paused      bool    `json:"paused,omitempty"`
+	Quarantined bool    `json:"quarantined,omitempty"`
+	Restarts    uint64  `json:"restarts"`
+	Incarnation uint32  `json:"incarnation"`
+	Since       float64 `json:"since"` // seconds in this state
+	Mailbox     int     `json:"mailbox"`
+	Capacity    int     `json:"capacity"`
+	InFlight    int     `json:"in_flight"`
+	Calls       uint64  `json:"calls"`
+	Failures    uint64  `json:"failures"`
+	ErrorRate   float64 `json:"error_rate"` // 0..1
+	P99         float64 `json:"p99"`        // seconds
+	PID         int     `json:"pid,omitempty"`
+	Memory      int64   `json:"memory,omitempty"` // bytes
+}
+
+// BreakerStatus is one breaker.
+type BreakerStatus struct {
+	Name        string  `json:"name"`
+	State       string  `json:"state"`
+	Since       float64 `json:"since"` // seconds in this state
+	Calls       uint64  `json:"calls"`
+	ErrorRate   float64 `json:"error_rate"`
+	SlowRate    float64 `json:"slow_rate"`
+	Consecutive uint64  `json:"consecutive"`
+	Rejected    uint64  `json:"rejected"`
+	Opens       uint64  `json:"opens"`
+	Until       float64 `json:"until,omitempty"` // seconds until an open breaker lets a probe through
+	// Thresholds shows the policy in force, so that a reload can be seen to have arrived.
+	Thresholds map[string]string `json:"thresholds,omitempty"`
+}
+
+// Listener is one address the gateway listens on.
+type Listener struct {
+	Name    string `json:"name"`
+	Address string `json:"address"`
+}
+
+// AskRequest is one message to an actor.
+type AskRequest struct {
+	Actor       string        `json:"actor"` // name or path
+	Message     string        `json:"message"`
+	Payload     any           `json:"payload"`
+	Timeout     time.Duration `json:"timeout_ns"` // 0: the actor's guard decides
+	Correlation string        `json:"correlation,omitempty"`
+	Idempotent  bool          `json:"idempotent,omitempty"`
+}
+
+// ReloadResult is the verdict on a reload.
+type ReloadResult struct {
+	Generation uint64   `json:"generation"` // in force afterwards
+	Changed    bool     `json:"changed"`    // false when the file is what runs already
+	Changes    []string `json:"changes,omitempty"`
+	Problems   []string `json:"problems,omitempty"` // why it was rejected
+}
+
+// ErrUnreachable is returned by the client when no engine answers at the address.
+var ErrUnreachable = errors.New("no engine answers")
+
+// wireError is how an error crosses the socket.
+type wireError struct {
+	Kind    string `json:"kind"`
+	Message string `json:"message"`
+	By      string `json:"by,omitempty"`
+	Status  int    `json:"status,omitempty"`
+}
