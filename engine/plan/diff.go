@@ -231,7 +231,7 @@ func (d *differ) compare(actor string) {
 	if bytes.Equal(old.bytes, new.bytes) && slices.Equal(old.marks, new.marks) {
 		return
 	}
-	before := old.index()
+	before := old.byPath()
 	for i, m := range new.marks {
 		path, text := new.at(i)
 		c := Change{Path: path, Actor: actor, New: d.after.show(text, m), Class: m.class}
@@ -273,7 +273,7 @@ func (r *record) at(i int) (path, text string) {
 	return string(r.bytes[begin:m.path]), string(r.bytes[m.path:m.text])
 }
 
-func (r *record) index() map[string]int {
+func (r *record) byPath() map[string]int {
 	out := make(map[string]int, len(r.marks))
 	for i := range r.marks {
 		path, _ := r.at(i)

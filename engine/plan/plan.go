@@ -39,10 +39,10 @@ type Plan struct {
 
 	Secrets []string `plan:"-"` // texts that are never shown; a change of one is a change all the same
 
-	digest Digest           // of all tagged leaves, set by Seal
-	index  map[string]int   // actor path -> index in Actors, set by Seal
-	groups map[string]int   // group path -> index in Groups, set by Seal
-	names  map[string][]int // name of an actor -> indexes in Actors, set by Seal
+	digest  Digest           // of all tagged leaves, set by Seal
+	pathAt  map[string]int   // actor path -> index in Actors, set by Seal
+	groupAt map[string]int   // group path -> index in Groups, set by Seal
+	nameAt  map[string][]int // name of an actor -> indexes in Actors, set by Seal
 }
 
 // Label is one key and its text.
@@ -101,14 +101,14 @@ type Actor struct {
 	Restart     Restart  `plan:"restart,hot"`
 	Mailbox     Mailbox  `plan:"mailbox,hot"`
 	Shutdown    Shutdown `plan:"shutdown,hot"`
-	Ready       *Probe   `plan:"ready,restart_actor"`
+	Ready       *Probe   `plan:"ready,hot"` // counts from the next start
 	Health      *Probe   `plan:"health,hot"`
 	Guard       *Guard   `plan:"guard,hot"` // for all callers; nil for replicas, whose group has it
 	Persist     Persist  `plan:"persist,restart_actor"`
 	Metrics     []Metric `plan:"metrics,hot"` // by name
 	Significant bool     `plan:"significant,hot"`
 	Adopt       bool     `plan:"adopt,hot"`
-	Observe     string   `plan:"observe,hot"` // level of its own, "" for the topology's
+	Observe     *Observe `plan:"observe,hot"` // its own; nil is the topology's
 
 	Supervisor *SupervisorSpec `plan:"supervisor"`
 	Process    *ProcessSpec    `plan:"process,restart_actor"`
@@ -290,7 +290,7 @@ type Handler struct {
 	Set      []Built         `plan:"set"` // by name; right sides see the old state
 	Tell     []TellSpec      `plan:"tell"`
 	Reply    *rules.Template `plan:"reply"`
-	Stop     bool            `plan:"stop"`
+	Stop     *rules.Program  `plan:"stop"` // a normal stop when true, after the reply; nil: never
 }
 
 // CallSpec is one ask of a handler. Guard is the edge's own, outside the callee's.
@@ -361,6 +361,7 @@ type RateLimit struct {
 	PerSecond float64        `plan:"rate,hot"`
 	Burst     int            `plan:"burst,hot"`
 	Key       *rules.Program `plan:"key,hot"`
+	MaxKeys   int            `plan:"max_keys,hot"`
 }
 
 // Bulkhead admits Concurrent calls, lets Queue more wait at most Wait.
@@ -437,9 +438,9 @@ type HTTPRoute struct {
 	Message     string          `plan:"message,hot"`
 	With        *rules.Template `plan:"with,hot"`
 	Key         *rules.Program  `plan:"key,hot"`
-	Priority    int             `plan:"priority,hot"` // 0..9
-	Idempotent  bool            `plan:"idempotent,hot"`
-	StripPrefix bool            `plan:"strip_prefix,hot"`
+	Priority    int             `plan:"priority,hot"`     // 0..9
+	Idempotent  bool            `plan:"idempotent,hot"`   // whatever the method says
+	StripPrefix string          `plan:"strip_prefix,hot"` // taken off the path before it is proxied
 	Guard       *Guard          `plan:"guard,hot"`
 }
 
@@ -475,24 +476,32 @@ type Action struct {
 	Payload  *rules.Template `plan:"payload,hot"` // inject's payload, set_state's state, webhook's body, log's fields
 	Text     string          `plan:"text,hot"`    // log's text, webhook's URL, run's rule, set_param's name, checkpoint's name, emergency's enter or leave
 	Level    string          `plan:"level,hot"`   // of log
-	Count    int             `plan:"count,hot"`   // of scale
+	Count    int             `plan:"count,hot"`   // of scale: so many replicas; 0: By says how many more
+	By       int             `plan:"by,hot"`      // of scale: so many more, or fewer
+	Headers  []Label         `plan:"headers,hot"` // of webhook, by name
+	Timeout  time.Duration   `plan:"timeout,hot"` // of webhook
 	Reason   string          `plan:"reason,hot"`
 }
 
-// Pattern looks for a shape in the event stream: hotspot, cascade or a custom expression.
+// Pattern looks for a shape in the event stream: hotspot, cascade, retry_storm, flapping, ask_cycle, mailbox_growth,
+// slow_consumer, gray_failure, or a custom expression.
 type Pattern struct {
 	Name     string         `plan:"name,,key"`
-	Sigma    float64        `plan:"sigma,hot"`
-	Failures int            `plan:"failures,hot"`
-	Within   time.Duration  `plan:"within,hot"`
-	MaxDepth int            `plan:"max_depth,hot"`
+	Custom   bool           `plan:"custom,hot"`    // the author's own: When decides
+	Sigma    float64        `plan:"sigma,hot"`     // hotspot
+	Failures int            `plan:"failures,hot"`  // cascade
+	Changes  int            `plan:"changes,hot"`   // flapping
+	Share    float64        `plan:"share,hot"`     // retry_storm's share, slow_consumer's backlog, gray_failure's error rate; 0..1
+	Within   time.Duration  `plan:"within,hot"`    // the span looked at; mailbox_growth: full within this
+	MaxDepth int            `plan:"max_depth,hot"` // cascade: longer chains infect
 	When     *rules.Program `plan:"when,hot"`
+	Hold     Hold           `plan:"hold,hot"`
 	Then     []Action       `plan:"then,hot"`
 }
 
 // Health scores the system 0..1 and names its levels.
 type Health struct {
-	Score      *rules.Program `plan:"score,hot"`
+	Score      *rules.Program `plan:"score,hot"` // never nil
 	Degraded   float64        `plan:"degraded,hot"`
 	Critical   float64        `plan:"critical,hot"`
 	RecoverFor time.Duration  `plan:"recover_for,hot"`
@@ -502,7 +511,7 @@ type Health struct {
 type Emergency struct {
 	Enter *rules.Program `plan:"enter,hot"`
 	Leave *rules.Program `plan:"leave,hot"`
-	Hold  time.Duration  `plan:"hold,hot"`
+	Hold  Hold           `plan:"hold,hot"`
 	Admit *rules.Program `plan:"admit,hot"`
 	Then  []Action       `plan:"then,hot"`
 }

@@ -10,7 +10,7 @@ import (
 
 // Actor returns the actor with this path, nil when there is none. The plan must be sealed.
 func (p *Plan) Actor(path string) *Actor {
-	if i, ok := p.index[path]; ok {
+	if i, ok := p.pathAt[path]; ok {
 		return &p.Actors[i]
 	}
 	return nil
@@ -18,7 +18,7 @@ func (p *Plan) Actor(path string) *Actor {
 
 // Group returns the group of replicas with this path, nil when there is none. The plan must be sealed.
 func (p *Plan) Group(path string) *Group {
-	if i, ok := p.groups[path]; ok {
+	if i, ok := p.groupAt[path]; ok {
 		return &p.Groups[i]
 	}
 	return nil
@@ -31,7 +31,7 @@ func (p *Plan) Resolve(name string) ([]int, error) {
 	if found := p.byPath(name); found != nil {
 		return found, nil
 	}
-	named := p.names[name]
+	named := p.nameAt[name]
 	var groups []*Group
 	for i := range p.Groups {
 		if p.Groups[i].Name == name {
@@ -54,10 +54,10 @@ func (p *Plan) byPath(name string) []int {
 		return nil
 	}
 	for _, path := range [...]string{name, p.Actors[0].Path + "/" + name} {
-		if i, ok := p.index[path]; ok {
+		if i, ok := p.pathAt[path]; ok {
 			return []int{i}
 		}
-		if g, ok := p.groups[path]; ok {
+		if g, ok := p.groupAt[path]; ok {
 			return p.members(&p.Groups[g])
 		}
 	}
@@ -67,7 +67,7 @@ func (p *Plan) byPath(name string) []int {
 func (p *Plan) members(g *Group) []int {
 	out := make([]int, len(g.Members))
 	for i, path := range g.Members {
-		out[i] = p.index[path]
+		out[i] = p.pathAt[path]
 	}
 	return out
 }

@@ -27,21 +27,21 @@ func (p *Plan) sealTree() error {
 	if len(p.Actors) == 0 || p.Actors[0].Parent != -1 || p.Actors[0].Supervisor == nil {
 		return fmt.Errorf("the first actor must be a root supervisor with parent -1")
 	}
-	p.index = make(map[string]int, len(p.Actors))
-	p.names = make(map[string][]int, len(p.Actors))
+	p.pathAt = make(map[string]int, len(p.Actors))
+	p.nameAt = make(map[string][]int, len(p.Actors))
 	for i := range p.Actors {
 		a := &p.Actors[i]
 		if err := p.checkActor(i, a); err != nil {
 			return fmt.Errorf("actor %q: %w", a.Path, err)
 		}
-		p.index[a.Path] = i
-		p.names[a.Name] = append(p.names[a.Name], i)
+		p.pathAt[a.Path] = i
+		p.nameAt[a.Name] = append(p.nameAt[a.Name], i)
 	}
 	return p.checkChildren()
 }
 
 func (p *Plan) checkActor(i int, a *Actor) error {
-	if at, taken := p.index[a.Path]; taken {
+	if at, taken := p.pathAt[a.Path]; taken {
 		return fmt.Errorf("path is taken by actor %d", at)
 	}
 	if part := a.part(); part != a.Kind {
@@ -115,15 +115,15 @@ func (p *Plan) checkChildren() error {
 }
 
 func (p *Plan) sealGroups() error {
-	p.groups = make(map[string]int, len(p.Groups))
+	p.groupAt = make(map[string]int, len(p.Groups))
 	for i := range p.Groups {
 		g := &p.Groups[i]
-		p.groups[g.Path] = i
-		if _, taken := p.index[g.Path]; taken {
+		p.groupAt[g.Path] = i
+		if _, taken := p.pathAt[g.Path]; taken {
 			return fmt.Errorf("group %q: an actor has that path", g.Path)
 		}
 		for replica, path := range g.Members {
-			at, ok := p.index[path]
+			at, ok := p.pathAt[path]
 			if !ok || p.Actors[at].Group != g.Path || p.Actors[at].Replica != replica {
 				return fmt.Errorf("group %q: member %d is %q, want an actor with that group and replica", g.Path, replica, path)
 			}
