@@ -24,15 +24,25 @@ func (s *source) bodies(rules Rules) []Finding {
 			if name := selector(n); slices.Contains(clockCalls, name) && !s.covered(rules.Clocks) {
 				found = append(found, s.at(n.Pos(), "clock", "%s may not use %s: take a clock or the time", s.room, name))
 			}
-		case *ast.RangeStmt:
-			if slices.Contains(rules.NoMapRange, s.room) && s.peer.isMap(n.X) {
-				found = append(found, s.at(n.Pos(), "maprange", "%s ranges over a map: its order is not the same twice", s.room))
-			}
+		case *ast.FuncDecl:
+			found = append(found, s.ranges(n, rules)...)
 		case *ast.AssignStmt:
 			found = append(found, s.assigned(n, vars)...)
 		}
 		return true
 	})
+	return found
+}
+
+// ranges: where decisions are made, no map is ranged over.
+func (s *source) ranges(f *ast.FuncDecl, rules Rules) []Finding {
+	if !slices.Contains(rules.NoMapRange, s.room) {
+		return nil
+	}
+	var found []Finding
+	for _, pos := range s.peer.ranged(f) {
+		found = append(found, s.at(pos, "maprange", "%s ranges over a map: its order is not the same twice", s.room))
+	}
 	return found
 }
 
@@ -89,70 +99,112 @@ func (s *source) assigned(n *ast.AssignStmt, vars []string) []Finding {
 	return found
 }
 
-// maps knows, by name, which fields, variables and parameters of a package are maps. It reads declarations only, so a
-// map that reaches a range through a call's result is not seen.
-type maps struct{ names []string }
+// maps knows, by name, which fields and package-level variables of a package are maps, and which names a function declares
+// as what. It reads declarations only: a map that reaches a range through a call's result is not seen.
+type maps struct {
+	shared map[string]bool // fields and package-level variables; false where one of that name is no map
+}
 
 func mapsOf(files []*source) *maps {
-	m := &maps{}
+	m := &maps{shared: map[string]bool{}}
 	for _, s := range files {
 		if s.test {
 			continue
 		}
 		ast.Inspect(s.file, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.Field:
-				m.add(n.Names, n.Type)
-			case *ast.ValueSpec:
-				m.add(n.Names, n.Type)
-			case *ast.AssignStmt:
-				m.made(n)
+			if st, ok := n.(*ast.StructType); ok {
+				for _, f := range st.Fields.List {
+					note(m.shared, f.Names, f.Type)
+				}
 			}
 			return true
 		})
+		for _, d := range s.file.Decls {
+			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.VAR {
+				for _, spec := range g.Specs {
+					noteValue(m.shared, spec.(*ast.ValueSpec))
+				}
+			}
+		}
 	}
 	return m
 }
 
-func (m *maps) add(names []*ast.Ident, t ast.Expr) {
-	if _, ok := t.(*ast.MapType); !ok {
-		return
-	}
+// note records names of a type; a name that is both a map and something else counts as something else.
+func note(known map[string]bool, names []*ast.Ident, t ast.Expr) {
+	_, isMap := t.(*ast.MapType)
 	for _, n := range names {
-		m.names = append(m.names, n.Name)
+		was, seen := known[n.Name]
+		known[n.Name] = isMap && (was || !seen)
 	}
 }
 
-// made notes x := make(map…) and x := map…{…}.
-func (m *maps) made(n *ast.AssignStmt) {
-	for i, right := range n.Rhs {
-		if i >= len(n.Lhs) {
-			return
+func noteValue(known map[string]bool, spec *ast.ValueSpec) {
+	for i, n := range spec.Names {
+		t := spec.Type
+		if t == nil && i < len(spec.Values) {
+			t = typeOf(spec.Values[i])
 		}
-		var t ast.Expr
-		switch r := right.(type) {
-		case *ast.CompositeLit:
-			t = r.Type
-		case *ast.CallExpr:
-			if callee(r) == "make" && len(r.Args) > 0 {
-				t = r.Args[0]
+		note(known, []*ast.Ident{n}, t)
+	}
+}
+
+// typeOf is the type a literal or make states, nil for anything else.
+func typeOf(x ast.Expr) ast.Expr {
+	switch x := x.(type) {
+	case *ast.CompositeLit:
+		return x.Type
+	case *ast.CallExpr:
+		if callee(x) == "make" && len(x.Args) > 0 {
+			return x.Args[0]
+		}
+	}
+	return nil
+}
+
+// ranged gives the places in a function where a map is ranged over.
+func (m *maps) ranged(f *ast.FuncDecl) []token.Pos {
+	local := map[string]bool{}
+	for _, group := range []*ast.FieldList{f.Recv, f.Type.Params, f.Type.Results} {
+		if group != nil {
+			for _, field := range group.List {
+				note(local, field.Names, field.Type)
 			}
 		}
-		if id, ok := n.Lhs[i].(*ast.Ident); ok && t != nil {
-			m.add([]*ast.Ident{id}, t)
-		}
 	}
+	var found []token.Pos
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.ValueSpec:
+			noteValue(local, n)
+		case *ast.AssignStmt:
+			if n.Tok == token.DEFINE && len(n.Lhs) == len(n.Rhs) {
+				for i, left := range n.Lhs {
+					if id, ok := left.(*ast.Ident); ok {
+						note(local, []*ast.Ident{id}, typeOf(n.Rhs[i]))
+					}
+				}
+			}
+		case *ast.RangeStmt:
+			if m.isMap(n.X, local) {
+				found = append(found, n.Pos())
+			}
+		}
+		return true
+	})
+	return found
 }
 
-func (m *maps) isMap(x ast.Expr) bool {
+func (m *maps) isMap(x ast.Expr, local map[string]bool) bool {
 	switch x := x.(type) {
 	case *ast.Ident:
-		return slices.Contains(m.names, x.Name)
+		if isMap, ok := local[x.Name]; ok {
+			return isMap
+		}
+		return m.shared[x.Name]
 	case *ast.SelectorExpr:
-		return slices.Contains(m.names, x.Sel.Name)
-	case *ast.CompositeLit:
-		_, ok := x.Type.(*ast.MapType)
-		return ok
+		return m.shared[x.Sel.Name]
 	}
-	return false
+	t, isMap := typeOf(x).(*ast.MapType)
+	return isMap && t != nil
 }

@@ -91,7 +91,7 @@ func (s *source) values(d *ast.GenDecl, spec *ast.ValueSpec) []Finding {
 }
 
 // constant accepts what the language cannot call const but nobody changes: sentinel errors, compiled patterns, embedded
-// files, tables and what is computed once when first asked for. That nobody assigns to them is checked by bodies.
+// files and tables. That nobody assigns to them is checked by bodies.
 func constant(spec *ast.ValueSpec, i int) bool {
 	if i >= len(spec.Values) {
 		return embedded(spec)
@@ -100,7 +100,7 @@ func constant(spec *ast.ValueSpec, i int) bool {
 	case *ast.CompositeLit:
 		return true
 	case *ast.CallExpr:
-		return slices.Contains([]string{"errors.New", "fmt.Errorf", "regexp.MustCompile", "strings.NewReplacer", "reflect.TypeFor", "reflect.TypeOf", "crc32.MakeTable", "sync.OnceValue"}, callee(v))
+		return slices.Contains([]string{"errors.New", "fmt.Errorf", "regexp.MustCompile", "strings.NewReplacer", "reflect.TypeFor", "reflect.TypeOf", "crc32.MakeTable", "sync.OnceValue", "sync.OnceValues"}, callee(v))
 	case *ast.UnaryExpr:
 		_, literal := v.X.(*ast.CompositeLit)
 		return literal

@@ -32,6 +32,7 @@ func TestPlantedViolationsAreCaught(t *testing.T) {
 		{"an unexplained constant", "spec/a.go", `const Exported = 1`, "doc"},
 		{"a name that says nothing", "spec/helpers/a.go", ``, "name"},
 		{"a map ranged over in the Machine", "engine/a.go", "func f(m map[int]int) {\n\tfor range m {\n\t}\n}", "maprange"},
+		{"a map made and ranged over", "engine/a.go", "func f() {\n\tm := make(map[int]int)\n\tfor range m {\n\t}\n}", "maprange"},
 		{"a map field ranged over in the plan", "engine/plan/a.go", "type t struct{ m map[int]int }\n\nfunc (x t) f() {\n\tfor range x.m {\n\t}\n}", "maprange"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -76,6 +77,7 @@ func Watch() time.Time {
 	go Watch()
 	for range table {
 	}
+	_ = func(table []int) { clear(table) }
 	return time.Now()
 }
 `
