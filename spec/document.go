@@ -77,4 +77,6 @@ type Topology struct {
 	File   string
 	Labels map[string]string
 	Root   *Value // of the topology type
+
+	resolver *resolver
 }

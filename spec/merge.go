@@ -27,6 +27,7 @@ func Merge(base, over *Value) *Value {
 
 func mergeEntries(base, over *Value) *Value {
 	out := *over
+	out.broken = base.broken || over.broken
 	out.entries = make([]Entry, 0, len(base.entries)+len(over.entries))
 	for _, e := range base.entries {
 		if upper := over.Entry(e.Key); upper != nil {

@@ -50,20 +50,24 @@ const (
 // circles.
 type Type struct {
 	Shape   Shape
-	Title   string   // names the type in messages, explain and the schema: "breaker"
-	Doc     string   // one or two sentences
-	Fields  []*Field // of a Map, in the order of the documentation
-	Elem    *Type    // of Table, List, NamedList
-	Key     Shape    // of a Table's keys: Name, Ident, Target or Text
-	Values  []string // of Enum
-	Min     float64  // least value allowed of Int, Number, Duration (ns), Size (bytes), Rate
-	Max     float64  // greatest value allowed, 0: no bound
-	Short   string   // a scalar or list here is short for {Short: it}
-	Policy  string   // its values may be named under policies.<Policy> and reached by `use`
-	OneOf   [][]string
-	AtLeast int // entries a List or Table needs
+	Title   string     // names the type in messages, explain and the schema: "breaker"
+	Doc     string     // one or two sentences
+	Fields  []*Field   // of a Map, in the order of the documentation
+	Elem    *Type      // of Table, List, NamedList
+	Key     Shape      // of a Table's keys: Name, Ident, Target or Text
+	Values  []string   // of Enum
+	Min     float64    // least value allowed of Int, Number, Duration (ns), Size (bytes), Rate; 0 unless said
+	Max     float64    // greatest value allowed, 0: no bound
+	Short   string     // a scalar or list here is short for {Short: it}
+	Policy  string     // its values may be named under policies.<Policy> and reached by `use`
+	OneOf   [][]string // groups of fields that exclude each other
+	AnyOf   []string   // of these a complete mapping needs at least one
+	Single  bool       // of List: one element may stand without the list
+	AtLeast int        // elements a List needs
 
-	Alternatives []*Type // of Union, tried in order
+	Alternatives []*Type // of Union, tried in order; of Any and Built: their mapping and their list
+
+	holdsPolicy bool // it or something below it is a policy that may be named
 }
 
 // Field is one key of a Map.
@@ -74,12 +78,23 @@ type Field struct {
 	Default  string // as the author would write it; empty: none
 	Example  string
 	Reload   Reload
-	Required bool // must stand wherever its mapping stands
-	Needed   bool // must stand once everything is merged
-	Origin   string
+	Required bool   // must stand wherever its mapping stands
+	Needed   bool   // must stand once everything is merged
+	Layer    string // what its values are called in an Origin
+	Side     Side   // of an actor's fields: which actors inherit it from `defaults`
 
 	fallback *Value // Default, parsed once when the table is built
 }
+
+// Side says which kind of actor takes a field from `defaults`.
+type Side uint8
+
+// The sides.
+const (
+	BothSides      Side = iota
+	SupervisorSide      // only actors with children
+	WorkerSide          // only actors without children
+)
 
 // Field returns the field called name, or nil.
 func (t *Type) Field(name string) *Field {

@@ -42,6 +42,7 @@ type Value struct {
 	source  *source // to find places inside the scalar
 	quoted  bool
 	parts   []part // text still to be interpolated
+	broken  bool   // something in this mapping was unusable and reported
 }
 
 // Entry is one key of a mapping with its value.
@@ -214,15 +215,14 @@ func (v *Value) TextFor(vars map[string]string) string {
 	if v == nil || len(v.parts) == 0 {
 		return v.Text()
 	}
-	var text string
-	for _, p := range v.parts {
-		if p.name {
-			text += vars[p.text]
-		} else {
-			text += p.text
+	filled := make([]part, len(v.parts))
+	for i, p := range v.parts {
+		if value, ok := vars[p.text]; ok && p.kind == partReplica {
+			p = part{partText, value}
 		}
+		filled[i] = p
 	}
-	return text
+	return joined(filled)
 }
 
 // Interface returns an Any, Literal or other value as plain Go data: string,

@@ -1,0 +1,316 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// pair is one key of a mapping node with its value.
+type pair struct {
+	key, value *node
+	merged     bool // came through <<
+}
+
+// pairs lists a mapping's keys; `<<` brings those of another mapping that are
+// not written here. Keys that are no text and duplicates are reported.
+func (w *walker) pairs(n *node) []pair {
+	out := make([]pair, 0, len(n.Content)/2)
+	first := map[string]*node{}
+	var merges []*node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if key.Kind == aliasNode && key.Alias != nil {
+			key = key.Alias
+		}
+		switch {
+		case key.Kind != scalarNode:
+			w.errorf("LR121", w.pos(key), "a key must be text, found %s", kindName(key))
+		case key.Tag == "!!merge":
+			merges = append(merges, value)
+		case first[key.Value] != nil:
+			at := first[key.Value]
+			w.report(Diagnostic{Code: "LR101", Pos: w.pos(key), Message: fmt.Sprintf("%q already set at %d:%d", key.Value, at.Line, at.Column),
+				Related: []Related{{w.pos(at), "the first one"}}})
+		default:
+			first[key.Value] = key
+			out = append(out, pair{key: key, value: value})
+		}
+	}
+	for _, merge := range merges {
+		out = w.mergeKeys(out, first, merge)
+	}
+	return out
+}
+
+// mergeKeys adds what `<<` brings.
+func (w *walker) mergeKeys(out []pair, have map[string]*node, merge *node) []pair {
+	var sources []*node
+	switch merge.Kind {
+	case sequenceNode:
+		sources = merge.Content
+	default:
+		sources = []*node{merge}
+	}
+	for _, from := range sources {
+		if from.Kind == aliasNode {
+			if slices.ContainsFunc(w.aliases, func(a *node) bool { return a.Alias == from.Alias }) || holds(from.Alias, from) {
+				w.errorf("LR011", w.pos(from), "anchor %q contains itself (line %d)", from.Value, from.Alias.Line)
+				continue
+			}
+			w.aliases = append(w.aliases, from)
+			out = w.addMerged(out, have, from.Alias)
+			w.aliases = w.aliases[:len(w.aliases)-1]
+			continue
+		}
+		out = w.addMerged(out, have, from)
+	}
+	return out
+}
+
+func (w *walker) addMerged(out []pair, have map[string]*node, from *node) []pair {
+	if from.Kind != mappingNode {
+		w.errorf("LR106", w.pos(from), "<< expects a mapping, found %s", kindName(from))
+		return out
+	}
+	for _, p := range w.pairs(from) {
+		if w.added++; w.added > maxAliasNodes {
+			w.tired = true
+			w.errorf("LR010", w.pos(from), "aliases expand to more than %d nodes", maxAliasNodes)
+			return out
+		}
+		if have[p.key.Value] == nil {
+			have[p.key.Value] = p.key
+			p.merged = true
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// holds reports whether tree holds n itself, aliases not followed.
+func holds(tree, n *node) bool {
+	return tree == n || slices.ContainsFunc(tree.Content, func(child *node) bool { return holds(child, n) })
+}
+
+// mapping walks a Map or a Table.
+func (w *walker) mapping(n *node, t *Type) *Value {
+	if n.Kind != mappingNode {
+		return w.expected(n, t)
+	}
+	v := &Value{Type: t, Pos: w.pos(n), source: w.src}
+	cut := false
+	for _, p := range w.pairs(n) {
+		if w.dotted && strings.Contains(p.key.Value, ".") {
+			v = w.nest(v, p)
+			continue
+		}
+		elem, ok := w.keyType(p, t, cut)
+		if !ok {
+			v.broken = v.broken || !strings.HasPrefix(p.key.Value, "x-")
+			continue
+		}
+		if n.Style&flowStyle != 0 && w.cut(p.value, elem) {
+			cut = true
+			continue
+		}
+		if value := w.entry(p, t, elem); value != nil {
+			v.entries = append(v.entries, Entry{Key: p.key.Value, KeyPos: w.pos(p.key), Value: value})
+		} else {
+			v.broken = true
+		}
+	}
+	w.complete(v, cut)
+	return v
+}
+
+// keyType finds the type of a key's value, and reports keys that may not be.
+func (w *walker) keyType(p pair, t *Type, cut bool) (*Type, bool) {
+	key := p.key.Value
+	if t.Shape == Table {
+		return t.Elem, w.keyFits(p.key, t)
+	}
+	if f := t.Field(key); f != nil {
+		return f.Type, true
+	}
+	if !strings.HasPrefix(key, "x-") && !(cut && p.value.Tag == "!!null") {
+		w.unknown(p.key, t)
+	}
+	return nil, false
+}
+
+func (w *walker) keyFits(key *node, t *Type) bool {
+	if t.Key == Text {
+		return true
+	}
+	s := scalar{text: key.Value, quoted: key.Style&quotedStyle != 0}
+	if !s.quoted {
+		s.plain = plainKind(key)
+	}
+	_, problem := parseScalar(&Type{Shape: t.Key}, s)
+	if problem != nil {
+		w.problem(key, problem)
+	}
+	return problem == nil
+}
+
+// entry walks the value of one key, keeping path, field and layer.
+func (w *walker) entry(p pair, t, elem *Type) *Value {
+	field, origin, layer := w.field, w.origin, w.layer
+	w.path = append(w.path, p.key.Value)
+	defer func() {
+		w.field, w.origin, w.layer = field, origin, layer
+		w.path = w.path[:len(w.path)-1]
+	}()
+	w.field, w.layer = t.Field(p.key.Value), ""
+	if t.Shape == Table {
+		w.field = nil
+		if layer != "" && origin == nil {
+			w.origin = &Origin{Layer: layer, Name: p.key.Value}
+		}
+	} else if w.field.Layer != "" && origin == nil {
+		if w.layer = w.field.Layer; elem.Shape == Map {
+			w.origin = &Origin{Layer: w.layer}
+		}
+	}
+	value := w.value(p.value, elem)
+	if value != nil && value.KeyPos.IsZero() {
+		value.KeyPos = w.pos(p.key)
+	}
+	return value
+}
+
+// complete reports missing fields and fields that exclude each other.
+func (w *walker) complete(v *Value, cut bool) {
+	if v.Type.Shape != Map || w.dotted {
+		return
+	}
+	v.broken = v.broken || cut
+	for _, f := range v.Type.Fields {
+		if f.Required && v.Entry(f.Name) == nil && !v.broken {
+			w.missing(v, f)
+		}
+	}
+	w.exclusive(v)
+}
+
+func (w *walker) missing(v *Value, f *Field) {
+	message := fmt.Sprintf("%q is missing in %s", f.Name, w.place())
+	if f.Example != "" {
+		message += fmt.Sprintf("; add %s: %s", f.Name, f.Example)
+	}
+	w.report(Diagnostic{Code: "LR107", Pos: v.Pos, Message: message})
+}
+
+// exclusive reports the second of two fields that exclude each other.
+func (w *walker) exclusive(v *Value) {
+	for _, group := range v.Type.OneOf {
+		var first *Entry
+		for i := range v.entries {
+			e := &v.entries[i]
+			switch {
+			case !contains(group, e.Key):
+			case first == nil:
+				first = e
+			default:
+				w.report(Diagnostic{Code: "LR108", Pos: e.KeyPos,
+					Message: fmt.Sprintf("%q and %q exclude each other; keep one", first.Key, e.Key),
+					Related: []Related{{first.KeyPos, "the first one"}}})
+			}
+		}
+	}
+}
+
+// unknown reports a key that its mapping does not have, and where it belongs.
+func (w *walker) unknown(key *node, t *Type) {
+	name := key.Value
+	d := Diagnostic{Code: "LR104", Pos: w.pos(key), Message: fmt.Sprintf("unknown field %q in %s", name, w.place())}
+	names := fieldNames(t.Fields)
+	folded := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+	switch near := nearest(name, names); {
+	case strings.Contains(name, ":") && t.Field(strings.SplitN(name, ":", 2)[0]) != nil:
+		d.Code, d.Message = "LR006", `missing space after ":"`
+	case folded >= 0:
+		d.Message += "; keys are case-sensitive"
+		d.Suggestion = didYouMean(names[folded])
+	case len(name) > 3 && near != "":
+		d.Suggestion = didYouMean(near)
+	default:
+		if home := w.home(name, t); home != "" {
+			d.Code, d.Message = "LR105", fmt.Sprintf("%q belongs under %s", name, home)
+		} else if near != "" {
+			d.Suggestion = didYouMean(near)
+		}
+	}
+	w.report(d)
+}
+
+// home looks for the mapping that has the field: below first, then around.
+func (w *walker) home(name string, t *Type) string {
+	if below := below(t, name, 2); below != "" {
+		return strings.TrimPrefix(strings.Join(w.path, ".")+"."+below, ".")
+	}
+	types := w.typesAlong()
+	for level := len(types) - 2; level >= 0; level-- {
+		around := types[level]
+		if around == nil || around.Shape != Map {
+			continue
+		}
+		if around.Field(name) != nil {
+			if level == 0 {
+				return "the top of the document"
+			}
+			return strings.Join(w.path[:level], ".")
+		}
+		if under := below(around, name, 1); under != "" {
+			return strings.TrimPrefix(strings.Join(w.path[:level], ".")+"."+under, ".")
+		}
+	}
+	return ""
+}
+
+// below finds a field in the mappings up to depth levels under t and returns
+// the path to its mapping.
+func below(t *Type, name string, depth int) string {
+	if depth == 0 {
+		return ""
+	}
+	for _, f := range t.Fields {
+		if f.Type.Shape == Map && f.Type.Field(name) != nil {
+			return f.Name
+		}
+	}
+	for _, f := range t.Fields {
+		if f.Type.Shape != Map {
+			continue
+		}
+		if under := below(f.Type, name, depth-1); under != "" {
+			return f.Name + "." + under
+		}
+	}
+	return ""
+}
+
+// typesAlong returns the types of the document and of each step of the path.
+func (w *walker) typesAlong() []*Type {
+	t := w.top
+	types := []*Type{t}
+	for _, step := range w.path {
+		switch {
+		case t == nil:
+		case t.Shape == Map:
+			if f := t.Field(step); f != nil {
+				t = f.Type
+			} else {
+				t = nil
+			}
+		default:
+			t = t.Elem
+		}
+		if t != nil && t.Shape == Union {
+			t = nil
+		}
+		types = append(types, t)
+	}
+	return types
+}

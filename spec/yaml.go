@@ -1,0 +1,104 @@
+package spec
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// This is the only file that knows the YAML library, so that another parser is
+// a change of this file.
+
+type node = yaml.Node
+
+const (
+	documentNode = yaml.DocumentNode
+	mappingNode  = yaml.MappingNode
+	sequenceNode = yaml.SequenceNode
+	scalarNode   = yaml.ScalarNode
+	aliasNode    = yaml.AliasNode
+
+	flowStyle   = yaml.FlowStyle
+	taggedStyle = yaml.TaggedStyle
+	foldedStyle = yaml.FoldedStyle
+	quotedStyle = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+)
+
+// parseYAML returns the root nodes of all documents up to the first syntax
+// error, and that error. An empty document has a nil root.
+func parseYAML(data []byte) (roots []*node, err error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		document := new(node)
+		err := decoder.Decode(document)
+		switch {
+		case errors.Is(err, io.EOF):
+			return roots, nil
+		case err != nil:
+			return roots, err
+		case len(document.Content) == 0:
+			roots = append(roots, nil)
+		default:
+			roots = append(roots, document.Content[0])
+		}
+	}
+}
+
+// parseDocuments is parseYAML with the comments around the roots, for Format.
+func parseDocuments(data []byte) (documents []*node, err error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		document := new(node)
+		switch err := decoder.Decode(document); {
+		case errors.Is(err, io.EOF):
+			return documents, nil
+		case err != nil:
+			return documents, err
+		}
+		documents = append(documents, document)
+	}
+}
+
+// printYAML writes documents with two spaces of indentation.
+func printYAML(documents []*node) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := yaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	for _, document := range documents {
+		if err := encoder.Encode(document); err != nil {
+			return nil, err
+		}
+	}
+	err := encoder.Close()
+	return out.Bytes(), err
+}
+
+// plainKind says what YAML takes an unquoted scalar for.
+func plainKind(n *node) string {
+	switch n.Tag {
+	case "!!int":
+		return "int"
+	case "!!float":
+		return "float"
+	case "!!bool":
+		return "bool"
+	case "!!timestamp":
+		return "time"
+	}
+	return ""
+}
+
+// kindOf says what YAML would take text for if it stood there unquoted.
+func kindOf(text string) string {
+	n := &node{Kind: scalarNode, Value: text}
+	n.Tag = n.ShortTag()
+	return plainKind(n)
+}
+
+// isCustomTag reports whether the author wrote a tag.
+func isCustomTag(n *node) bool {
+	return n.Style&taggedStyle != 0 && n.Tag != "" && !strings.HasPrefix(n.Tag, "!!")
+}
