@@ -331,7 +331,7 @@ func (k Kind) bare() string {
 
 // hint is the end of a message that offers another word.
 func hint(word string, candidates []string) (message, suggestion string) {
-	if best := nearest(word, candidates); best != "" {
+	if best := Nearest(word, candidates); best != "" {
 		return fmt.Sprintf("; did you mean %q?", best), best
 	}
 	return "", ""

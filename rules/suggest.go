@@ -1,7 +1,7 @@
 package rules
 
-// nearest is the candidate a writer most likely meant by word, "" when none is near. Ties go to the first.
-func nearest(word string, candidates []string) string {
+// Nearest is the candidate that a writer most likely meant by word, "" when none is near. Ties go to the first.
+func Nearest(word string, candidates []string) string {
 	best, least := "", len(word)/3+2
 	for _, c := range candidates {
 		if c == word || abs(len(c)-len(word)) >= least {
