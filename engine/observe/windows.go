@@ -1,0 +1,211 @@
+package observe
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/rules"
+)
+
+// Reading is what an actor's counters say at one moment. Counts only grow; the actor's rates are filled by Windows.
+type Reading struct {
+	Actor           rules.Actor
+	Calls, Failures uint64
+	Latency         []uint32 // calls by duration: bucket i ends at the Limit of its number; nil when not measured
+}
+
+// Windows turns growing counts into rates over the last Span, for actors, for the groups of their replicas and for every
+// supervisor above them. It is pure: the time is an argument. Not safe for concurrent use.
+type Windows struct {
+	// Span is observe.window. It may be changed between calls.
+	Span time.Duration
+	// Limit is where a Reading's latency bucket ends.
+	Limit func(bucket int) time.Duration
+
+	past map[string]*history // by path
+	last map[string]rules.Actor
+}
+
+// moment is one set of counts.
+type moment struct {
+	at              time.Duration
+	calls, failures uint64
+	latency         []uint32
+}
+
+// history holds moments, oldest first: one that is at least Span old and all younger ones.
+type history struct {
+	moments []moment
+	seen    bool // in the current sample
+}
+
+// delta is what happened within the window, of one actor or several.
+type delta struct {
+	calls, failures uint64
+	latency         []uint32
+}
+
+// NewWindows makes windows over span.
+func NewWindows(span time.Duration, limit func(int) time.Duration) *Windows {
+	return &Windows{Span: span, Limit: limit, past: map[string]*history{}, last: map[string]rules.Actor{}}
+}
+
+// Sample takes the readings of now and gives what rules see, sorted by path: actors, groups and supervisors whose values
+// differ from those of the sample before. An actor without a reading is forgotten.
+func (w *Windows) Sample(now time.Duration, readings []Reading) []rules.Actor {
+	sums := map[string]*sum{}
+	for _, h := range w.past {
+		h.seen = false
+	}
+	var out []rules.Actor
+	for _, r := range readings {
+		d := w.advance(now, r)
+		a := w.rated(r.Actor, d)
+		out = append(out, a)
+		for _, above := range ancestors(a) {
+			if sums[above] == nil {
+				sums[above] = &sum{actor: rules.Actor{Path: above, Name: above[strings.LastIndexByte(above, '/')+1:], Ready: true}}
+			}
+			sums[above].add(a, d)
+		}
+	}
+	maps.DeleteFunc(w.past, func(_ string, h *history) bool { return !h.seen })
+	for _, s := range sums {
+		out = append(out, w.rated(s.actor, s.delta))
+	}
+	slices.SortFunc(out, func(a, b rules.Actor) int { return strings.Compare(a.Path, b.Path) })
+	return w.changed(out)
+}
+
+// advance adds the reading to the actor's history and gives what happened within the window.
+func (w *Windows) advance(now time.Duration, r Reading) delta {
+	h := w.past[r.Actor.Path]
+	if h == nil {
+		h = &history{moments: []moment{{at: now}}} // what was counted before the first look falls into the window
+		w.past[r.Actor.Path] = h
+	}
+	h.seen = true
+	for len(h.moments) > 1 && h.moments[1].at <= now-w.Span {
+		h.moments = slices.Delete(h.moments, 0, 1)
+	}
+	newest := h.moments[len(h.moments)-1]
+	latency := newest.latency
+	if newest.calls != r.Calls {
+		latency = slices.Clone(r.Latency) // shared by all moments without a call between them
+	}
+	h.moments = append(h.moments, moment{at: now, calls: r.Calls, failures: r.Failures, latency: latency})
+	old := h.moments[0]
+	d := delta{calls: r.Calls - old.calls, failures: r.Failures - old.failures}
+	if d.calls > 0 {
+		d.latency = slices.Clone(latency)
+		for i, n := range old.latency {
+			d.latency[i] -= n
+		}
+	}
+	return d
+}
+
+// rated gives the actor with its rates.
+func (w *Windows) rated(a rules.Actor, d delta) rules.Actor {
+	a.Calls = float64(d.calls)
+	if d.calls > 0 {
+		a.ErrorRate = float64(d.failures) / float64(d.calls)
+		a.Latency = w.latency(d.latency)
+	}
+	return a
+}
+
+// latency gives mean and quantiles, each by the end of the bucket it falls into.
+func (w *Windows) latency(buckets []uint32) rules.Latency {
+	var total, sum float64
+	for i, n := range buckets {
+		total += float64(n)
+		sum += float64(float64(n) * w.Limit(i).Seconds())
+	}
+	if total == 0 {
+		return rules.Latency{}
+	}
+	quantile := func(q float64) float64 {
+		var below float64
+		for i, n := range buckets {
+			below += float64(n)
+			if n > 0 && below >= q*total {
+				return w.Limit(i).Seconds()
+			}
+		}
+		return 0
+	}
+	return rules.Latency{Mean: sum / total, P50: quantile(0.5), P90: quantile(0.9), P95: quantile(0.95), P99: quantile(0.99), P999: quantile(0.999)}
+}
+
+// ancestors are the paths that an actor's counts are part of: its group and every supervisor above it.
+func ancestors(a rules.Actor) []string {
+	var out []string
+	if a.Group != "" {
+		out = append(out, a.Group)
+	}
+	for i := strings.LastIndexByte(a.Path, '/'); i > 0; i = strings.LastIndexByte(a.Path[:i], '/') {
+		out = append(out, a.Path[:i])
+	}
+	return out
+}
+
+// sum is a group or supervisor: all of its members together.
+type sum struct {
+	actor rules.Actor
+	delta delta
+}
+
+func (s *sum) add(a rules.Actor, d delta) {
+	s.actor.Ready = s.actor.Ready && a.Ready
+	s.actor.Mailbox += a.Mailbox
+	s.actor.Capacity += a.Capacity
+	s.actor.InFlight += a.InFlight
+	s.actor.Restarts += a.Restarts
+	s.actor.Memory += a.Memory
+	s.delta.calls += d.calls
+	s.delta.failures += d.failures
+	if len(s.delta.latency) < len(d.latency) {
+		s.delta.latency = append(s.delta.latency, make([]uint32, len(d.latency)-len(s.delta.latency))...)
+	}
+	for i, n := range d.latency {
+		s.delta.latency[i] += n
+	}
+}
+
+// changed keeps what differs from the last sample. Uptime is left out of the comparison: the Machine knows it.
+func (w *Windows) changed(all []rules.Actor) []rules.Actor {
+	now := make(map[string]rules.Actor, len(all))
+	out := all[:0]
+	for _, a := range all {
+		now[a.Path] = a
+		if was, known := w.last[a.Path]; !known || !same(was, a) {
+			out = append(out, a)
+		}
+	}
+	w.last = now
+	return out
+}
+
+func same(a, b rules.Actor) bool {
+	if !maps.Equal(a.Labels, b.Labels) || !maps.Equal(a.Metrics, b.Metrics) {
+		return false
+	}
+	return scalars(a) == scalars(b)
+}
+
+// scalars is what can be compared at once.
+type scalarsOf struct {
+	name, group, state                                                              string
+	replica                                                                         int
+	ready, quarantined                                                              bool
+	infected, anomaly, mailbox, capacity, calls, errors, inFlight, restarts, memory float64
+	latency                                                                         rules.Latency
+}
+
+func scalars(a rules.Actor) scalarsOf {
+	return scalarsOf{a.Name, a.Group, a.State, a.Replica, a.Ready, a.Quarantined, a.Infected, a.Anomaly, a.Mailbox, a.Capacity,
+		a.Calls, a.ErrorRate, a.InFlight, a.Restarts, a.Memory, a.Latency}
+}
