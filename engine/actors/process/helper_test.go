@@ -1,0 +1,59 @@
+package process
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+func lockThread() { runtime.LockOSThread() }
+
+func pidIn(t *testing.T, line string) int {
+	t.Helper()
+	_, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+	pid, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("no process number in %q", line)
+	}
+	return pid
+}
+
+// running is false for a process that is gone or dead and only waits to be reaped by a stranger.
+func running(pid int) bool {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, after, _ := strings.Cut(string(data), ") ")
+	return !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
+}
+
+func gone(t *testing.T, pid int) {
+	t.Helper()
+	until(t, fmt.Sprintf("process %d to be gone", pid), func() bool { return !running(pid) })
+}
+
+func goneThread(t *testing.T, tid int) {
+	t.Helper()
+	until(t, "the thread to end", func() bool {
+		_, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", tid))
+		return err != nil
+	})
+}
+
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for range 5000 {
+		if ok() {
+			return
+		}
+		<-tick.C
+	}
+	t.Fatalf("waited in vain for %s", what)
+}
