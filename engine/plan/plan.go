@@ -40,6 +40,7 @@ type Plan struct {
 	Secrets []string `plan:"-"` // texts that are never shown; a change of one is a change all the same
 
 	digest  Digest           // of all tagged leaves, set by Seal
+	params  map[string]any   // values of Params by name, set by Seal
 	pathAt  map[string]int   // actor path -> index in Actors, set by Seal
 	groupAt map[string]int   // group path -> index in Groups, set by Seal
 	nameAt  map[string][]int // name of an actor -> indexes in Actors, set by Seal

@@ -20,8 +20,15 @@ func (p *Plan) Seal() error {
 		return fmt.Errorf("%w: %w", ErrPlan, err)
 	}
 	p.digest = digest
+	p.params = make(map[string]any, len(p.Params))
+	for _, param := range p.Params {
+		p.params[param.Name] = param.Value
+	}
 	return nil
 }
+
+// ParamValues gives the params by name, as rules.Env wants them. The caller must not change it; nil before Seal.
+func (p *Plan) ParamValues() map[string]any { return p.params }
 
 func (p *Plan) sealTree() error {
 	if len(p.Actors) == 0 || p.Actors[0].Parent != -1 || p.Actors[0].Supervisor == nil {

@@ -3,7 +3,6 @@ package fake
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -46,18 +45,40 @@ func New(a *plan.Actor) *Context {
 	return &Context{Def: a, Topo: &plan.Plan{Actors: []plan.Actor{*a}}, Answers: map[string]func(engine.Msg) (any, error){}}
 }
 
-func (c *Context) Self() engine.Ref               { return engine.Ref{ID: 1} }
-func (c *Context) Path() string                   { return c.Def.Path }
-func (c *Context) Incarnation() engine.Epoch      { return 1 }
-func (c *Context) Actor() *plan.Actor             { return c.Def }
-func (c *Context) Plan() *plan.Plan               { return c.Topo }
-func (c *Context) Meta() engine.Meta              { return c.With }
-func (c *Context) Rand() uint64                   { return 4 }
-func (c *Context) Sleep(time.Duration) error      { return nil }
-func (c *Context) Stop()                          { c.Ended = true }
-func (c *Context) Stopping() bool                 { return c.Ended }
+// Self is actor 1.
+func (c *Context) Self() engine.Ref { return engine.Ref{ID: 1} }
+
+// Path is the definition's.
+func (c *Context) Path() string { return c.Def.Path }
+
+// Incarnation is the first.
+func (c *Context) Incarnation() engine.Epoch { return 1 }
+
+// Actor is the definition.
+func (c *Context) Actor() *plan.Actor { return c.Def }
+
+// Plan is a plan with that actor alone.
+func (c *Context) Plan() *plan.Plan { return c.Topo }
+
+// Meta is what the test set.
+func (c *Context) Meta() engine.Meta { return c.With }
+
+// Rand is always 4.
+func (c *Context) Rand() uint64 { return 4 }
+
+// Sleep returns at once.
+func (c *Context) Sleep(time.Duration) error { return nil }
+
+// Stop sets Ended.
+func (c *Context) Stop() { c.Ended = true }
+
+// Stopping tells whether Stop was called.
+func (c *Context) Stopping() bool { return c.Ended }
+
+// Steer records the action.
 func (c *Context) Steer(_ string, a engine.Steer) { c.Steered = append(c.Steered, a) }
 
+// Now asks Clock.
 func (c *Context) Now() time.Duration {
 	if c.Clock == nil {
 		return 0
@@ -78,11 +99,13 @@ func (c *Context) Ref(name string) (engine.Ref, error) {
 
 func (c *Context) name(to engine.Ref) string { return c.names[to.ID-2] }
 
+// Tell records the message.
 func (c *Context) Tell(to engine.Ref, m engine.Msg) error {
 	c.Told = append(c.Told, Sent{To: c.name(to), M: m})
 	return nil
 }
 
+// Reply records the answer.
 func (c *Context) Reply(payload any) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,6 +113,7 @@ func (c *Context) Reply(payload any) bool {
 	return true
 }
 
+// Fail records the error.
 func (c *Context) Fail(err *engine.Error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,19 +121,23 @@ func (c *Context) Fail(err *engine.Error) bool {
 	return true
 }
 
+// After records the message.
 func (c *Context) After(d time.Duration, m engine.Msg) func() bool {
 	c.Timers = append(c.Timers, Sent{M: m, After: d})
 	return func() bool { return true }
 }
 
+// Emit records the body.
 func (c *Context) Emit(b journal.Body) { c.Emitted = append(c.Emitted, b) }
 
+// Ask answers from Answers.
 func (c *Context) Ask(to engine.Ref, m engine.Msg, _ time.Duration) (any, error) {
 	name := c.name(to)
 	c.Asked = append(c.Asked, Sent{To: name, M: m})
 	return c.Answers[name](m)
 }
 
+// AskAll asks one after the other.
 func (c *Context) AskAll(to []engine.Ref, m []engine.Msg, d time.Duration) ([]any, []error) {
 	values, errs := make([]any, len(to)), make([]error, len(to))
 	for i := range to {
@@ -118,6 +146,7 @@ func (c *Context) AskAll(to []engine.Ref, m []engine.Msg, d time.Duration) ([]an
 	return values, errs
 }
 
+// Call runs fn at once, with the time it has.
 func (c *Context) Call(timeout time.Duration, fn func(context.Context) (any, error)) (any, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -144,10 +173,19 @@ func NewLife(path string) *Life {
 	return &Life{Name: path, Ends: make(chan *engine.Failure, 16), Bodies: make(chan journal.Body, 1<<16), Reports: make(chan Report, 64)}
 }
 
-func (l *Life) Exited(f *engine.Failure)    { l.Ends <- f }
-func (l *Life) Emit(b journal.Body)         { l.Bodies <- b }
+// Exited records the end.
+func (l *Life) Exited(f *engine.Failure) { l.Ends <- f }
+
+// Emit records the body.
+func (l *Life) Emit(b journal.Body) { l.Bodies <- b }
+
+// Healthy records the report.
 func (l *Life) Healthy(ok bool, why string) { l.Reports <- Report{ok, why} }
-func (l *Life) Path() string                { return l.Name }
+
+// Path is the definition's.
+func (l *Life) Path() string { return l.Name }
+
+// Now asks Clock.
 func (l *Life) Now() time.Duration {
 	if l.Clock == nil {
 		return 0
@@ -158,13 +196,15 @@ func (l *Life) Now() time.Duration {
 // Await waits for what c gives and fails the test when nothing comes for long.
 func Await[T any](t testing.TB, what string, c <-chan T) T {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var v T
 	select {
-	case v := <-c:
-		return v
-	case <-time.After(10 * time.Second):
+	case v = <-c:
+	case <-ctx.Done():
 		t.Fatalf("waited in vain for %s", what)
-		panic(errors.New("unreachable"))
 	}
+	return v
 }
 
 // Logged waits for a line of output.
