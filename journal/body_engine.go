@@ -17,11 +17,13 @@ type EngineStopped struct {
 	Code   int    `json:"code"` // exit code
 }
 
-// Gap stands for events that were dropped because the journal's buffer was full.
+// Gap stands for events that are not in the journal: dropped while its buffer
+// was full, or lost to damage that was repaired.
 type Gap struct {
-	From    int64  `json:"from_unix_ns"` // time of the first event dropped
-	To      int64  `json:"to_unix_ns"`   // time of the last event dropped
-	Dropped uint64 `json:"dropped"`      // how many
+	From    int64  `json:"from_unix_ns,omitempty"` // time of the first event dropped, 0 when unknown
+	To      int64  `json:"to_unix_ns,omitempty"`   // time of the last event dropped
+	Dropped uint64 `json:"dropped"`                // how many
+	Reason  string `json:"reason"`
 }
 
 // JournalRecovered tells that the journal was not closed properly and that

@@ -105,7 +105,11 @@ func (b EngineStopped) describe() string {
 }
 
 func (b Gap) describe() string {
-	return fmt.Sprintf("%s lost: the journal's buffer was full for %s", plural(b.Dropped, "event"), brief(time.Duration(b.To-b.From)))
+	span := ""
+	if b.From != 0 {
+		span = brief(time.Duration(b.To - b.From))
+	}
+	return fmt.Sprintf("%s missing: %s%s", plural(b.Dropped, "event"), b.Reason, clause(" for ", span, ""))
 }
 
 func (b JournalRecovered) describe() string {

@@ -26,4 +26,6 @@ var (
 	ErrDamaged = errors.New("journal is damaged")
 	// ErrForeign is returned for a directory or segment that is not this journal's.
 	ErrForeign = errors.New("not a segment of this journal")
+	// ErrPruned is yielded to a reader that was overtaken by retention.
+	ErrPruned = errors.New("events were dropped by retention before they were read")
 )

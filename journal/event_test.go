@@ -23,7 +23,7 @@ func everyBody() []struct {
 	}{
 		{EngineStarted{"shop", 3, "abcdef0123456789", 42, "v1"}, `engine "shop" started: generation 3, plan abcdef012345, pid 42, version v1`},
 		{EngineStopped{"interrupt", 0}, "engine stopped with code 0: interrupt"},
-		{Gap{0, int64(time.Second), 1}, "1 event lost: the journal's buffer was full for 1s"},
+		{Gap{1, int64(time.Second) + 1, 1, "the buffer was full"}, "1 event missing: the buffer was full for 1s"},
 		{JournalRecovered{2, 100, 7, "short frame"}, "journal recovered: cut 7 unfinished bytes from segment 2 at 100 (short frame)"},
 		{Checkpoint{"before deploy", "ana"}, `checkpoint "before deploy" by ana`},
 		{Logged{"info", "hello", Values{"n": 1.5, "a": "b"}}, "info: hello (a=b n=1.5)"},

@@ -1,0 +1,179 @@
+package journal
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+)
+
+// index says where in a segment its frames stand and which of them may hold
+// events of an actor or a correlation.
+type index struct {
+	frames       []frameRef
+	actors       postings
+	correlations postings
+}
+
+// frameRef is what an index knows of one frame.
+type frameRef struct {
+	offset           int64
+	first            uint64
+	count            uint32
+	minTime, maxTime int64
+}
+
+func (r *frameRef) last() uint64 { return r.first + uint64(r.count) - 1 }
+
+// postings lists, under the hash of a name, the frames where it may occur, ascending.
+type postings map[uint64][]uint32
+
+// fnv1a is the 64-bit FNV-1a hash (Fowler, Noll, Vo).
+func fnv1a(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h ^= uint64(s[i])
+		h *= 1099511628211
+	}
+	return h
+}
+
+func (p postings) add(name string, frame uint32) {
+	if name == "" {
+		return
+	}
+	h := fnv1a(name)
+	at := p[h]
+	if n := len(at); n == 0 || at[n-1] != frame {
+		p[h] = append(at, frame)
+	}
+}
+
+func newIndex() *index {
+	return &index{actors: postings{}, correlations: postings{}}
+}
+
+// addFrame notes a frame at offset and the names in its rows.
+func (x *index) addFrame(f *frame, offset int64, rows rowReader) error {
+	n := uint32(len(x.frames))
+	x.frames = append(x.frames, frameRef{offset, f.first, f.count, f.minTime, f.maxTime})
+	for {
+		var e Event
+		more, err := rows.next(&e)
+		if err != nil || !more {
+			return err
+		}
+		x.actors.add(e.Actor, n)
+		x.correlations.add(e.Correlation, n)
+	}
+}
+
+func (x *index) encode(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(x.frames)))
+	var before frameRef
+	for _, f := range x.frames {
+		dst = binary.AppendUvarint(dst, uint64(f.offset-before.offset))
+		dst = binary.AppendUvarint(dst, f.first-before.first)
+		dst = binary.AppendUvarint(dst, uint64(f.count))
+		dst = binary.AppendVarint(dst, f.minTime-before.minTime)
+		dst = binary.AppendUvarint(dst, uint64(f.maxTime-f.minTime))
+		before = f
+	}
+	return x.correlations.encode(x.actors.encode(dst))
+}
+
+func (p postings) encode(dst []byte) []byte {
+	hashes := make([]uint64, 0, len(p))
+	for h := range p {
+		hashes = append(hashes, h)
+	}
+	slices.Sort(hashes)
+	dst = binary.AppendUvarint(dst, uint64(len(hashes)))
+	for _, h := range hashes {
+		dst = binary.LittleEndian.AppendUint64(dst, h)
+		dst = binary.AppendUvarint(dst, uint64(len(p[h])))
+		before := uint32(0)
+		for _, n := range p[h] {
+			dst = binary.AppendUvarint(dst, uint64(n-before))
+			before = n
+		}
+	}
+	return dst
+}
+
+// indexReader decodes an index; ok turns false at the first malformed byte.
+type indexReader struct {
+	rest []byte
+	ok   bool
+}
+
+func (r *indexReader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.rest)
+	if n <= 0 {
+		r.ok, r.rest = false, nil
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+func (r *indexReader) varint() int64 {
+	v, n := binary.Varint(r.rest)
+	if n <= 0 {
+		r.ok, r.rest = false, nil
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+// length reads a number of things that take at least size bytes each.
+func (r *indexReader) length(size int) int {
+	n := r.uvarint()
+	if n > uint64(len(r.rest)/size) {
+		r.ok = false
+		return 0
+	}
+	return int(n)
+}
+
+func parseIndex(data []byte) (*index, error) {
+	r := &indexReader{rest: data, ok: true}
+	x := newIndex()
+	var f frameRef
+	for range r.length(5) {
+		f.offset += int64(r.uvarint())
+		f.first += r.uvarint()
+		f.count = uint32(r.uvarint())
+		f.minTime += r.varint()
+		f.maxTime = f.minTime + int64(r.uvarint())
+		x.frames = append(x.frames, f)
+	}
+	r.postings(x.actors, len(x.frames))
+	r.postings(x.correlations, len(x.frames))
+	if !r.ok || len(r.rest) != 0 {
+		return nil, fmt.Errorf("malformed index")
+	}
+	return x, nil
+}
+
+func (r *indexReader) postings(p postings, frames int) {
+	for range r.length(9) {
+		if len(r.rest) < 8 {
+			r.ok = false
+			return
+		}
+		h := binary.LittleEndian.Uint64(r.rest)
+		r.rest = r.rest[8:]
+		at := make([]uint32, 0, min(r.length(1), frames))
+		n := uint64(0)
+		for range cap(at) {
+			n += r.uvarint()
+			if n >= uint64(frames) {
+				r.ok = false
+				return
+			}
+			at = append(at, uint32(n))
+		}
+		p[h] = at
+	}
+}
