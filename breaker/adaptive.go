@@ -67,6 +67,8 @@ const (
 	overloadShare = 0.05
 	// smoothing is the weight of an interval's answer in the new limit.
 	smoothing = 0.2
+	// restingLimit is where the limit comes to rest under the steepest gradient: there x*0.5 + sqrt(x) is x.
+	restingLimit = 4
 	// relearn is how far the baseline rises towards a slower callee in an interval at the lowest limit.
 	relearn = 0.1
 )
@@ -161,7 +163,7 @@ func (a *Adaptive) learn(latency float64) {
 	switch {
 	case a.baseline == 0 || latency < a.baseline:
 		a.baseline = latency
-	case int(a.limit) <= a.policy.Min:
+	case int(a.limit) <= max(a.policy.Min, restingLimit):
 		a.baseline += float64((latency - a.baseline) * relearn)
 	}
 }

@@ -13,28 +13,28 @@ import (
 // Whoever holds the mutex first folds the cells into the window. Bad outcomes, first calls and bucket boundaries
 // take the mutex.
 type Breaker struct {
-	word     atomic.Uint64 // generation<<32 | flags
-	boundary atomic.Int64  // from then on the lock-free path is closed until somebody crosses it
+	word     atomic.Uint64 // what an ordinary permit carries
+	boundary atomic.Int64  // calls pass without the lock before it; shut if none do
 	until    atomic.Int64  // while flagRefuse is set
 	slowOver atomic.Int64  // a longer call is bad
 	cell     atomic.Uint64 // cellBase + successes since the last fold
 	shards   atomic.Pointer[shards]
-	refused  atomic.Uint64
 
 	mu       sync.Mutex
 	base     uint64 // what the cells start from, cellShut if they take nothing
 	machine  machine
-	totals   Totals    // without Rejected and what the cells hold
+	ended    ended     // without what the cells hold
 	audience *audience // nil if nobody ever listened
 	clock    Clock
 }
 
-// Flags in Breaker.word.
-const (
-	flagAdmit  = 1 << iota // a call may pass without the lock
-	flagRefuse             // a call before Breaker.until is refused without the lock
-	flagQuiet              // a success changes nothing
-)
+// ended counts how calls ended since the breaker was made.
+type ended struct {
+	successes, failures, slow, ignored, late uint64
+}
+
+// shut is a boundary before every time.
+const shut = -1 << 63
 
 // A cell holds 24 bits of the generation above 40 bits of count.
 const (
@@ -55,7 +55,8 @@ func New(p Policy, seed uint64, now int64, options ...Option) (*Breaker, error) 
 
 // New returns a closed breaker that shares the compiled policy.
 func (c *Compiled) New(seed uint64, now int64, options ...Option) *Breaker {
-	b := &Breaker{machine: newMachine(&c.rules, seed, now), base: cellShut}
+	b := &Breaker{base: cellShut}
+	b.machine.start(&c.rules, seed, now)
 	b.cell.Store(cellShut)
 	for _, option := range options {
 		option(b)
@@ -66,17 +67,17 @@ func (c *Compiled) New(seed uint64, now int64, options ...Option) *Breaker {
 
 // Allow asks whether a call may pass now. An admitted call must hand its permit to Done exactly once.
 func (b *Breaker) Allow(now int64) (Permit, Verdict) {
-	word := b.word.Load()
-	if word&flagAdmit != 0 && now < b.boundary.Load() {
-		return Permit{start: now, gen: uint32(word >> 32)}, Verdict{Admitted: true}
+	// The order of the two loads matters, see publish.
+	if word := b.word.Load(); now < b.boundary.Load() {
+		return Permit{now, word}, Verdict{Admitted: true}
 	}
-	return b.allowSlowly(now, word)
+	return b.allowSlowly(now)
 }
 
-func (b *Breaker) allowSlowly(now int64, word uint64) (Permit, Verdict) {
-	if word&flagRefuse != 0 {
+func (b *Breaker) allowSlowly(now int64) (Permit, Verdict) {
+	if b.word.Load()&flagRefuse != 0 {
 		if until := b.until.Load(); now < until {
-			b.refused.Add(1)
+			b.machine.refused.Add(1)
 			return Permit{}, refusal(now, until)
 		}
 	}
@@ -84,7 +85,7 @@ func (b *Breaker) allowSlowly(now int64, word uint64) (Permit, Verdict) {
 	now = b.machine.advance(now, true)
 	permit, verdict := b.machine.allow(now)
 	if !verdict.Admitted {
-		b.refused.Add(1)
+		b.machine.refused.Add(1)
 	}
 	b.unlock()
 	return permit, verdict
@@ -92,35 +93,30 @@ func (b *Breaker) allowSlowly(now int64, word uint64) (Permit, Verdict) {
 
 // Done says how an admitted call ended. It took now minus the permit's start.
 func (b *Breaker) Done(now int64, p Permit, o Outcome) {
-	if o == Success && now-p.start <= b.slowOver.Load() {
-		if b.word.Load() == uint64(p.gen)<<32|flagAdmit|flagQuiet {
-			return
+	if p.id&flagQuiet != 0 && o == Success && p.id == b.word.Load() {
+		return
+	}
+	if o == Success && now-p.start <= b.slowOver.Load() && now < b.boundary.Load() {
+		cell := &b.cell
+		if s := b.shards.Load(); s != nil {
+			cell = s.mine()
 		}
-		if now < b.boundary.Load() && b.count(p.gen) {
+		old := cell.Load()
+		if old-p.id>>genShift<<cellShift < cellFull && (cell.CompareAndSwap(old, old+1) || b.countAmongOthers(cell, p.id)) {
 			return
 		}
 	}
 	b.doneSlowly(now, p, o)
 }
 
-// count adds a success to a cell if the cells take successes of that generation.
-func (b *Breaker) count(gen uint32) bool {
-	cell := &b.cell
-	if s := b.shards.Load(); s != nil {
-		cell = s.mine()
-	}
-	base := uint64(gen) << cellShift
-	for range 2 {
-		old := cell.Load()
-		if old-base >= cellFull {
-			return false
-		}
+// countAmongOthers adds a success to a cell on which others are busy, unless its generation ends meanwhile.
+func (b *Breaker) countAmongOthers(cell *atomic.Uint64, id uint64) bool {
+	b.crowded()
+	for old := cell.Load(); old-id>>genShift<<cellShift < cellFull; old = cell.Load() {
 		if cell.CompareAndSwap(old, old+1) {
 			return true
 		}
 	}
-	// Others are busy on this cell; the caller takes the mutex, and notes that it had to.
-	b.crowded()
 	return false
 }
 
@@ -134,7 +130,7 @@ func (b *Breaker) doneSlowly(now int64, p Permit, o Outcome) {
 	case counted:
 		b.tally(o, now-p.start)
 	case late:
-		b.totals.Late++
+		b.ended.late++
 	}
 	b.unlock()
 }
@@ -142,24 +138,23 @@ func (b *Breaker) doneSlowly(now int64, p Permit, o Outcome) {
 func (b *Breaker) tally(o Outcome, took int64) {
 	switch {
 	case o == Ignored:
-		b.totals.Ignored++
+		b.ended.ignored++
 		return
 	case o == Success:
-		b.totals.Successes++
+		b.ended.successes++
 	default:
-		b.totals.Failures++
+		b.ended.failures++
 	}
 	if took > b.machine.rules.slowOver {
-		b.totals.Slow++
+		b.ended.slow++
 	}
 }
 
 // lock takes the mutex and brings the machine up to date with what happened without it.
 func (b *Breaker) lock() {
 	b.mu.Lock()
-	b.machine.refused = b.refused.Load()
 	if n := b.drain(b.base); n > 0 {
-		b.totals.Successes += n
+		b.ended.successes += n
 		b.machine.good(n)
 	}
 }
@@ -197,24 +192,26 @@ func (b *Breaker) publish() {
 	gen := m.stamp()
 	if base := m.cellBase(); base != b.base {
 		n := b.drain(base)
-		b.totals.Successes += n
+		b.ended.successes += n
 		if b.generation() == gen {
 			m.good(n)
 		}
 		b.base = base
 	}
-	word := uint64(gen)<<32 | m.flags()
-	if b.word.Load() == word && b.boundary.Load() == m.boundary() && b.until.Load() == m.until && b.slowOver.Load() == m.slowOver() {
-		return
-	}
-	b.until.Store(m.until)
-	b.boundary.Store(m.boundary())
 	b.slowOver.Store(m.slowOver())
-	b.word.Store(word)
+	b.until.Store(m.until)
+	boundary := m.passing()
+	if word := uint64(gen)<<genShift | m.flags(); word != b.word.Load() {
+		// Allow loads the word and then the boundary. Shutting the boundary before the word changes and opening it
+		// after keeps a caller from taking the new generation of a state that does not admit it.
+		b.boundary.Store(shut)
+		b.word.Store(word)
+	}
+	b.boundary.Store(boundary)
 }
 
 // generation is the one last published.
-func (b *Breaker) generation() uint32 { return uint32(b.word.Load() >> 32) }
+func (b *Breaker) generation() uint32 { return uint32(b.word.Load() >> genShift) }
 
 // SetPolicy makes the breaker follow another policy from now on. State, window and permits in flight are kept; a
 // resized window keeps the newest calls; an open deadline is computed anew from the moment of opening, but never into
@@ -272,9 +269,10 @@ func (b *Breaker) Snapshot(now int64) Snapshot {
 	defer b.unlock()
 	b.machine.advance(now, false)
 	s := b.machine.snapshot()
-	s.Totals = b.totals
-	s.Totals.Rejected = b.refused.Load()
-	s.Totals.Opens = b.machine.opened
+	s.Totals = Totals{
+		Successes: b.ended.successes, Failures: b.ended.failures, Slow: b.ended.slow, Ignored: b.ended.ignored,
+		Rejected: b.machine.refused.Load(), Opens: b.machine.opened, Late: b.ended.late,
+	}
 	if b.audience != nil {
 		s.Totals.Dropped = b.audience.dropped
 	}

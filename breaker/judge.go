@@ -29,7 +29,7 @@ func (m *machine) tripped(at int64, boundary bool) (cause, bool) {
 	if why, trips := m.rates(c); trips {
 		return why, true
 	}
-	for _, trigger := range m.triggers {
+	for _, trigger := range *m.triggers {
 		if trips, values := trigger.Trip(m.stats(at, boundary)); trips {
 			return cause{triggerName(trigger), values}, true
 		}
@@ -63,7 +63,7 @@ func (m *machine) stats(at int64, boundary bool) Stats {
 	c := m.window.sum()
 	return Stats{
 		Now: at, Calls: int(c.calls), Failures: int(c.failures), Slow: int(c.slow), Ignored: m.window.ignored(),
-		Consecutive: int(m.streak), InFlight: int(m.inFlight), Rejected: int(m.refused),
+		Consecutive: int(m.streak), InFlight: int(m.inFlight), Rejected: int(m.refused.Load()),
 		SinceClose: time.Duration(at - m.closedAt), Boundary: boundary, detail: m.window.details(),
 	}
 }

@@ -1,6 +1,9 @@
 package breaker
 
-import "math"
+import (
+	"math"
+	"sync/atomic"
+)
 
 // machine is the state machine of one breaker: pure and unlocked, its owner guards it. Each method takes now after
 // it went through advance. Everything that was due by then has happened at its own time, in order, so what a
@@ -8,12 +11,12 @@ import "math"
 type machine struct {
 	rules  *rules
 	window window // nil if the rules keep none
-	// triggers are the rules' triggers, each Stateful one in the instance of this breaker.
-	triggers []Trigger
+	// triggers are the rules' own, or a copy in which each Stateful one is this breaker's instance.
+	triggers *[]Trigger
 	seed     uint64
 	tell     func(Transition) // nil if nobody listens
 	probes   []probe          // in flight, in the order they began
-	refused  uint64           // calls refused, as its owner last counted
+	refused  atomic.Uint64    // calls refused; the owner counts them, also without the lock
 	memory
 }
 
@@ -49,37 +52,37 @@ type probe struct {
 	deadline int64 // Never without a lease
 }
 
-func newMachine(r *rules, seed uint64, now int64) machine {
-	m := machine{rules: r, seed: seed, window: newWindow(r, now)}
-	m.triggers = instances(r.Trip.Triggers, nil)
+// start makes a new machine of m.
+func (m *machine) start(r *rules, seed uint64, now int64) {
+	m.rules, m.seed, m.window = r, seed, newWindow(r, now)
+	m.triggers = instances(&r.Trip.Triggers, &[]Trigger{})
 	m.memory = memory{gen: 1, last: now, since: now, closedAt: now, until: Never}
 	if r.Mode != Normal {
 		m.override(now, r.Mode)
 	}
-	return m
 }
 
 // instances makes the breaker's own copies of stateful triggers, each taking over from the one it replaces.
-func instances(triggers, old []Trigger) []Trigger {
+func instances(triggers, old *[]Trigger) *[]Trigger {
 	var own []Trigger
-	for i, trigger := range triggers {
+	for i, trigger := range *triggers {
 		stateful, ok := trigger.(Stateful)
 		if !ok {
 			continue
 		}
 		if own == nil {
-			own = append(own, triggers...)
+			own = append(own, *triggers...)
 		}
 		var before Trigger
-		if i < len(old) {
-			before = old[i]
+		if i < len(*old) {
+			before = (*old)[i]
 		}
 		own[i] = stateful.Fresh(before)
 	}
 	if own == nil {
 		return triggers
 	}
-	return own
+	return &own
 }
 
 // advance lets everything that is due by now happen and returns the time to go on with, which never runs backwards.
@@ -220,7 +223,7 @@ func (m *machine) admit(now int64, number uint32) Permit {
 	if m.rules.inFlight {
 		m.inFlight++
 	}
-	return Permit{start: now, gen: m.stamp(), probe: number}
+	return Permit{start: now, id: uint64(m.stamp())<<genShift | uint64(number)}
 }
 
 // stamp is the generation as a permit carries it, where 0 means no permit.
@@ -286,12 +289,12 @@ func (m *machine) done(now int64, p Permit, o Outcome) fate {
 	if m.rules.inFlight && m.inFlight > 0 {
 		m.inFlight--
 	}
-	if p.gen != m.stamp() {
+	if p.gen() != m.stamp() {
 		return late
 	}
 	s := m.rules.sample(o, now-p.start)
 	switch {
-	case p.probe != 0:
+	case p.Probe():
 		return m.probed(now, p, o, s)
 	case m.mode == Disabled:
 		return uncounted
@@ -333,7 +336,7 @@ func (m *machine) feed(now int64, o Outcome, s sample) {
 	if !m.rules.sampled {
 		return
 	}
-	for _, trigger := range m.triggers {
+	for _, trigger := range *m.triggers {
 		if sampler, ok := trigger.(Sampler); ok {
 			sampler.Sample(now, nanos(s.took), o)
 		}

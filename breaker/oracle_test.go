@@ -132,17 +132,15 @@ func (r *resilience) force(m Mode) {
 // finish ends the oldest call of the state. The recording's breaker has no permits: an outcome counts where it
 // arrives, also after a reset that left the state as it was, and says itself how long the call took.
 func (r *resilience) finish(how string, took int64) {
-	permit := Permit{gen: r.b.machine.stamp()}
+	current := r.b.machine.stamp()
+	permit := Permit{id: uint64(current) << genShift}
 	for len(r.permits) > 0 {
 		oldest := r.permits[0]
 		r.permits = r.permits[1:]
-		if r.b.machine.state == Closed || oldest.gen == permit.gen {
-			permit.probe = oldest.probe
+		if r.b.machine.state == HalfOpen && oldest.gen() == current {
+			permit = oldest
 			break
 		}
-	}
-	if r.b.machine.state == Closed {
-		permit.probe = 0
 	}
 	permit.start = r.now - took
 	r.b.Done(r.now, permit, map[string]Outcome{"ok": Success, "err": Failed, "rel": Ignored}[how])

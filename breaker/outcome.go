@@ -30,19 +30,31 @@ func (o Outcome) IsFailure() bool { return o != Success && o != Ignored }
 // Permit is what an admitted call holds until it is handed to Done, exactly once. It is a plain value: losing it
 // leaks nothing but a probe's slot, which its lease gives back. The zero Permit was never admitted, Done ignores it.
 type Permit struct {
-	start int64  // when the call was admitted
-	gen   uint32 // low bits of the generation that admitted it; never 0 in a real permit
-	probe uint32 // number of the probe within its half-open period, from 1; 0 is an ordinary call
+	start int64 // when the call was admitted
+	// id is the word the breaker had published: low bits of the generation, never 0 in a real permit, above the flags;
+	// for a probe its number within its half-open period, from 1, stands where an ordinary permit has 0.
+	id uint64
 }
+
+// A word is a generation's low bits, two flags and the number of a probe.
+const (
+	genShift   = 32
+	flagQuiet  = 1 << 31 // a success changes nothing
+	flagRefuse = 1 << 30 // a call before Breaker.until is refused without the lock
+	probeMask  = flagRefuse - 1
+)
+
+func (p Permit) gen() uint32   { return uint32(p.id >> genShift) }
+func (p Permit) probe() uint32 { return uint32(p.id & probeMask) }
 
 // Start returns the time the call was admitted, as it was given to Allow.
 func (p Permit) Start() int64 { return p.start }
 
 // Probe reports whether the call is a probe of a half-open breaker.
-func (p Permit) Probe() bool { return p.probe != 0 }
+func (p Permit) Probe() bool { return p.probe() != 0 }
 
 // Valid reports whether the permit was handed out by an admitting Allow.
-func (p Permit) Valid() bool { return p.gen != 0 }
+func (p Permit) Valid() bool { return p.id != 0 }
 
 // Verdict is the answer to Allow.
 type Verdict struct {

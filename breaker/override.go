@@ -39,7 +39,7 @@ func (m *machine) reset(at int64) {
 func (m *machine) adopt(now int64, r *rules) {
 	old := m.rules
 	m.rules = r
-	m.triggers = instances(r.Trip.Triggers, m.triggers)
+	m.triggers = instances(&r.Trip.Triggers, m.triggers)
 	if !old.shaped(r) {
 		before := m.window
 		m.window = newWindow(r, now)

@@ -13,7 +13,7 @@ const ignoredPerProbe = 10
 
 // probed takes in the outcome of a probe, which is late if its lease ended before.
 func (m *machine) probed(now int64, p Permit, o Outcome, s sample) fate {
-	at := slices.IndexFunc(m.probes, func(x probe) bool { return x.number == p.probe })
+	at := slices.IndexFunc(m.probes, func(x probe) bool { return x.number == p.probe() })
 	if at < 0 {
 		return late
 	}

@@ -7,16 +7,20 @@ func (m *machine) admitting() bool {
 	return m.mode != ForcedOpen && (m.mode != Normal || m.state == Closed)
 }
 
+// passing is until when calls may pass without the lock.
+func (m *machine) passing() int64 {
+	if !m.admitting() || m.rules.inFlight {
+		return shut
+	}
+	return m.boundary()
+}
+
 func (m *machine) flags() uint64 {
 	var flags uint64
-	if m.state == Open && m.mode != Disabled {
+	if m.state == Open {
 		flags |= flagRefuse
 	}
-	if !m.admitting() || m.rules.inFlight {
-		return flags
-	}
-	flags |= flagAdmit
-	if m.mode == Disabled || m.window == nil && m.streak == 0 {
+	if m.admitting() && !m.rules.inFlight && (m.mode == Disabled || m.window == nil && m.streak == 0) {
 		flags |= flagQuiet
 	}
 	return flags
@@ -63,7 +67,7 @@ func (m *machine) deadline() int64 {
 		return at
 	}
 	c := m.window.sum()
-	if c.failures|c.slow == 0 && len(m.triggers) == 0 {
+	if c.failures|c.slow == 0 && len(m.rules.Trip.Triggers) == 0 {
 		return at
 	}
 	return min(at, m.boundary())
