@@ -91,7 +91,7 @@ func (r *renderer) diagnostic(d Diagnostic) {
 	if help == "" {
 		help = "lukhas-run explain " + d.Code
 	}
-	r.line("%s %s help: %s", strings.Repeat(" ", gutter+1), r.paint(blue, "="), help)
+	r.line("%s %s help: %s", strings.Repeat(" ", gutter), r.paint(blue, "="), help)
 }
 
 // printable keeps control characters of the input off the terminal.

@@ -114,10 +114,19 @@ func (r *resolver) alsoUsed(template *Value) {
 
 // withTemplates lays v over the templates it uses, and those over base.
 func (r *resolver) withTemplates(v, base *Value) *Value {
+	broken := false
 	for _, use := range v.Field("use").Items() {
-		base = Merge(base, r.template(use).as(v.Type))
+		template := r.template(use)
+		broken = broken || template == nil
+		base = Merge(base, template.as(v.Type))
 	}
-	return Merge(base, v)
+	merged := Merge(base, v)
+	if broken && !merged.broken {
+		out := *merged
+		out.broken = true
+		return &out
+	}
+	return merged
 }
 
 // as gives a mapping another type that has the same fields.

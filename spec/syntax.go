@@ -24,7 +24,7 @@ func explainSyntax(src *source, err error, before int) Diagnostic {
 		message = strings.Replace(message, m[0], "", 1)
 	}
 	s := &syntax{src: src, near: near, message: message, before: before}
-	for _, look := range []func() *Diagnostic{s.depth, s.anchor, s.tabs, s.quote, s.trailing, s.reserved, s.glued, s.flow, s.indent, s.inner} {
+	for _, look := range []func() *Diagnostic{s.depth, s.anchor, s.tabs, s.quote, s.trailing, s.tag, s.reserved, s.glued, s.flow, s.indent, s.inner} {
 		if d := look(); d != nil {
 			return *d
 		}
@@ -157,13 +157,30 @@ func (s *syntax) trailing() *Diagnostic {
 	return nil
 }
 
+var star = regexp.MustCompile(`([:\[{,-]) +([*&!])(\s|$|[^\s\w])`)
+
 var reservedValue = regexp.MustCompile("(:|-|^) +([%@`])")
+
+var tagged = regexp.MustCompile(`[:\-\[{,] *(!\w[\w.]*)`)
+
+// tag finds an expression that begins with ! and broke the YAML further on.
+func (s *syntax) tag() *Diagnostic {
+	if !s.says("whitespace or line break") && !s.says("alphabetic or numeric") {
+		return nil
+	}
+	return s.around(func(line int, text string) *Diagnostic {
+		m := tagged.FindStringSubmatchIndex(text)
+		if m == nil {
+			return nil
+		}
+		return s.at("LR301", line, utf8.RuneCountInString(text[:m[2]])+1, m[3]-m[2], "YAML read %q as a tag; quote the expression", text[m[2]:m[3]])
+	})
+}
 
 // reserved finds values that begin with what YAML keeps for itself.
 func (s *syntax) reserved() *Diagnostic {
-	star := regexp.MustCompile(`([:\[{,-]) +([*&!])(\s|$|[^\s\w])`)
 	return s.around(func(line int, text string) *Diagnostic {
-		for _, pattern := range []*regexp.Regexp{reservedValue, star, bang} {
+		for _, pattern := range []*regexp.Regexp{reservedValue, star} {
 			if m := pattern.FindStringSubmatchIndex(text); m != nil && (s.says("cannot start any token") || s.says("alphabetic or numeric") || s.says("tag")) {
 				return s.at("LR314", line, utf8.RuneCountInString(text[:m[4]])+1, 1, "YAML reserves a leading %q; quote the value", text[m[4]:m[5]])
 			}
@@ -171,8 +188,6 @@ func (s *syntax) reserved() *Diagnostic {
 		return nil
 	})
 }
-
-var bang = regexp.MustCompile(`(:|-) +(!)\S+ `)
 
 var gluedLine = regexp.MustCompile(`^\s*(?:- )?([a-z_][a-z0-9_]*):(\S)`)
 
@@ -186,7 +201,7 @@ func (s *syntax) glued() *Diagnostic {
 	})
 }
 
-var flowValue = regexp.MustCompile(`[:,\[{] *([^\s"'\[\]{},?][^"'\[\]{},?]*)([?\[{])`)
+var flowValue = regexp.MustCompile(`(?:: +|[\[{,] *)((?:[^\s"'\[\]{},?:]|:\S)(?:[^"'\[\]{},?:]|:\S)*)([?\[{])`)
 
 // flow finds a plain value inside { } or [ ] with a character that ends it.
 func (s *syntax) flow() *Diagnostic {

@@ -220,7 +220,7 @@ func (v *Value) parseNumber(s scalar) *problem {
 	switch {
 	case s.quoted:
 		return problemf("LR111", "number expected, got text; remove the quotes")
-	case notFinite(s.text) || (!ok && s.plain == "float"):
+	case notFinite(s.text), !ok && onlyDigits(strings.NewReplacer("e", "", "E", "", "+", "", "-", "", ".", "").Replace(s.text)):
 		return problemf("LR111", "not a finite number")
 	case !ok:
 		return problemf("LR111", "number expected, got %q", s.shown())

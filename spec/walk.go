@@ -391,6 +391,7 @@ func (w *walker) scalar(n *node, t *Type) *Value {
 	v.Pos, v.source = w.pos(n), w.src
 	if problem != nil {
 		w.problem(n, problem)
+		return nil
 	}
 	return v
 }
@@ -406,14 +407,18 @@ func (w *walker) interpolated(n *node, s scalar, t *Type) *Value {
 	in.fill(s.text)
 	v := &Value{Type: t, Pos: w.pos(n), source: w.src, Secret: in.secret, quoted: s.quoted, text: joined(in.parts)}
 	switch {
-	case failed || in.missing:
+	case failed:
+		return nil
+	case in.missing:
 	case waitsFor(in.parts, partReplica) && !t.takesText():
 		w.errorf("LR603", v.Pos, "${name} and ${replica} stand only in text, not in a %s", t.Title)
+		return nil
 	case open(in.parts):
 		v.parts = in.parts
 	default:
 		if p := v.settle(); p != nil {
 			w.problem(n, p)
+			return nil
 		}
 	}
 	return v

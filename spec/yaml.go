@@ -39,7 +39,7 @@ func parseYAML(data []byte) (roots []*node, err error) {
 			return roots, nil
 		case err != nil:
 			return roots, err
-		case len(document.Content) == 0:
+		case len(document.Content) == 0, document.Content[0].Tag == "!!null":
 			roots = append(roots, nil)
 		default:
 			roots = append(roots, document.Content[0])

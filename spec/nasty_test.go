@@ -1,0 +1,277 @@
+package spec
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const header = "apiVersion: lukhas/v1\nkind: Topology\nmetadata: {name: t}\n"
+
+// tree is a valid topology's ending, on one line.
+const tree = "root: {children: [{name: pool, script: {handlers: {}}}]}\n"
+
+// findings loads and resolves one file and prints what was found, one a line.
+func findings(t *testing.T, file, text string) string {
+	t.Helper()
+	return findingsWith(file, text, testOptions())
+}
+
+func findingsWith(file, text string, opts Options) string {
+	set, diags := Parse(file, []byte(text), opts)
+	if set.Topology != nil {
+		_, more := Resolve(set, nil)
+		diags = append(diags, more...).Sorted()
+	}
+	var lines []string
+	for _, d := range diags {
+		line := fmt.Sprintf("%s %d:%d %s", d.Code, d.Pos.Line, d.Pos.Col, d.Message)
+		if d.Severity == Warning {
+			line = "warning " + line
+		}
+		if d.Suggestion != "" {
+			line += "; " + d.Suggestion
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// nastyFiles are whole files, numbered as the list of nasty specs numbers them.
+var nastyFiles = []struct{ name, text, want string }{
+	{"1 empty", "", "LR001 1:1 topology.yaml is empty; expected apiVersion and kind"},
+	{"2 only comments", "# hi\n# there\n", "LR001 1:1 topology.yaml is empty; expected apiVersion and kind"},
+	{"2 only a marker", "---\n", "LR001 1:1 topology.yaml is empty; expected apiVersion and kind"},
+	{"3 list root", "- a\n", "LR002 1:1 expected a mapping at the top, found a list"},
+	{"3 scalar root", "hello\n", "LR002 1:1 expected a mapping at the top, found text"},
+	{"4 tab", "root:\n  a: 1\n\tb: 2\n", "LR003 3:1 tab used for indentation; use spaces"},
+	{"5 quote", "a: 1\nname: \"foo\nb: 2\n", "LR004 2:7 string starting here is never closed"},
+	{"5 quote closed by the next", "name: \"foo\nother: \"bar\"\n", "LR004 1:7 string starting here is never closed"},
+	{"6 drift", "a:\n   x: 1\n  name: 2\n", `LR005 3:3 "name" is indented 2, siblings above are indented 3`},
+	{"6 deeper", "a: 1\n   b: 2\n", `LR005 2:4 "b" is indented 3, siblings above are indented 0`},
+	{"7 glued", "a:\n  failures:3\n  b: 2\n", `LR006 2:3 missing space after ":"`},
+	{"7 glued last", "a:\n  b: 2\n  failures:3\n", `LR006 3:3 missing space after ":"`},
+	{"8 utf-16", "\xff\xfea\x00:\x00", "LR007 1:1 file is UTF-16; save as UTF-8"},
+	{"8 utf-16 without mark", "a\x00:\x00 \x001\x00", "LR007 1:1 file is UTF-16; save as UTF-8"},
+	{"8 invalid", "a: 1\nb: 2\nc: 3\nd: \xff\n", "LR008 4:4 byte 0xFF at 4:4 is not UTF-8"},
+	{"9 nul", "a: \x00\n", "LR009 1:4 control character U+0000"},
+	{"11 cyclic alias", header + "x-b: &b {c: 1}\npolicies: &p {breakers: *p}\n" + tree, `LR011 5:25 anchor "p" contains itself (line 5)`},
+	{"11 self-merge", header + "policies: &b {<<: *b}\n" + tree, `LR011 4:19 anchor "b" contains itself (line 4)`},
+	{"12 unknown anchor", "a: 1\nwhen: * x\nb: *x\n", `LR314 2:7 YAML reserves a leading "*"; quote the value`},
+	{"12 unknown anchor", "kind: 1\nwhen: \t  *x\n", `LR012 2:10 unknown anchor "x"; if this is an expression, quote it`},
+	{"13 flow", strings.Repeat("[", 20000), "LR013 1:201 nested deeper than 100"},
+	{"13 block", strings.Repeat("- ", 20000), "LR013 1:401 nested deeper than 100"},
+	{"13 mixed", strings.Repeat("{a: ", 20000), "LR013 1:1 nested deeper than 100"},
+	{"13 walked", header + "root: {children: [{name: a, go: {behaviour: x, config: " + strings.Repeat("[", 150) + strings.Repeat("]", 150) + "}}]}\n",
+		"LR013 4:151 nested deeper than 100"},
+	{"15 second document", header + tree + "---\na: 1\n", "LR102 6:1 document 2 has no kind"},
+	{"15 second document, a list", header + tree + "---\n- a\n", "LR102 6:1 document 2 has no kind"},
+	{"15 garbage", header + tree + "...\ngarbage\n", "LR102 6:1 document 2 has no kind"},
+	{"16 version", "apiVersion: lukhas/v2\nkind: Topology\n", `LR103 1:13 this binary knows lukhas/v1, not "lukhas/v2"; upgrade or run "fmt --to v1"`},
+	{"16 kind", "apiVersion: lukhas/v1\nkind: Topolgy\n", `LR102 2:7 unknown kind "Topolgy"; one of Topology, Policy, Scenario; did you mean "Topology"?`},
+	{"16 no kind", "apiVersion: lukhas/v1\nmetadata: {name: x}\n", "LR102 1:1 the document has no kind; add kind: Topology, Policy or Scenario"},
+	{"30 duplicate name", header + "root:\n  children:\n    - {name: api, script: {}}\n    - {name: api, script: {}}\n", `LR202 7:14 actor "api" already defined at 6:14`},
+	{"30 replica's name", header + "root:\n  children:\n    - {name: api, replicas: 2, script: {}}\n    - {name: api-1, script: {}}\n",
+		`LR202 7:14 actor "api-1" already defined at topology.yaml:6:14`},
+	{"30 upper case", header + "root: {children: [{name: Api, script: {}}]}\n", `LR201 4:26 names are lower case: "api"`},
+	{"31 breaker", header + "policies: {breakers: {pool: {}}}\nroot: {children: [{name: a, script: {}, guard: {breaker: pol}}]}\n",
+		`LR203 5:58 unknown breaker "pol"; did you mean "pool"?`},
+	{"31 template", header + "templates: {worker: {script: {}}}\nroot: {children: [{name: a, use: wroker}, {name: b, use: worker}]}\n",
+		`LR203 5:34 unknown template "wroker"; did you mean "worker"?`},
+	{"32 template uses itself", header + "templates: {a: {use: b}, b: {use: a}}\nroot: {children: [{name: x, use: a, script: {}}]}\n",
+		"LR204 4:35 template uses itself: a -> b -> a"},
+	{"32 policy uses itself", header + "policies: {retries: {a: {use: b}, b: {use: a}}}\n" + tree, "LR204 4:44 retry policy uses itself: a -> b -> a"},
+	{"32 unused template", header + "templates: {a: {script: {}}}\n" + tree, `warning LR205 4:13 template "a" is never used`},
+	{"47 never closed", header + "gateway: [{name: a, listen: \"127.0.0.1:${PORT\"}]\n" + tree, `LR602 4:40 "${" is never closed; write "}" after the name, or "$${" for a literal "${"`},
+	{"47 in a comment", header + "# ${NOPE}\n" + tree, ""},
+	{"two topologies", header + tree + "---\n" + header + tree, `LR123 6:1 a second topology; "t" is the first`},
+	{"reserved", header + "rules: [{name: a, when: x}]\nfoo: %x\n", `LR314 5:6 YAML reserves a leading "%"; quote the value`},
+	{"49 target: *", "a: 1\ntarget: *\n", `LR314 2:9 YAML reserves a leading "*"; quote the value`},
+	{"49 {x: a ?? b}", "{x: a ?? b}\n", `LR314 1:5 inside { } and [ ] YAML ends the value at "?"; quote it`},
+	{"49 {p: /orders/{id}}", "{p: /orders/{id}}\n", `LR314 1:5 inside { } and [ ] YAML ends the value at "{"; quote it`},
+	{"colon in a value", "a: b\nwhen: x ? a: b\n", `LR314 2:7 a value with ": " in it must be quoted`},
+	{"bom and crlf", "\ufeff" + strings.ReplaceAll(header+tree, "\n", "\r\n"), ""},
+	{"no root", header, ""},
+	{"unclosed flow", "a: [1, 2\nb: 3\n", "LR016 2:1 YAML: did not find expected ',' or ']'"},
+}
+
+func TestNastyFiles(t *testing.T) {
+	for _, c := range nastyFiles {
+		t.Run(c.name, func(t *testing.T) {
+			if got := findings(t, "topology.yaml", c.text); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+// nastyBreakers stand in `payments: {…}` under policies.breakers, at column 5 of
+// line 7.
+var nastyBreakers = []struct{ name, text, want string }{
+	{"17 typo", "trip: {failurs: 5}", `LR104 7:12 unknown field "failurs" in policies.breakers.payments.trip; did you mean "failures"?`},
+	{"18 case", "trip: {Failures: 5}", `LR104 7:12 unknown field "Failures" in policies.breakers.payments.trip; keys are case-sensitive; did you mean "failures"?`},
+	{"19 level", "consecutive_failures: 5", `LR105 7:5 "consecutive_failures" belongs under policies.breakers.payments.trip`},
+	{"19 other level", "half_open: {jitter: 5%}", `LR105 7:17 "jitter" belongs under policies.breakers.payments.open`},
+	{"20 fraction", "trip: {failures: 5.7}", "LR110 7:22 whole number >= 1 expected, got 5.7"},
+	{"21 octal", "trip: {failures: 010}", "LR110 7:22 leading zero: write 10 or 0o10"},
+	{"22 huge", "trip: {failures: 1e400}", "LR110 7:22 too large"},
+	{"22 overflow", "trip: {failures: 99999999999999999999}", "LR110 7:22 too large"},
+	{"23 negative", "trip: {failures: -3}", "LR110 7:22 must be >= 1"},
+	{"23 text", "trip: {failures: five}", `LR110 7:22 whole number >= 1 expected, got "five"`},
+	{"23 quoted", `trip: {failures: "5"}`, "LR110 7:22 whole number >= 1 expected, got text; remove the quotes"},
+	{"23 underscore", "trip: {failures: 1_000}", "LR110 7:22 write 1000"},
+	{"23 list", "trip: {failures: [5]}", "LR106 7:22 expected a whole number >= 1, found a list"},
+	{"24 nan", "open: {factor: .nan}", "LR111 7:20 not a finite number"},
+	{"24 inf", "trip: {anomaly: {threshold: .inf}}", "LR111 7:33 not a finite number"},
+	{"24 huge", "open: {factor: 1e400}", "LR111 7:20 not a finite number"},
+	{"25 on", "enabled: on", `LR112 7:14 write true or false ("on" is text in YAML 1.2)`},
+	{"25 quoted", `enabled: "true"`, "LR112 7:14 write true or false without quotes"},
+	{"26 no unit", "open: {for: 30}", `LR113 7:17 add a unit: "30s"`},
+	{"26 clock", "open: {for: 1:30}", `LR113 7:17 add a unit: "1m30s"`},
+	{"26 negative", "open: {for: -5s}", "LR113 7:17 must be positive"},
+	{"26 zero", "open: {for: 0s}", "LR113 7:17 must be positive"},
+	{"26 nonsense", "open: {for: soon}", `LR113 7:17 "soon" is not a duration; write a number and a unit (ms, s, m, h, d, w)`},
+	{"27 ratio", "trip: {error_rate: 50}", `LR114 7:24 between 0 and 1, or 50%; did you mean "50%"?`},
+	{"27 too much", "trip: {error_rate: 150%}", `LR114 7:24 between 0 and 1, or 50%`},
+	{"28 null", "min_calls:", "LR115 7:15 empty value; remove the line to use the default 10"},
+	{"28 null without default", "trip: {failures: }", "LR115 7:22 empty value; write a value, or remove the line"},
+	{"29 name", "use: 1.10", `LR116 7:10 names are text: quote "1.10"`},
+	{"29 no", "use: no", `LR116 7:10 names are text: quote "no"`},
+	{"29 date", "use: 2020-01-01", `LR116 7:10 names are text: quote "2020-01-01"`},
+	{"33 factor", "open: {factor: 0.5}", "LR111 7:20 must be >= 1"},
+	{"34 min_calls", "min_calls: 0", "LR110 7:16 must be >= 1"},
+	{"36 tag", "outcome: !ready", `LR301 7:14 YAML read "!ready" as a tag; quote the expression`},
+	{"36 tag with more", "outcome: !ready && b", `LR301 7:14 YAML read "!ready" as a tag; quote the expression`},
+	{"36 tag in braces", "trip: {when: !ready}", `LR301 7:18 YAML read "!ready" as a tag; quote the expression`},
+	{"37 comment", "outcome: a > 3 # && b", "warning LR302 7:14 everything after # was dropped by YAML; quote the expression"},
+	{"37 honest comment", "outcome: a > 3 # three is enough", ""},
+	{"46 folded", "outcome: >\n      a\n      > 3", "LR313 7:14 use | for multi-line expressions"},
+	{"47 unset", "min_calls: ${DB}", "LR601 7:16 DB is not set; use ${DB:-default}"},
+	{"47 default", "min_calls: ${DB:-7}", ""},
+	{"47 bad default", "min_calls: ${DB:-x}", `LR110 7:16 whole number >= 1 expected, got "x"`},
+	{"47 secret", "min_calls: ${secret:PASSWORD}", `LR110 7:16 whole number >= 1 expected, got "***"`},
+	{"47 in an expression", "outcome: 'a > ${HOME}'", "warning LR604 7:14 nothing is filled in inside an expression; use params.x or a field in scope"},
+	{"47 unknown param", "min_calls: ${params.slov}", `LR605 7:16 unknown param "slov"; did you mean "slow"?`},
+	{"47 param of another type", "min_calls: ${params.slow}", `LR110 7:16 whole number >= 1 expected, got "800ms"`},
+	{"47 replica", "min_calls: ${replica}", "LR603 7:16 ${name} and ${replica} stand only in text, not in a whole number"},
+	{"49 cut", "trip: {when: max(1, 2) > 1}", "LR314 7:18 the comma ended the value; quote the expression"},
+	{"enum", "mode: shadwo", `LR109 7:11 "shadwo" is not one of normal, shadow, disabled, forced_open, forced_closed; did you mean "shadow"?`},
+	{"window both", "window: {time: 1s, calls: 5}", `LR108 7:24 "time" and "calls" exclude each other; keep one`},
+	{"mapping expected", "trip: 5", "LR106 7:11 expected a mapping, found a number"},
+	{"glued", "trip: failures:3", `LR006 7:11 missing space after ":"`},
+	{"window glued", "window: calls:3", `LR006 7:13 missing space after ":"`},
+	{"x keys", "x-note: [anything, {}]", ""},
+	{"bracket key", "[1]: 2", "LR121 7:5 a key must be text, found a list"},
+	{"tag on a number", "min_calls: !!int 5", `LR301 7:16 tags such as "!!int" are not used here; write the value as it is`},
+}
+
+func TestNastyBreakers(t *testing.T) {
+	for _, c := range nastyBreakers {
+		t.Run(c.name, func(t *testing.T) {
+			text := header + "policies:\n  breakers:\n   payments:\n    " + c.text + "\nparams: {slow: 800ms}\n" + tree
+			if got := findings(t, "topology.yaml", text); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestADuplicateKeyNamesBothPlaces(t *testing.T) {
+	text := header + "policies:\n  breakers:\n    a:\n      trip:\n        failures: 3\n        failures: 4\n" + tree
+	want := `LR101 9:9 "failures" already set at 8:9`
+	if got := findings(t, "topology.yaml", text); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestAliasBombsAreRefusedFast(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(header + "x-a: &a0 [x, x, x, x, x, x, x, x, x]\n")
+	for i := 1; i < 12; i++ {
+		fmt.Fprintf(&b, "x-%d: &a%d [%s*a%d]\n", i, i, strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 8), i-1)
+	}
+	b.WriteString("root: {children: [{name: a, go: {behaviour: b, config: *a11}}]}\n")
+	start := time.Now()
+	if got := findings(t, "topology.yaml", b.String()); !strings.HasPrefix(got, "LR010 16:56 aliases expand to more than 100000 nodes") {
+		t.Error(got)
+	}
+	if took := time.Since(start); took > 2*time.Second {
+		t.Error("took", took)
+	}
+}
+
+func TestFilesThatAreNoFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	fifo := filepath.Join(dir, "fifo.yaml")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fragment := "apiVersion: lukhas/v1\nkind: Topology\nmetadata: {name: f}\n"
+	write("sub/c.yaml", fragment+"include: [d.yaml]\n")
+	write("sub/d.yaml", fragment+"include: [c.yaml]\n")
+	write("more.yaml", fragment+"policies: {breakers: {x: {}}}\n")
+	write("children.yaml", header+tree)
+	for _, c := range []struct{ name, path, want string }{
+		{"48 large", write("large.yaml", strings.Repeat("#\n", MaxFileSize/2+1)), "LR014 DIR/large.yaml: DIR/large.yaml is larger than 8 MiB"},
+		{"48 fifo", fifo, "LR015 DIR/fifo.yaml: DIR/fifo.yaml is not a regular file"},
+		{"48 directory", dir, "LR015 DIR: DIR is not a regular file"},
+		{"48 missing", filepath.Join(dir, "nope.yaml"), "LR015 DIR/nope.yaml: no such file: DIR/nope.yaml"},
+		{"35 cycle", write("a.yaml", header+"include: [sub/c.yaml]\n"+tree), "LR220 DIR/sub/d.yaml:4:11: c.yaml -> d.yaml -> c.yaml: files that include each other"},
+		{"35 missing", write("m.yaml", header+"include: [gone.yaml]\n"+tree), "LR220 DIR/m.yaml:4:11: included file DIR/gone.yaml does not exist"},
+		{"35 escapes", write("e.yaml", header+"include: [../x.yaml]\n"+tree), `LR220 DIR/e.yaml:4:11: "../x.yaml" leaves the directory of e.yaml; included files stand in it or below`},
+		{"35 matches none", write("n.yaml", header+"include: [none/*.yaml]\n"+tree), `LR220 DIR/n.yaml:4:11: "none/*.yaml" matches no file`},
+		{"35 brings actors", write("b.yaml", header+"include: [children.yaml]\n"+tree), "LR220 DIR/children.yaml:4:1: an included file brings no actors; move root to the including file"},
+		{"30 defined twice", write("t.yaml", header+"include: [more.yaml]\npolicies: {breakers: {x: {}}}\n"+tree), `LR202 DIR/more.yaml:4:23: breaker "x" already defined at DIR/t.yaml:5:23`},
+		{"include", write("i.yaml", header+"include: [more.yaml]\nroot: {children: [{name: a, script: {}, guard: {breaker: x}}]}\n"), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			set, diags := Load(OS(), []string{c.path}, testOptions())
+			if set.Topology != nil && !diags.HasErrors() {
+				_, more := Resolve(set, nil)
+				diags = append(diags, more...)
+			}
+			got := ""
+			for _, d := range diags {
+				got += d.Code + " " + d.Pos.String() + ": " + d.Message
+			}
+			if got = strings.ReplaceAll(got, dir, "DIR"); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestRenderShowsTheCaret(t *testing.T) {
+	text := header + "policies:\n  breakers:\n    payments: {trip: {failurs: 5, error_rate: 50%}}\n" + tree
+	set, diags := Parse("topology.yaml", []byte(text), testOptions())
+	var out bytes.Buffer
+	if err := Render(&out, diags, set.Files, false); err != nil {
+		t.Fatal(err)
+	}
+	want := `error[LR104]: unknown field "failurs" in policies.breakers.payments.trip
+ --> topology.yaml:6:23
+  |
+6 |     payments: {trip: {failurs: 5, error_rate: 50%}}
+  |                       ^^^^^^^ did you mean "failures"?
+  = help: lukhas-run explain LR104
+1 error in 1 file
+`
+	if got := out.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
