@@ -213,8 +213,23 @@ func (c *checker) complain(node ast.Node, code, message string) {
 
 func (c *checker) problem(node ast.Node, code, message string) Problem {
 	from, to := extent(node, 0)
-	start, end := c.source.span(c.bytes(from), c.bytes(to))
+	start, end := c.source.span(c.bytes(from), c.closed(node, c.bytes(to)))
 	return Problem{Code: code, Offset: start, Len: end - start, Message: message}
+}
+
+// closed moves the end of a call behind its closing parenthesis, which is no part of the tree.
+func (c *checker) closed(node ast.Node, end int) int {
+	switch node.(type) {
+	case *ast.CallNode, *ast.BuiltinNode:
+	default:
+		return end
+	}
+	rest := strings.TrimLeft(c.source.text[end:], " \t\r\n")
+	rest = strings.TrimLeft(strings.TrimPrefix(rest, "("), " \t\r\n")
+	if !strings.HasPrefix(rest, ")") {
+		return end
+	}
+	return len(c.source.text) - len(rest) + 1
 }
 
 // bytes turns the parser's rune offset into a byte offset.

@@ -60,7 +60,7 @@ func (c *checker) chain(n *ast.ChainNode) checked {
 func (c *checker) name(n *ast.IdentifierNode, chain []*ast.MemberNode) checked {
 	for i := range c.tables {
 		t := &c.tables[i]
-		if t.name == n.Value || t.name == "" && hasField(t.fields(), n.Value) {
+		if t.name == n.Value || t.name == "" && hasField(t.list(), n.Value) {
 			return c.inTable(t, n, chain)
 		}
 	}
@@ -74,7 +74,7 @@ func hasField(fields []field[Env], name string) bool {
 
 // inTable follows the chain as far as the table's fixed fields go, and looks the rest up at run time.
 func (c *checker) inTable(t *table, n *ast.IdentifierNode, chain []*ast.MemberNode) checked {
-	fields := t.fields()
+	fields := t.list()
 	path := n.Value
 	for i := 0; ; i++ {
 		if at := slices.IndexFunc(fields, func(f field[Env]) bool { return f.name == path }); at >= 0 {

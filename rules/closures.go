@@ -233,7 +233,7 @@ func (b builder) call(n *ast.CallNode) (code, bool) {
 	case "@text":
 		return code{text: args[0].asText()}, true
 	case "@member":
-		return b.member(args[0], args[1]), true
+		return b.member(n, args[0], args[1]), true
 	case "@in":
 		return b.in(n, args), true
 	}
@@ -246,10 +246,19 @@ func (b builder) read(n *ast.CallNode) code {
 	if from.num != nil || from.text != nil || from.flag != nil {
 		return code{num: from.num, text: from.text, flag: from.flag}
 	}
+	if from.any != nil {
+		return code{any: from.any}
+	}
 	return code{any: func(e *Env) any { return from.value(e) }}
 }
 
-func (b builder) member(of, name code) code {
+// isParams tells whether a node reads all params, the one open value whose Go type is known.
+func (b builder) isParams(node ast.Node) bool {
+	n, ok := node.(*ast.CallNode)
+	return ok && operatorOf(n) == "@read" && b.p.slots[int(n.Arguments[1].(*ast.FloatNode).Value)].path == "params"
+}
+
+func (b builder) member(n *ast.CallNode, of, name code) code {
 	read := of.asAny()
 	if !name.literal {
 		at := name.asAny()
@@ -257,6 +266,9 @@ func (b builder) member(of, name code) code {
 	}
 	key := name.asAny()(nil)
 	literal, isName := key.(string)
+	if isName && b.isParams(n.Arguments[0]) {
+		return code{any: func(e *Env) any { return e.Params[literal] }}
+	}
 	return code{any: func(e *Env) any {
 		v := read(e)
 		if object, ok := v.(map[string]any); ok && isName {

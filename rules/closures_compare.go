@@ -38,7 +38,9 @@ func inOrder(operator string, left, right code) func(*Env) bool {
 		a, c := left.text, right.text
 		return func(e *Env) bool { return textsInOrder(operator, a(e), c(e)) }
 	case left.num == nil && left.text == nil && right.num != nil:
-		return anyInOrder(operator, left.asAny(), right)
+		return anyInOrder(operator, left.asAny(), right.num)
+	case right.num == nil && right.text == nil && left.num != nil:
+		return anyInOrder(mirrored(operator), right.asAny(), left.num)
 	}
 	a, c := left.asAny(), right.asAny()
 	return func(e *Env) bool { return ordered(operator, a(e), c(e)) }
@@ -85,8 +87,7 @@ func textsInOrder(operator, a, b string) bool {
 }
 
 // anyInOrder compares a value that is mostly a number with a number, without boxing the latter.
-func anyInOrder(operator string, left func(*Env) any, right code) func(*Env) bool {
-	num := right.num
+func anyInOrder(operator string, left func(*Env) any, num func(*Env) float64) func(*Env) bool {
 	return func(e *Env) bool {
 		v := left(e)
 		n, ok := toFloat(v)
@@ -104,6 +105,20 @@ func anyInOrder(operator string, left func(*Env) any, right code) func(*Env) boo
 		default:
 			return n >= c
 		}
+	}
+}
+
+// mirrored is the operator that says the same with its sides exchanged.
+func mirrored(operator string) string {
+	switch operator {
+	case "<":
+		return ">"
+	case "<=":
+		return ">="
+	case ">":
+		return "<"
+	default:
+		return "<="
 	}
 }
 

@@ -70,7 +70,7 @@ func (c *checker) syntax(err error) {
 	case strings.Contains(e.Message, "exceeds maximum allowed nodes"):
 		p.Code, p.Message = "LR309", fmt.Sprintf("costs too much: more than %d parts", maxNodes)
 	case unexpected && strings.HasPrefix(token, "EOF"), strings.Contains(e.Message, "unexpected end"):
-		p.Code, p.Message = "LR306", "expression ends too early"
+		p = Problem{Code: "LR306", Offset: len(c.original), Message: "expression ends too early"}
 	case unexpected && token == `Operator("=")`:
 		p.Code, p.Message, p.Suggestion = "LR305", "use == to compare", "=="
 	case unexpected:

@@ -8,6 +8,16 @@ type table struct {
 	fields func() []field[Env]
 	shape  *Shape // what is declared below a value that is open at compile time
 	kind   Kind   // what is declared of that value itself
+
+	opened []field[Env] // what fields gave, once asked
+}
+
+// list opens the table once.
+func (t *table) list() []field[Env] {
+	if t.opened == nil {
+		t.opened = t.fields()
+	}
+	return t.opened
 }
 
 // open is a name whose value is only known at run time.
@@ -29,8 +39,6 @@ func callTable() table { return under("call", func(e *Env) *Call { return e.Call
 
 func errorTable() table { return under("error", func(e *Env) *Error { return e.Error }, errorFields) }
 
-func actorTable() table { return under("actor", func(e *Env) *Actor { return e.Actor }, actorFields) }
-
 func systemTable() table {
 	return under("system", func(e *Env) *System { return e.System }, systemFields)
 }
@@ -41,13 +49,7 @@ func supervisorTable() table {
 	return under("supervisor", func(e *Env) *Supervisor { return e.Supervisor }, supervisorFields)
 }
 
-func breakerTable() table {
-	return under("breaker", func(e *Env) *Breaker { return e.Breaker }, breakerFields)
-}
-
 func nodeTable() table { return under("node", func(e *Env) *Node { return e.Node }, nodeFields) }
-
-func windowTable() table { return under("", func(e *Env) *Window { return e.Window }, windowFields) }
 
 func requestTable() table {
 	return under("request", func(e *Env) *Request { return e.Request }, requestFields)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -56,6 +55,9 @@ func (p *Program) Compiled() bool { return p.compiled }
 // Condition evaluates to true or false. On an error it is false.
 func (p *Program) Condition(env *Env) (result bool, err error) {
 	defer p.rescue(&err)
+	if flag := p.code.flag; flag != nil {
+		return flag(env), nil
+	}
 	return p.code.condition(env), nil
 }
 
@@ -134,7 +136,7 @@ func compileFor(run engines, text string, want Want, scope Scope) (p *Program, p
 	defer func() {
 		if r := recover(); r != nil {
 			p = nil
-			problems = []Problem{{Code: "LR319", Len: len(text), Message: fmt.Sprintf("cannot be compiled: %v", r), Help: string(debug.Stack())}}
+			problems = []Problem{{Code: "LR319", Len: len(text), Message: fmt.Sprintf("cannot be compiled: %v", r)}}
 		}
 	}()
 	c, root := parse(text, &scope)
