@@ -82,13 +82,25 @@ func (b *Breaker) allowSlowly(now int64) (Permit, Verdict) {
 		}
 	}
 	b.lock()
-	now = b.machine.advance(now, true)
-	permit, verdict := b.machine.allow(now)
+	seen := b.machine.advance(now, true)
+	permit, verdict := b.machine.allow(seen)
 	if !verdict.Admitted {
 		b.machine.refused.Add(1)
 	}
 	b.unlock()
-	return permit, verdict
+	return inTime(now, seen, permit, verdict)
+}
+
+// inTime answers in the caller's own time where that runs behind the latest one seen, so that a call takes what its
+// caller's clock says it takes, with the lock and without.
+func inTime(now, seen int64, p Permit, v Verdict) (Permit, Verdict) {
+	if v.Admitted {
+		p.start = now
+	}
+	if v.RetryAfter > 0 {
+		v.RetryAfter += nanos(seen - now)
+	}
+	return p, v
 }
 
 // Done says how an admitted call ended. It took now minus the permit's start.
@@ -124,11 +136,11 @@ func (b *Breaker) doneSlowly(now int64, p Permit, o Outcome) {
 	if !p.Valid() {
 		return
 	}
+	took := max(now-p.start, 0)
 	b.lock()
-	now = b.machine.advance(now, false)
-	switch b.machine.done(now, p, o) {
+	switch b.machine.done(b.machine.advance(now, false), took, p, o) {
 	case counted:
-		b.tally(o, now-p.start)
+		b.tally(o, took)
 	case late:
 		b.ended.late++
 	}

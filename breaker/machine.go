@@ -126,8 +126,6 @@ func (m *machine) stateDeadline(asked bool) int64 {
 		return m.lease()
 	case m.state == Open && m.rules.Compat && !asked:
 		return Never
-	case m.mode == Shadow:
-		return Never
 	}
 	return m.until
 }
@@ -160,6 +158,10 @@ func (m *machine) expire(at int64) {
 		m.enter(Closed, at, Never, cause{trigger: "ramp_done"})
 	case HalfOpen:
 		m.loseProbe(at)
+	case Closed:
+		// A shadow breaker would half-open now. It has no probes to judge by, so its window does.
+		m.until = Never
+		m.judge(at, true)
 	}
 }
 
@@ -285,14 +287,14 @@ const (
 )
 
 // done takes in how a call ended.
-func (m *machine) done(now int64, p Permit, o Outcome) fate {
+func (m *machine) done(now, took int64, p Permit, o Outcome) fate {
 	if m.rules.inFlight && m.inFlight > 0 {
 		m.inFlight--
 	}
 	if p.gen() != m.stamp() {
 		return late
 	}
-	s := m.rules.sample(o, now-p.start)
+	s := m.rules.sample(o, took)
 	switch {
 	case p.Probe():
 		return m.probed(now, p, o, s)
@@ -345,7 +347,7 @@ func (m *machine) feed(now int64, o Outcome, s sample) {
 
 // judge opens the breaker if a trigger says so; a shadow one only tells.
 func (m *machine) judge(at int64, boundary bool) {
-	if m.mode == ForcedClosed || m.mode == Disabled || m.mode == Shadow && at < m.until && m.until != Never {
+	if m.mode == ForcedClosed || m.mode == Disabled || m.mode == Shadow && m.until != Never {
 		return
 	}
 	why, trips := m.tripped(at, boundary)

@@ -22,6 +22,7 @@ func (m *machine) override(at int64, mode Mode) {
 			m.forget(at)
 		}
 		m.enter(Closed, at, Never, why)
+		m.judge(at, false)
 	}
 }
 

@@ -12,7 +12,7 @@ func (m *machine) passing() int64 {
 	if !m.admitting() || m.rules.inFlight {
 		return shut
 	}
-	return m.boundary()
+	return min(m.boundary(), m.until)
 }
 
 func (m *machine) flags() uint64 {
