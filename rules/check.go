@@ -31,8 +31,12 @@ type checker struct {
 	names    []NamedSubject
 	reads    map[string]bool
 	visits   int
-	looping  bool // inside a predicate
-	chained  bool // inside an optional chain
+
+	divisions []*ast.BinaryNode // by a value that nothing bounds
+	compared  map[string]bool   // values that some comparison tests, as they print
+
+	looping bool // inside a predicate
+	chained bool // inside an optional chain
 }
 
 // slot is a value that a program reads from the Env.

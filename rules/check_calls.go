@@ -102,6 +102,18 @@ func (c *checker) functionNames() []string {
 	return names
 }
 
+// visible lists the names and the functions of the system that may be read here, sorted.
+func (c *checker) visible() []string {
+	names := c.scope.Visible()
+	for _, name := range worldFunctions() {
+		if c.scope.reaches(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 func (c *checker) isFunction(name string) bool { return slices.Contains(c.functionNames(), name) }
 
 // loops are the functions that walk a list with a predicate.
@@ -180,7 +192,7 @@ func isWorldFunction(name string) bool { return slices.Contains(worldFunctions()
 // ask checks a function that reads the world. With literal arguments its result is a slot like any other field.
 func (c *checker) ask(n *ast.CallNode, name *ast.IdentifierNode, chain []*ast.MemberNode) checked {
 	if !c.scope.reaches(name.Value) {
-		return c.refuse(n, "LR303", fmt.Sprintf("%s() is not in scope here; %s sees %s", name.Value, c.scope.Place, quoteList(c.scope.Visible())))
+		return c.refuse(n, "LR303", fmt.Sprintf("%s() is not in scope here; %s sees %s", name.Value, c.scope.Place, quoteList(c.visible())))
 	}
 	switch name.Value {
 	case "over":
@@ -230,7 +242,10 @@ func (c *checker) mention(function string, i int, literal *ast.StringNode, arg a
 		return
 	}
 	p := c.problem(arg, "", "")
-	c.names = append(c.names, NamedSubject{Function: function, Name: literal.Value, Offset: p.Offset, Len: p.Len})
+	named := NamedSubject{Function: function, Name: literal.Value, Offset: p.Offset, Len: p.Len}
+	if !slices.Contains(c.names, named) {
+		c.names = append(c.names, named)
+	}
 }
 
 // askLater calls a world function whose arguments are only known at run time.
@@ -316,7 +331,7 @@ func (c *checker) predict(n *ast.CallNode, chain []*ast.MemberNode) checked {
 
 func (c *checker) slotOf(node ast.Node) (slot, bool) {
 	call, ok := node.(*ast.CallNode)
-	if !ok || len(call.Arguments) != 2 || call.Callee.(*ast.IdentifierNode).Value != "@read" {
+	if !ok || operatorOf(call) != "@read" {
 		return slot{}, false
 	}
 	return c.slots[int(call.Arguments[1].(*ast.FloatNode).Value)], true

@@ -238,7 +238,7 @@ func (c *checker) unknownField(m *ast.MemberNode, of string, known []string) che
 }
 
 func (c *checker) unknownName(n *ast.IdentifierNode) {
-	visible := c.scope.Visible()
+	visible := c.visible()
 	if c.original == n.Value && c.scope.takesText() {
 		p := c.problem(n, "LR315", fmt.Sprintf("%q is a name here; literal text is '\"%s\"'", n.Value, n.Value))
 		p.Suggestion = fmt.Sprintf("'\"%s\"'", n.Value)

@@ -43,6 +43,7 @@ func (c *checker) logic(n *ast.BinaryNode, operator string) checked {
 
 func (c *checker) equality(n *ast.BinaryNode) checked {
 	left, right := c.check(n.Left), c.check(n.Right)
+	c.noteComparison(n)
 	c.durationText(n, left, right)
 	if left.kind != right.kind && left.kind != AnyKind && right.kind != AnyKind && left.kind != NilKind && right.kind != NilKind {
 		c.mismatch(n, "compare", left.kind, right.kind)
@@ -64,6 +65,7 @@ func isScalar(of checked) bool {
 
 func (c *checker) order(n *ast.BinaryNode) checked {
 	left, right := c.check(n.Left), c.check(n.Right)
+	c.noteComparison(n)
 	c.durationText(n, left, right)
 	for _, side := range []Kind{left.kind, right.kind} {
 		if side != NumberKind && side != TextKind && side != AnyKind || left.kind != right.kind && left.kind != AnyKind && right.kind != AnyKind {
@@ -142,7 +144,7 @@ func sumKind(operator string, left, right Kind) Kind {
 	}
 }
 
-// division refuses a literal 0 and warns of a value that nothing keeps from being 0.
+// division refuses a literal 0 and remembers a divisor that nothing bounds.
 func (c *checker) division(n *ast.BinaryNode, operator string, right checked) {
 	if operator != "/" && operator != "%" {
 		return
@@ -152,10 +154,30 @@ func (c *checker) division(n *ast.BinaryNode, operator string, right checked) {
 	case ok && literal.Value == 0:
 		c.complain(n, "LR310", fmt.Sprintf("%q by 0 has no result", operator))
 	case !ok && isRead(right.node):
+		c.divisions = append(c.divisions, n)
+	}
+}
+
+// unguarded warns of each divisor that the expression compares with nothing.
+func (c *checker) unguarded() {
+	for _, n := range c.divisions {
+		if c.compared[n.Right.String()] {
+			continue
+		}
 		p := c.problem(n, "LR311", "may divide by zero")
 		p.Warning = true
 		p.Help = "guard it: x > 0 && y / x > 1, or x > 0 ? y / x : 0"
 		c.report(p)
+	}
+}
+
+// noteComparison remembers that something tests this value.
+func (c *checker) noteComparison(n *ast.BinaryNode) {
+	for _, side := range []ast.Node{n.Left, n.Right} {
+		switch side.(type) {
+		case *ast.IdentifierNode, *ast.MemberNode, *ast.CallNode:
+			c.compared[side.String()] = true
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // function is a pure function that expressions may call. Its arguments come boxed; a number's closure form avoids
@@ -120,12 +121,20 @@ func textFunctions() []function {
 		onTexts("trimSuffix", TextKind, func(a, b string) any { return strings.TrimSuffix(a, b) }),
 		onTexts("hasPrefix", BoolKind, func(a, b string) any { return strings.HasPrefix(a, b) }),
 		onTexts("hasSuffix", BoolKind, func(a, b string) any { return strings.HasSuffix(a, b) }),
-		onTexts("indexOf", NumberKind, func(a, b string) any { return float64(strings.Index(a, b)) }),
-		onTexts("lastIndexOf", NumberKind, func(a, b string) any { return float64(strings.LastIndex(a, b)) }),
+		onTexts("indexOf", NumberKind, func(a, b string) any { return position(a, strings.Index(a, b)) }),
+		onTexts("lastIndexOf", NumberKind, func(a, b string) any { return position(a, strings.LastIndex(a, b)) }),
 		{name: "split", takes: []Kind{TextKind, TextKind}, least: 2, gives: ListKind, lists: true, call: split},
 		{name: "join", takes: []Kind{ListKind, TextKind}, least: 1, gives: TextKind, lists: true, call: joinList},
 		{name: "replace", takes: []Kind{TextKind, TextKind, TextKind}, least: 3, gives: TextKind, lists: true, call: replace},
 	}
+}
+
+// position counts the characters before a byte offset; -1 stays.
+func position(s string, at int) float64 {
+	if at < 0 {
+		return -1
+	}
+	return float64(utf8.RuneCountInString(s[:at]))
 }
 
 func split(args []any) any {
@@ -272,7 +281,7 @@ func conversions() []function {
 	}
 }
 
-// length counts a list's items, an object's names or a text's bytes.
+// length counts a list's items, an object's names or a text's characters.
 func length(args []any) any {
 	switch x := args[0].(type) {
 	case []any:
@@ -280,7 +289,7 @@ func length(args []any) any {
 	case map[string]any:
 		return float64(len(x))
 	case string:
-		return float64(len(x))
+		return float64(utf8.RuneCountInString(x))
 	}
 	panic(fail("len of %s", describe(args[0])))
 }

@@ -71,15 +71,16 @@ func (p *Program) match(v any, pattern int) bool {
 	return v != nil && p.patterns[pattern].MatchString(text(v))
 }
 
-// part is a run of a list's items or a text's bytes. Bounds beyond the ends are cut, negative ones count from the end.
+// part is a run of a list's items or a text's characters. Bounds beyond the ends are cut, negative ones count from the end.
 func part(of, from, to any) any {
 	switch x := of.(type) {
 	case []any:
 		a, b := bounds(from, to, len(x))
 		return x[a:b]
 	case string:
-		a, b := bounds(from, to, len(x))
-		return x[a:b]
+		characters := []rune(short(x))
+		a, b := bounds(from, to, len(characters))
+		return string(characters[a:b])
 	}
 	panic(fail("cannot take a part of %s", describe(of)))
 }

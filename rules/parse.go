@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -16,7 +17,7 @@ import (
 
 // parse gives the checker for a text and the tree it is to check, or no tree and the problem.
 func parse(text string, scope *Scope) (*checker, ast.Node) {
-	c := &checker{scope: scope, original: text, source: &rewritten{text: text}, reads: map[string]bool{}}
+	c := &checker{scope: scope, original: text, source: &rewritten{text: text}, reads: map[string]bool{}, compared: map[string]bool{}}
 	if p := tooMuch(text); p != nil {
 		c.report(*p)
 		return c, nil
@@ -111,7 +112,9 @@ func (c *checker) oneOf(node ast.Node) {
 		}
 		also, suggestion := hint(n.Value, c.scope.OneOf)
 		p := c.problem(n, "LR320", fmt.Sprintf("%q is not one of %s%s", n.Value, quoteList(c.scope.OneOf), also))
-		p.Suggestion = suggestion
+		if suggestion != "" {
+			p.Suggestion = strconv.Quote(suggestion)
+		}
 		c.report(p)
 	}
 }

@@ -145,6 +145,7 @@ func compileFor(run engines, text string, want Want, scope Scope) (p *Program, p
 	}
 	of := c.check(root)
 	c.wanted(want, root, of)
+	c.unguarded()
 	slices.SortStableFunc(c.problems, func(a, b Problem) int { return a.Offset - b.Offset })
 	if slices.ContainsFunc(c.problems, func(p Problem) bool { return !p.Warning }) {
 		return nil, c.problems

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -223,6 +224,9 @@ func TestValues(t *testing.T) {
 		`"region" in msg.tags`:                     true,
 		`abs(-3) + ceil(0.2) + floor(1.9)`:         5.0,
 		`if msg.ok { 1 } else { 2 }`:               1.0,
+		`len("äö") + indexOf("äöü", "ü")`:          4.0,
+		`indexOf("a", "b")`:                        -1.0,
+		`"äöü"[1:2]`:                               "ö",
 		`msg.name[0:2]`:                            "an",
 		`-msg.size`:                                -3.0,
 		`msg.name | upper()`:                       "ANN",
@@ -338,4 +342,52 @@ func TestHashIsTheSameForEver(t *testing.T) {
 	if got := hash("tenant-7"); got != math.Trunc(got) || got < 0 || got >= 1<<53 {
 		t.Errorf("hash is %v", got)
 	}
+}
+
+func TestTemplates(t *testing.T) {
+	leaf := func(text string) *Template {
+		p, problems := Compile(text, Any, sampleScope(AtHandler))
+		if p == nil {
+			t.Fatal(problems)
+		}
+		return Expression(p)
+	}
+	tree := Mapping([]TemplateField{
+		{Name: "hits", Value: leaf("state.hits + 1")},
+		{Name: "deep", Value: Mapping([]TemplateField{{Name: "list", Value: List([]*Template{leaf("msg.id"), leaf(`"EUR"`)})}})},
+	})
+	got, err := tree.Build(sample())
+	want := map[string]any{"hits": 42.0, "deep": map[string]any{"list": []any{int64(7), "EUR"}}}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	if n := len(tree.Programs()); n != 3 {
+		t.Errorf("%d programs", n)
+	}
+	_, err = tree.Build(&Env{State: map[string]any{"hits": 1.0}})
+	if err == nil || !strings.Contains(err.Error(), `deep: list: item 0: "msg.id"`) {
+		t.Error(err)
+	}
+}
+
+func TestProgramsAreSafeForConcurrentUse(t *testing.T) {
+	var group sync.WaitGroup
+	for _, text := range []string{`any(msg.items, .price > 5) && msg.name matches "^a"`, fourComparisons + ` || breaker(msg.name == "" ? "x" : "database").opens > 1`} {
+		p, problems := Compile(text, Condition, sampleScope(AtEval))
+		if p == nil {
+			t.Fatal(problems)
+		}
+		for range 4 {
+			group.Go(func() {
+				env := sample()
+				for range 200 {
+					if ok, err := p.Condition(env); !ok || err != nil {
+						t.Error(text, ok, err)
+						return
+					}
+				}
+			})
+		}
+	}
+	group.Wait()
 }
