@@ -1,0 +1,84 @@
+package live
+
+import (
+	"strings"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+)
+
+// defaultAsk bounds an ask that nobody else bounds: neither the asker nor a guard nor the message's own deadline.
+const defaultAsk = 30 * time.Second
+
+// ask sends a message to one actor and waits for the answer, at most for timeout (0: until the message's deadline, or
+// defaultAsk).
+func (c *caller) ask(to *actor, m engine.Msg, meta engine.Meta, timeout time.Duration) (any, error) {
+	if err := c.mayBlock(); err != nil {
+		return nil, err
+	}
+	if timeout <= 0 && meta.Deadline == 0 {
+		timeout = defaultAsk
+	}
+	if timeout > 0 {
+		if at := c.eng.now() + timeout; meta.Deadline == 0 || at < meta.Deadline {
+			meta.Deadline = at
+		}
+	}
+	t := c.begin(forAnswer, to, meta.Deadline)
+	if c.actor != nil {
+		if circle := c.circle(to); circle != "" {
+			c.abandon(t)
+			return nil, &engine.Error{Kind: engine.KindRefused, By: c.actor.path,
+				Message: "the ask would wait for itself: " + circle}
+		}
+	}
+	if err := to.offer(&envelope{msg: m, meta: meta, reply: t}, c); err != nil {
+		c.abandon(t)
+		return nil, err
+	}
+	v, err := c.wait()
+	return v, c.tell(err)
+}
+
+// maxCircle bounds the walk along waiting actors.
+const maxCircle = 64
+
+// circle looks whether to, directly or through those it waits for, waits for the asker. The asker's own wait is
+// published before it looks, so of several asks that close a circle at the same moment at least the last one sees it.
+// Only actors that handle one message at a time are followed: another handler of a wider one may still answer.
+func (c *caller) circle(to *actor) string {
+	if c.actor.asking.Load() != c.w {
+		c.actor.asking.Store(c.w)
+	}
+	var path []string
+	for at := to; at != nil && len(path) < maxCircle; {
+		path = append(path, at.path)
+		if at == c.actor {
+			if !at.single() {
+				return ""
+			}
+			return c.actor.path + " -> " + strings.Join(path, " -> ")
+		}
+		at = at.waitsFor()
+	}
+	return ""
+}
+
+// waitsFor is the actor whose answer the one handler of a waits for, nil when it waits for none.
+func (a *actor) waitsFor() *actor {
+	w := a.asking.Load()
+	if w == nil || !a.single() {
+		return nil
+	}
+	state := w.state.Load()
+	asker, target := w.asker.Load(), w.target.Load()
+	if state&1 == 0 || asker != a || w.state.Load() != state {
+		return nil
+	}
+	return target
+}
+
+// tellTo puts a message into an actor's mailbox. c is nil for senders that cannot wait.
+func (e *Engine) tellTo(to *actor, m engine.Msg, meta engine.Meta, c *caller) error {
+	return to.offer(&envelope{msg: m, meta: meta}, c)
+}

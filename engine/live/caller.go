@@ -1,0 +1,115 @@
+package live
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+)
+
+// Why a caller must stop waiting.
+const (
+	stopNone     uint32 = iota
+	stopActor           // its incarnation ends
+	stopCanceled        // whoever asked from outside went away
+)
+
+// caller is who may block: a handler, or a program outside. Its fields belong to the goroutine that waits, but for
+// stop and the waiter's settle, which anyone may use to end the wait.
+type caller struct {
+	eng     *Engine
+	actor   *actor // nil outside
+	view    *view  // the generation in force for what it does
+	w       *waiter
+	stop    atomic.Uint32
+	spoiled bool // may not be used again
+	told    bool // it has had its ErrStopped; the next blocking call ends its goroutine
+
+	mu     sync.Mutex
+	cancel context.CancelFunc // of a running Call
+}
+
+func (c *caller) init(e *Engine) {
+	c.eng, c.w = e, newWaiter(e.clock)
+}
+
+func (c *caller) rest() { c.w.rest() }
+
+// begin starts a wait. A caller that is told to stop between the check and the wait finds its wait settled.
+func (c *caller) begin(p purpose, target *actor, deadline time.Duration) ticket {
+	t := c.w.begin(p, c.actor, target, deadline)
+	if why := c.stopped(); why != nil {
+		t.settle(nil, why)
+	}
+	return t
+}
+
+func (c *caller) wait() (any, error) { return c.w.wait() }
+
+// abandon ends a wait that is not waited for after all.
+func (c *caller) abandon(t ticket) {
+	t.settle(nil, nil)
+	_, _ = c.w.wait()
+}
+
+// interrupt makes the caller stop waiting, now and from now on.
+func (c *caller) interrupt(why uint32) {
+	if !c.stop.CompareAndSwap(stopNone, why) {
+		return
+	}
+	c.w.current().settle(nil, c.stopped())
+	c.mu.Lock()
+	cancel := c.cancel
+	c.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+}
+
+// stopped is the error that a wait ends with once the caller must stop.
+func (c *caller) stopped() error {
+	switch c.stop.Load() {
+	case stopActor:
+		return engine.ErrStopped
+	case stopCanceled:
+		return &engine.Error{Kind: engine.KindCanceled, Message: "the asker went away"}
+	}
+	return nil
+}
+
+// mayBlock is asked before each wait. A handler that was told to stop and waits again is unwound: an error alone it
+// could swallow in a loop, and a panic it could recover from.
+func (c *caller) mayBlock() error {
+	why := c.stopped()
+	if why != nil && c.actor != nil {
+		if c.told {
+			runtime.Goexit()
+		}
+		c.told = true
+	}
+	return why
+}
+
+// sleep waits until d has passed.
+func (c *caller) sleep(d time.Duration) error {
+	if err := c.mayBlock(); err != nil {
+		return err
+	}
+	if d <= 0 {
+		return nil
+	}
+	c.begin(forTime, nil, c.eng.now()+d)
+	_, err := c.wait()
+	return c.tell(err)
+}
+
+// tell remembers that the caller has had its ErrStopped.
+func (c *caller) tell(err error) error {
+	if err == engine.ErrStopped {
+		c.told = true
+	}
+	return err
+}

@@ -1,0 +1,179 @@
+package live
+
+import (
+	"context"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
+)
+
+// frame is the Context of the message that it handles.
+var _ engine.Context = (*frame)(nil)
+
+// usualPriority is a message's priority when nobody gave it one.
+const usualPriority = 5
+
+func (f *frame) Self() engine.Ref          { return engine.Ref{ID: f.inc.a.id} }
+func (f *frame) Path() string              { return f.inc.a.path }
+func (f *frame) Incarnation() engine.Epoch { return f.inc.epoch }
+func (f *frame) Plan() *plan.Plan          { return f.view.plan }
+func (f *frame) Meta() engine.Meta         { return f.env.meta }
+func (f *frame) Actor() *plan.Actor        { return f.view.plan.Actor(f.inc.a.path) }
+
+func (f *frame) Now() time.Duration {
+	if !f.fresh {
+		f.now, f.fresh = f.eng.now(), true
+	}
+	return f.now
+}
+
+// golden is the increment of SplitMix64.
+const golden = 0x9e3779b97f4a7c15
+
+// Rand is SplitMix64 (Steele, Lea and Flood, 2014) on a counter, so that several handlers may draw at once.
+func (f *frame) Rand() uint64 { return mix(f.inc.rng.Add(golden)) }
+
+func mix(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+func (f *frame) Ref(name string) (engine.Ref, error) { return f.eng.Ref(name) }
+
+// next is what a message that this handler sends carries of the one it handles.
+func (f *frame) next() engine.Meta {
+	m := f.env.meta
+	return engine.Meta{
+		Correlation: m.Correlation, Causation: m.Causation, From: f.inc.a.path, Key: m.Key,
+		Priority: m.Priority, Deadline: m.Deadline, Attempt: 1,
+	}
+}
+
+func (f *frame) Tell(to engine.Ref, m engine.Msg) error {
+	if f.turn.Load() == turnFenced {
+		return engine.ErrStopped
+	}
+	meta := f.next()
+	meta.Deadline = 0 // the asker's patience is not the tell's
+	err := f.eng.tell(&f.caller, to, m, meta)
+	f.fresh = f.fresh && err == nil
+	return err
+}
+
+func (f *frame) Reply(payload any) bool {
+	f.answered = true
+	return f.env.reply.settle(payload, nil)
+}
+
+func (f *frame) Fail(err *engine.Error) bool {
+	f.answered, f.faulty = true, true
+	return f.env.reply.settle(nil, err)
+}
+
+func (f *frame) After(d time.Duration, m engine.Msg) (cancel func() bool) {
+	inc, meta := f.inc, f.next()
+	meta.Deadline = 0
+	t := f.eng.clock.AfterFunc(d, func() {
+		if !inc.cut.Load() {
+			_ = inc.a.offer(&envelope{msg: m, meta: meta}, nil)
+		}
+	})
+	return t.Stop
+}
+
+func (f *frame) Emit(body journal.Body) {
+	if f.turn.Load() == turnFenced {
+		return
+	}
+	m := f.env.meta
+	f.eng.scribe.record(f.inc.a.path, body, &engine.Cause{Correlation: m.Correlation, Seq: m.Causation})
+}
+
+func (f *frame) Ask(to engine.Ref, m engine.Msg, timeout time.Duration) (any, error) {
+	f.flush()
+	v, err := f.eng.ask(&f.caller, to, m, f.next(), timeout)
+	f.fresh = false
+	return v, err
+}
+
+// AskAll asks each on a caller of its own, so that guards can make them wait and try again apart from one another.
+func (f *frame) AskAll(to []engine.Ref, m []engine.Msg, timeout time.Duration) ([]any, []error) {
+	f.flush()
+	answers, errs := make([]any, len(to)), make([]error, len(to))
+	if err := f.mayBlock(); err != nil {
+		for i := range errs {
+			errs[i] = err
+		}
+		return answers, errs
+	}
+	err := f.eng.askAll(&f.caller, to, m, f.next(), timeout, answers, errs)
+	f.fresh = false
+	if err != nil { // told to stop: what the others still write is theirs
+		answers, errs = make([]any, len(to)), make([]error, len(to))
+		for i := range errs {
+			errs[i] = err
+		}
+	}
+	return answers, errs
+}
+
+func (f *frame) Sleep(d time.Duration) error {
+	f.flush()
+	f.fresh = false
+	return f.sleep(d)
+}
+
+func (f *frame) Call(timeout time.Duration, fn func(context.Context) (any, error)) (any, error) {
+	f.flush()
+	f.fresh = false
+	return f.call(timeout, fn)
+}
+
+// call runs fn on the caller's goroutine under a context that ends with the timeout or with the caller.
+func (c *caller) call(timeout time.Duration, fn func(context.Context) (any, error)) (any, error) {
+	if err := c.mayBlock(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	if timeout > 0 {
+		t := c.eng.clock.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
+		defer t.Stop()
+	}
+	c.mu.Lock()
+	c.cancel = func() { cancel(engine.ErrStopped) }
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		c.cancel = nil
+		c.mu.Unlock()
+	}()
+	if why := c.stopped(); why != nil {
+		return nil, c.tell(why)
+	}
+	v, err := fn(ctx)
+	switch cause := context.Cause(ctx); {
+	case err == nil:
+		return v, nil
+	case c.stopped() != nil:
+		return nil, c.tell(c.stopped())
+	case cause == context.DeadlineExceeded:
+		return nil, &engine.Error{Kind: engine.KindTimeout, Message: "no answer in time", By: c.name(), Delivered: true}
+	}
+	return v, err
+}
+
+// name is who the caller is, for messages.
+func (c *caller) name() string {
+	if c.actor == nil {
+		return ""
+	}
+	return c.actor.path
+}
+
+func (f *frame) Stop() { f.quit = true }
+
+func (f *frame) Stopping() bool { return f.stop.Load() != stopNone || f.inc.gate.Load()&gateDown != 0 }

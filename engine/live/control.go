@@ -1,0 +1,245 @@
+package live
+
+import (
+	"sync"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/internal/clock"
+	"github.com/lukhasai/lukhas-run/journal"
+)
+
+// Machine decides; engine.Machine does.
+type Machine interface {
+	Step(now time.Duration, in engine.Input, out []engine.Effect) []engine.Effect
+}
+
+// happening is one thing to tell the Machine, and the event that records it as a fact (nil: none).
+type happening struct {
+	in    engine.Input
+	cause engine.Cause
+	actor string // that the fact is about
+	fact  journal.Body
+	next  *view        // of a reload: what effects are about
+	gone  *incarnation // whose end it is; settled when the Machine has decided
+}
+
+// control is the control plane: all of it is guarded by its mutex.
+type control struct {
+	mu      sync.Mutex
+	machine Machine
+	now     time.Duration
+	queue   []happening
+	effects []engine.Effect
+	timers  map[engine.TimerID]alarm
+	answers map[uint64]chan string
+	numbers uint64
+
+	// While effects are carried out: what caused them, and the last event they added, which is the nearer cause of what
+	// follows for the same actor.
+	cause engine.Cause
+	said  string
+	saidN uint64
+}
+
+type alarm struct {
+	timer clock.Timer
+	cause engine.Cause
+}
+
+// happen tells the Machine what happened and carries out what it decides. It must not be called under any lock.
+func (e *Engine) happen(h happening) {
+	c := &e.control
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue = append(c.queue, h)
+	for i := 0; i < len(c.queue); i++ {
+		next := c.queue[i]
+		c.queue[i] = happening{}
+		e.step(next)
+	}
+	c.queue = c.queue[:0]
+}
+
+// raise queues a happening while effects are carried out: it is told to the Machine when they all are.
+func (e *Engine) raise(h happening) { e.control.queue = append(e.control.queue, h) }
+
+// step needs the control lock.
+func (e *Engine) step(h happening) {
+	c := &e.control
+	c.cause, c.said = h.cause, ""
+	if h.fact != nil {
+		c.cause.Seq = e.scribe.record(h.actor, h.fact, &c.cause)
+	}
+	if h.next != nil {
+		e.next = h.next
+		e.furnish(h.next)
+	}
+	c.now = max(c.now, e.now())
+	c.effects = c.machine.Step(c.now, h.in, c.effects[:0])
+	for _, effect := range c.effects {
+		e.apply(effect)
+	}
+	e.next = nil
+	if h.gone != nil {
+		h.gone.settle()
+	}
+}
+
+// causeFor is what an effect on an actor is caused by: the event that announced it, else the input.
+func (c *control) causeFor(path string) engine.Cause {
+	if c.said == path && c.saidN > 0 {
+		return engine.Cause{Correlation: c.cause.Correlation, Seq: c.saidN}
+	}
+	return c.cause
+}
+
+// apply carries one effect out. Effects belong to the Machine: what is needed later is copied.
+func (e *Engine) apply(effect engine.Effect) {
+	switch x := effect.(type) {
+	case *engine.Emit:
+		e.control.said, e.control.saidN = x.Actor, e.scribe.record(x.Actor, x.Body, &e.control.cause)
+		e.heard(x)
+	case *engine.Create:
+		e.create(x.ID, x.Path)
+	case *engine.Start:
+		e.begin(x)
+	case *engine.Continue:
+		e.resume(x)
+	case *engine.Stop:
+		e.halt(x)
+	case *engine.Remove:
+		e.remove(x.ID)
+	case *engine.SetTimer:
+		e.setTimer(x)
+	case *engine.CancelTimer:
+		if a, ok := e.control.timers[x.Timer]; ok {
+			a.timer.Stop()
+			delete(e.control.timers, x.Timer)
+		}
+	case *engine.Pause:
+		e.pause(x)
+	case *engine.Quarantine:
+		if a := e.actor(x.ID); a != nil {
+			a.mark(unfitQuarantined, x.On)
+		}
+	case *engine.Inject:
+		e.inject(x)
+	case *engine.SetState:
+		e.setState(x)
+	case *engine.Answered:
+		e.answer(x.Number, x.Error)
+	case *engine.Ended:
+		e.ended(x.Code, x.Why)
+	default:
+		e.applyWide(effect)
+	}
+}
+
+// applyWide carries out the effects that reach beyond one actor.
+func (e *Engine) applyWide(effect engine.Effect) {
+	switch x := effect.(type) {
+	case *engine.Force:
+		e.force(x)
+	case *engine.EmergencyMode:
+		e.emergency.Store(x.On)
+	case *engine.Webhook:
+		e.webhook(x)
+	case *engine.Swap:
+		e.swap(x)
+	}
+}
+
+// heard lets status follow what the Machine announces and no other effect says.
+func (e *Engine) heard(x *engine.Emit) {
+	switch x.Body.(type) {
+	case *journal.ActorRestarting:
+	case *journal.ActorReady:
+		if x.Actor == e.options.Plan.Actors[0].Path {
+			e.upOnce.Do(func() { close(e.up) })
+		}
+		return
+	default:
+		return
+	}
+	if a := e.byPath(x.Actor); a != nil {
+		a.counts().restarts.Add(1)
+		a.mu.Lock()
+		a.revive = true
+		a.mu.Unlock()
+	}
+}
+
+func (e *Engine) setTimer(x *engine.SetTimer) {
+	id := x.Timer
+	cause := e.control.cause
+	if e.control.saidN > 0 && e.control.said != "" {
+		cause.Seq = e.control.saidN
+	}
+	t := e.clock.AfterFunc(x.At-e.now(), func() { e.due(id) })
+	e.control.timers[id] = alarm{t, cause}
+}
+
+// due tells the Machine that a timer has come, unless it was taken back in the meantime.
+func (e *Engine) due(id engine.TimerID) {
+	c := &e.control
+	c.mu.Lock()
+	a, ok := c.timers[id]
+	delete(c.timers, id)
+	c.mu.Unlock()
+	if ok {
+		e.happen(happening{in: engine.Due{Timer: id}, cause: a.cause})
+	}
+}
+
+func (e *Engine) answer(number uint64, failure string) {
+	if ch, ok := e.control.answers[number]; ok {
+		delete(e.control.answers, number)
+		ch <- failure
+	}
+}
+
+// pause closes or opens an actor's mailbox for its handlers.
+func (e *Engine) pause(x *engine.Pause) {
+	a := e.actor(x.ID)
+	if a == nil {
+		return
+	}
+	a.mark(unfitPaused, x.On)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.paused = x.On
+	if a.inc == nil {
+		return
+	}
+	if x.On {
+		a.inc.gate.Or(gatePaused)
+		return
+	}
+	a.inc.gate.And(^gatePaused)
+	a.rouse()
+}
+
+func (e *Engine) inject(x *engine.Inject) {
+	if a := e.actor(x.ID); a != nil {
+		c := e.control.causeFor(a.path)
+		_ = a.offer(&envelope{msg: x.Message, meta: engine.Meta{Correlation: c.Correlation, Causation: c.Seq, Priority: 9}}, nil)
+	}
+}
+
+func (e *Engine) setState(x *engine.SetState) {
+	a := e.actor(x.ID)
+	if a == nil {
+		return
+	}
+	state := x.State
+	a.system(func(b engine.Behavior) {
+		s, ok := b.(engine.Stateful)
+		if !ok {
+			return
+		}
+		if err := s.SetState(state); err != nil {
+			e.scribe.record(a.path, journal.Logged{Level: "error", Text: "set_state: " + err.Error()}, &engine.Cause{})
+		}
+	})
+}

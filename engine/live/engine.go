@@ -1,0 +1,144 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/internal/clock"
+)
+
+// Options are what an Engine is made of. Plan, Machine, Clock, Recorder and Factories are needed.
+type Options struct {
+	Plan      *plan.Plan
+	Machine   Machine
+	Clock     clock.Clock // engine time is its Now
+	Seed      uint64      // of all randomness: jitter, routing, Rand
+	Recorder  Recorder
+	LastSeq   uint64                              // the last sequence number recorded before this run
+	Factories func(kind plan.Kind) engine.Factory // nil for a kind without behaviours
+	// Webhook posts a body as JSON to a URL; nil: http.DefaultClient does. It runs on a goroutine of its own.
+	Webhook func(ctx context.Context, url string, body any) error
+}
+
+// Engine runs one plan until it is told to shut down or its root gives up. All methods are safe for concurrent use.
+type Engine struct {
+	options   Options
+	clock     clock.Clock
+	roster    roster
+	view      atomic.Pointer[view]
+	next      *view // being swapped in; guarded by the control lock
+	control   control
+	pool      pool
+	scribe    scribe
+	letters   letters
+	emergency atomic.Bool
+	detailed  atomic.Bool // durations are wanted
+	outside   callers
+	up        chan struct{}
+	upOnce    sync.Once
+	done      chan struct{}
+	code      int // with why valid once done is closed
+	why       string
+}
+
+// New makes an engine that has not started. It fails when something in options is missing or the plan's guards cannot
+// be made.
+func New(o Options) (*Engine, error) {
+	switch {
+	case o.Plan == nil || len(o.Plan.Actors) == 0:
+		return nil, errors.New("live: no plan")
+	case o.Machine == nil || o.Clock == nil || o.Recorder == nil || o.Factories == nil:
+		return nil, errors.New("live: Machine, Clock, Recorder and Factories must be set")
+	case len(o.Plan.Actors) >= pageSize*maxPages:
+		return nil, fmt.Errorf("live: %d actors are too many, at most %d", len(o.Plan.Actors), pageSize*maxPages-1)
+	}
+	e := &Engine{options: o, clock: o.Clock, up: make(chan struct{}), done: make(chan struct{})}
+	e.pool.eng, e.letters.eng, e.outside.eng = e, e, e
+	e.scribe = scribe{eng: e, to: o.Recorder, last: o.LastSeq}
+	e.letters.kinds = map[letter]uint64{}
+	e.control = control{machine: o.Machine, timers: map[engine.TimerID]alarm{}, answers: map[uint64]chan string{}}
+	e.roster.byPath, e.roster.groups = map[string]*actor{}, map[string]*group{}
+	v := newView(o.Plan, 1)
+	e.view.Store(v)
+	e.furnish(v)
+	return e, nil
+}
+
+// now is the engine's time.
+func (e *Engine) now() time.Duration { return time.Duration(e.clock.Now()) }
+
+// Now is the engine's time: what its clock says.
+func (e *Engine) Now() time.Duration { return e.now() }
+
+func (e *Engine) seedFor(name string) uint64 { return mix(e.options.Seed ^ fnv(name)) }
+
+func (e *Engine) factories(k plan.Kind) engine.Factory { return e.options.Factories(k) }
+
+// Start boots the plan and returns at once; Up tells when all is ready. It must be called once.
+func (e *Engine) Start() {
+	e.happen(happening{in: engine.Boot{Plan: e.options.Plan, Seed: e.options.Seed}})
+}
+
+// Up is closed when the root supervisor is ready for the first time: everything below it has started.
+func (e *Engine) Up() <-chan struct{} { return e.up }
+
+// Done is closed when everything has stopped.
+func (e *Engine) Done() <-chan struct{} { return e.done }
+
+// Result tells how the engine ended: 0 after a Shutdown, 70 when the root gave up. It is valid once Done is closed.
+func (e *Engine) Result() (code int, why string) { return e.code, e.why }
+
+// Submit tells the Machine something that happened outside: samples, mostly.
+func (e *Engine) Submit(in engine.Input) { e.happen(happening{in: in}) }
+
+// Shutdown stops everything in reverse start order. Done tells when.
+func (e *Engine) Shutdown(why string) { e.happen(happening{in: engine.Shutdown{Why: why}}) }
+
+// ended is told under the control lock that nothing runs any more.
+func (e *Engine) ended(code int, why string) {
+	e.code, e.why = code, why
+	for id, a := range e.control.timers {
+		a.timer.Stop()
+		delete(e.control.timers, id)
+	}
+	for n := range e.control.answers {
+		e.answer(n, "the engine has ended")
+	}
+	e.pool.spawn(func() {
+		e.letters.close()
+		e.pool.close()
+		e.outside.close()
+		close(e.done)
+	})
+}
+
+// furnish makes the groups of a generation known.
+func (e *Engine) furnish(v *view) {
+	r := &e.roster
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range v.plan.Groups {
+		path := v.plan.Groups[i].Path
+		if r.groups[path] == nil {
+			g := &group{id: groupBit | engine.ID(len(r.list)), path: path}
+			g.members.Store(new([]*actor))
+			r.groups[path] = g
+			r.list = append(r.list, g)
+		}
+	}
+	e.detailed.Store(v.plan.Observe.Level != "basic" && v.plan.Observe.Level != "")
+}
+
+// incoming is the generation that effects are about: the one being swapped in, else the one in force.
+func (e *Engine) incoming() *view {
+	if e.next != nil {
+		return e.next
+	}
+	return e.view.Load()
+}

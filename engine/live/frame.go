@@ -1,0 +1,330 @@
+package live
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+)
+
+// Whose turn it is in a frame.
+const (
+	turnLoop   uint32 = iota // the activation's own code: it leaves by itself when the gate closes
+	turnUser                 // a behaviour's code: it can be fenced off
+	turnFenced               // given up; when it comes back its goroutine ends
+)
+
+// frame is what one worker needs to run handlers: the context of the message at hand. A worker uses it again for one
+// message after another.
+type frame struct {
+	caller
+	inc  *incarnation
+	turn atomic.Uint32
+	env  envelope
+	op   sysOp
+	seen bool // registered with the incarnation
+
+	now      time.Duration
+	fresh    bool // now has been read in this segment
+	answered bool
+	faulty   bool // answered with an error
+	quit     bool // the behaviour asked for a normal stop
+	failure  *engine.Failure
+	tally
+}
+
+func newFrame(e *Engine) *frame {
+	f := &frame{}
+	f.caller.init(e)
+	return f
+}
+
+// pace is how an activation goes on after a message.
+type pace uint8
+
+const (
+	goOn pace = iota
+	over      // the activation has left
+	lost      // the frame was fenced off: its goroutine ends and touches nothing
+)
+
+// activate runs what waits for an incarnation until nothing is left or its gate closes. It reports whether the worker
+// may go on with something else.
+func (f *frame) activate(inc *incarnation) bool {
+	f.inc, f.seen = inc, false
+	f.actor = inc.a
+	for f.take() {
+		p := goOn
+		if f.op != nil {
+			p = f.operate()
+		} else {
+			p = f.handle()
+		}
+		if p != goOn {
+			return p == over
+		}
+	}
+	return true
+}
+
+// operate runs a system operation.
+func (f *frame) operate() pace {
+	op := f.op
+	f.op, f.failure = nil, nil
+	f.ready()
+	f.turn.Store(turnUser)
+	_ = f.protect(func() error { op(f.inc.behavior); return nil })
+	if !f.turn.CompareAndSwap(turnUser, turnLoop) {
+		return lost
+	}
+	if f.failure != nil {
+		return f.broken()
+	}
+	return goOn
+}
+
+// take gets the next message or system operation. When there is none, or the gate has closed, the activation ends.
+func (f *frame) take() bool {
+	inc := f.inc
+	a := inc.a
+	if f.seen && inc.limit == 1 && inc.gate.Load() == 0 && a.front.pop(&f.env) {
+		f.taken(a)
+		return true
+	}
+	a.mu.Lock()
+	if !f.seen {
+		f.seen = true
+		inc.frames = append(inc.frames, f)
+	}
+	gate := inc.gate.Load()
+	switch {
+	case gate&gateDown != 0:
+	case len(a.sys) > 0:
+		f.op = a.sys[0]
+		a.sys = a.sys[1:]
+		if len(a.sys) == 0 {
+			a.sys = nil
+			inc.gate.And(^gateSystem)
+		}
+		a.mu.Unlock()
+		return true
+	case gate&gatePaused != 0:
+	case a.again.pop(&f.env):
+		a.mu.Unlock()
+		return true
+	default:
+		if inc.limit == 1 && a.front.empty() && a.box.Overflow != overflowDropOldest {
+			a.front.steal(&a.back)
+		}
+		if a.front.pop(&f.env) || a.back.pop(&f.env) {
+			a.done.Store(a.done.Load() + 1)
+			if len(a.parked) > 0 {
+				a.admit()
+			}
+			a.mu.Unlock()
+			return true
+		}
+	}
+	f.leave()
+	return false
+}
+
+// taken counts a message that was taken without the lock.
+func (f *frame) taken(a *actor) {
+	a.done.Store(a.done.Load() + 1)
+	if a.hungry.Load() {
+		a.mu.Lock()
+		a.admit()
+		a.mu.Unlock()
+	}
+}
+
+// leave ends the activation. It is called with the lock and returns without it.
+func (f *frame) leave() {
+	inc := f.inc
+	f.flush()
+	inc.unlist(f)
+	f.inc, f.seen = nil, false
+	inc.active--
+	last := inc.active == 0 && inc.ending != notEnding && inc.stop.stage < stageEnding
+	if last {
+		inc.stop.stage = stageEnding
+	}
+	inc.a.mu.Unlock()
+	if last {
+		inc.finish(false)
+	}
+}
+
+// handle runs the handler for the message at hand and settles what came of it.
+func (f *frame) handle() pace {
+	if f.env.reply.w != nil && !f.env.reply.waits() {
+		f.actor.deadLetter(deadExpired, &f.env, nil)
+		f.env = envelope{}
+		return goOn
+	}
+	f.view = f.eng.view.Load()
+	f.fresh, f.answered, f.faulty, f.quit, f.failure = false, false, false, false, nil
+	f.ready()
+	f.start()
+	f.turn.Store(turnUser)
+	err := f.protect(func() error { return f.inc.behavior.Handle(f, f.env.msg) })
+	if !f.turn.CompareAndSwap(turnUser, turnLoop) {
+		return lost
+	}
+	if f.failure == nil && err != nil && !(f.stop.Load() != 0 && errors.Is(err, engine.ErrStopped)) {
+		f.failure = failureOf(err, f.inc.a.path)
+	}
+	f.end(f.failure != nil || f.faulty)
+	return f.outcome(err)
+}
+
+// ready prepares the frame for a behaviour's code. Whoever cuts the incarnation short sets cut before it interrupts the
+// frames, so either the interrupt comes after this reset or cut is seen here.
+func (f *frame) ready() {
+	f.told = false
+	f.stop.Store(stopNone)
+	if f.inc.cut.Load() {
+		f.stop.Store(stopActor)
+	}
+}
+
+// outcome answers the asker and decides how the activation goes on.
+func (f *frame) outcome(err error) pace {
+	switch {
+	case f.failure != nil && f.inc.soft:
+		f.env.reply.settle(nil, crashed(f.failure))
+		f.env = envelope{}
+		return goOn
+	case f.failure != nil:
+		return f.broken()
+	case err != nil: // stopped while it waited
+		f.interrupted()
+		return goOn
+	}
+	if !f.answered {
+		f.env.reply.settle(nil, nil)
+	}
+	f.env = envelope{}
+	if f.quit {
+		f.inc.exited(nil)
+	}
+	return goOn
+}
+
+// interrupted settles the message of a handler that was cut short by a stop.
+func (f *frame) interrupted() {
+	f.actor.deadLetter(deadInFlight, &f.env, &engine.Error{
+		Kind: engine.KindUnreachable, Message: "stopped while it handled the message", By: f.actor.path, Delivered: true})
+	f.env = envelope{}
+}
+
+// protect runs a behaviour's code and turns a panic into f.failure. runtime.Goexit goes on; see unwound.
+func (f *frame) protect(fn func() error) (err error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if r := recover(); r != nil {
+			f.failure = panicked(r, f.inc.a.path)
+		}
+	}()
+	err = fn()
+	returned = true
+	return err
+}
+
+// panicked is called while the panicking stack still stands.
+func panicked(r any, path string) *engine.Failure {
+	pcs := make([]uintptr, 48)
+	n := runtime.Callers(4, pcs) // Callers, panicked, the deferred function, runtime.gopanic
+	return &engine.Failure{Kind: engine.KindCrash, Message: "panic: " + clip(fmt.Sprint(r)), By: path, Stack: pcs[:n]}
+}
+
+// unwound is called when the worker's goroutine ends. If a handler ended it, its message is settled, and the
+// incarnation is returned when its activation must go on elsewhere.
+func (f *frame) unwound() *incarnation {
+	inc := f.inc
+	if inc == nil || !f.turn.CompareAndSwap(turnUser, turnLoop) {
+		return nil
+	}
+	f.end(true)
+	if f.stop.Load() != 0 {
+		f.interrupted()
+	} else {
+		f.failure = &engine.Failure{Kind: engine.KindCrash, Message: "the handler ended its goroutine (runtime.Goexit)", By: inc.a.path}
+		if f.outcome(nil) != goOn {
+			return nil
+		}
+	}
+	f.inc.a.mu.Lock()
+	f.flush()
+	inc.unlist(f)
+	inc.a.mu.Unlock()
+	return inc
+}
+
+// broken reports a failure to the Machine: the incarnation waits for the verdict, this activation is over. The worker
+// goes on with something else.
+func (f *frame) broken() pace {
+	inc, a := f.inc, f.inc.a
+	f.failure.MessageType, f.failure.Correlation = f.env.msg.Type, f.env.meta.Correlation
+	env, failure := f.env, *f.failure
+	f.env = envelope{}
+	env.tries++
+	a.mu.Lock()
+	first := inc.ending == notEnding && inc.poison == nil && inc.gate.Load()&gateDown == 0
+	if first {
+		inc.gate.Or(gateDown)
+		a.mark(unfitDown, true)
+		a.phase = phaseFailed
+		inc.poison, inc.verdict = &env, crashed(&failure)
+	}
+	f.failure = nil
+	cause := engine.Cause{Correlation: env.meta.Correlation, Seq: env.meta.Causation}
+	f.leave()
+	if !first {
+		a.deadLetter(deadInFlight, &env, crashed(&failure))
+		return over
+	}
+	a.eng.happen(happening{
+		in:    engine.Failed{ID: a.id, Epoch: inc.epoch, Failure: failure},
+		cause: cause, actor: a.path, fact: failedEvent(inc.epoch, &failure),
+	})
+	return over
+}
+
+// failureOf is what a handler's error says to the supervisor.
+func failureOf(err error, path string) *engine.Failure {
+	var e *engine.Error
+	if errors.As(err, &e) {
+		return &engine.Failure{Kind: e.Kind, Message: clip(e.Message), By: cmpOr(e.By, path)}
+	}
+	return &engine.Failure{Kind: engine.KindCrash, Message: clip(err.Error()), By: path}
+}
+
+func cmpOr(s, other string) string {
+	if s != "" {
+		return s
+	}
+	return other
+}
+
+// crashed is what the asker learns of a failure.
+func crashed(f *engine.Failure) *engine.Error {
+	return &engine.Error{Kind: f.Kind, Message: f.Message, By: f.By, Delivered: true}
+}
+
+// maxText bounds the text of a failure: panic values can be of any size.
+const maxText = 4 << 10
+
+func clip(s string) string {
+	if len(s) > maxText {
+		return s[:maxText] + "…"
+	}
+	return s
+}

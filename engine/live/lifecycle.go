@@ -1,0 +1,518 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
+)
+
+// begin carries out a Start: the incarnation comes up on a worker.
+func (e *Engine) begin(x *engine.Start) {
+	a := e.actor(x.ID)
+	if a == nil {
+		return
+	}
+	v := e.view.Load()
+	spec := v.plan.Actor(a.path)
+	if spec == nil {
+		e.raise(happening{in: engine.Exited{ID: x.ID, Epoch: x.Epoch, Failure: &engine.Failure{
+			Kind: engine.KindStart, Message: "the plan has no such actor", By: a.path, ExitCode: -1, Starting: true}}})
+		return
+	}
+	inc := &incarnation{a: a, epoch: x.Epoch, limit: spec.Concurrency, began: e.control.now, active: 1}
+	inc.soft = spec.Kind == plan.Process || spec.Kind == plan.Upstream
+	inc.rng.Store(e.seedFor(a.path) + uint64(x.Epoch)*golden)
+	inc.gate.Store(gateDown)
+	a.alone.Store(spec.Concurrency == 1)
+	a.mu.Lock()
+	a.inc, a.phase, a.revive = inc, phaseStarting, false
+	a.cause = e.control.causeFor(a.path)
+	if a.paused {
+		inc.gate.Or(gatePaused)
+	}
+	a.sys = nil
+	a.mu.Unlock()
+	e.pool.dispatch(task{inc: inc, start: true})
+}
+
+// bring brings an incarnation up on the worker's frame: behaviour, Start, Init. It reports whether the worker may go on.
+func (f *frame) bring(inc *incarnation) bool {
+	a := inc.a
+	f.inc, f.actor, f.seen = inc, a, true
+	a.mu.Lock()
+	inc.frames = append(inc.frames, f)
+	a.mu.Unlock()
+	f.env = envelope{meta: engine.Meta{Correlation: a.cause.Correlation, Causation: a.cause.Seq, Priority: usualPriority}}
+	f.view, f.fresh, f.failure = f.eng.view.Load(), false, nil
+	f.ready()
+	f.turn.Store(turnUser)
+	err := f.protect(func() error { return f.rise(inc) })
+	if !f.turn.CompareAndSwap(turnUser, turnLoop) {
+		return false
+	}
+	f.risen(inc, err)
+	return true
+}
+
+// rise is the part of a start that runs a behaviour's code.
+func (f *frame) rise(inc *incarnation) error {
+	spec := f.Actor()
+	factory := f.eng.factories(spec.Kind)
+	if factory == nil {
+		return &engine.Error{Kind: engine.KindStart, Message: "no behaviour for actors of kind " + spec.Kind.String(), By: spec.Path}
+	}
+	b, err := factory(spec, f.view.plan)
+	if err != nil {
+		return err
+	}
+	r, runs := b.(engine.Runner)
+	inc.a.mu.Lock()
+	inc.behavior = b
+	if runs {
+		inc.runner = r // also when its Start fails half way: Stop ends what began
+	}
+	inc.a.mu.Unlock()
+	if f.turn.Load() == turnFenced {
+		return engine.ErrStopped
+	}
+	if runs {
+		if err := r.Start(life{inc}); err != nil {
+			return err
+		}
+	}
+	f.announce(inc, b)
+	if i, ok := b.(engine.Initer); ok {
+		return i.Init(f)
+	}
+	return nil
+}
+
+func (f *frame) announce(inc *incarnation, b engine.Behavior) {
+	started := journal.ActorStarted{Incarnation: uint64(inc.epoch)}
+	if l, ok := b.(engine.Located); ok {
+		started.PID, started.Address = l.Locate()
+	}
+	cause := inc.a.why()
+	cause.Seq = f.eng.scribe.record(inc.a.path, started, &cause)
+	inc.a.because(cause)
+}
+
+// risen settles a start: the incarnation is ready, or it failed and ends.
+func (f *frame) risen(inc *incarnation, err error) {
+	a := inc.a
+	f.env = envelope{}
+	if f.failure == nil && err != nil {
+		f.failure = failureOf(err, a.path)
+		if f.failure.Kind == engine.KindCrash {
+			f.failure.Kind = engine.KindStart
+		}
+	}
+	if f.failure != nil {
+		f.failure.Starting = true
+		failure := *f.failure
+		a.mu.Lock()
+		if inc.ending == notEnding {
+			inc.ending, inc.failure = endExited, &failure
+		}
+		f.failure = nil
+		f.leave()
+		return
+	}
+	a.mu.Lock()
+	if inc.ending != notEnding {
+		f.leave()
+		return
+	}
+	a.phase = phaseRunning
+	e, cause := a.eng, a.cause
+	a.box.restart(a)
+	a.mu.Unlock()
+	e.happen(happening{
+		in: engine.Started{ID: a.id, Epoch: inc.epoch}, cause: cause, actor: a.path,
+		fact: journal.ActorReady{Incarnation: uint64(inc.epoch), Took: e.now() - inc.began},
+	})
+	a.mu.Lock()
+	if inc.ending != notEnding { // the Machine has changed its mind
+		f.leave()
+		return
+	}
+	inc.unlist(f)
+	f.inc, f.seen = nil, false
+	inc.active--
+	inc.gate.And(^gateDown)
+	a.mark(unfitDown, false)
+	a.rouse()
+	a.mu.Unlock()
+}
+
+// restart applies the mailbox's policy for what waited when a new incarnation comes up. It needs the actor's lock.
+func (b box) restart(a *actor) {
+	if !b.Drop || a.inc.epoch == 1 {
+		return
+	}
+	for _, env := range a.empty() {
+		a.deadLetter(deadRestart, &env, a.refuse(deadRestart))
+	}
+}
+
+// empty takes all that waits out of the mailbox. It needs the lock, and nobody else at the consuming end.
+func (a *actor) empty() []envelope {
+	var all []envelope
+	var env envelope
+	for _, q := range []*queue{&a.again, &a.front, &a.back} {
+		for q.pop(&env) {
+			all = append(all, env)
+		}
+	}
+	a.done.Store(a.sent)
+	for _, p := range a.parked {
+		if p.room.w == nil {
+			all = append(all, p.env)
+			continue
+		}
+		p.room.settle(nil, a.refuse(deadStopped))
+	}
+	a.parked = nil
+	a.hungry.Store(false)
+	return all
+}
+
+// why is what the actor's next report is caused by.
+func (a *actor) why() engine.Cause {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cause
+}
+
+func (a *actor) because(c engine.Cause) {
+	a.mu.Lock()
+	a.cause = c
+	a.mu.Unlock()
+}
+
+// resume carries out a Continue: the message that failed is answered with its failure and forgotten.
+func (e *Engine) resume(x *engine.Continue) {
+	a := e.actor(x.ID)
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	inc := a.inc
+	if inc == nil || inc.epoch != x.Epoch || inc.poison == nil || inc.ending != notEnding {
+		return
+	}
+	inc.poison.reply.settle(nil, inc.verdict)
+	inc.poison = nil
+	a.phase = phaseRunning
+	inc.gate.And(^gateDown)
+	a.mark(unfitDown, false)
+	a.rouse()
+}
+
+// halt carries out a Stop: drain, cancel, fence.
+func (e *Engine) halt(x *engine.Stop) {
+	a := e.actor(x.ID)
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	inc := a.inc
+	if inc == nil || inc.epoch != x.Epoch || inc.stop.stage == stageGone {
+		a.mu.Unlock()
+		e.raise(happening{in: engine.Stopped{ID: x.ID, Epoch: x.Epoch}})
+		return
+	}
+	a.cause = e.control.causeFor(a.path)
+	a.phase = phaseStopping
+	a.mark(unfitDown, true)
+	inc.gate.Or(gateDown)
+	inc.ending = endStopped
+	inc.stop.drain, inc.stop.kill, inc.stop.why, inc.asked = x.Drain, x.Kill, x.Why, e.control.now
+	poison := inc.poison
+	inc.poison = nil
+	if poison != nil {
+		a.poisoned(poison, inc.verdict)
+	}
+	switch {
+	case inc.stop.stage >= stageEnding: // it is ending by itself already; finish will see that it was asked
+		a.mu.Unlock()
+	case inc.active == 0:
+		inc.stop.stage = stageEnding
+		a.mu.Unlock()
+		inc.finish(true)
+	case poison != nil || x.Drain <= 0:
+		a.mu.Unlock()
+		inc.cancel()
+	default:
+		inc.stop.stage = max(inc.stop.stage, stageDrain)
+		a.mu.Unlock()
+		e.clock.AfterFunc(x.Drain, inc.cancel)
+	}
+}
+
+// poisoned decides about the message that killed an incarnation: it is tried again first, or it is a dead letter. It
+// needs the lock.
+func (a *actor) poisoned(env *envelope, answer error) {
+	if env.tries < a.box.Attempts && env.msg.Type != "" {
+		a.again.push(env)
+		return
+	}
+	a.deadLetter(deadPoison, env, answer)
+}
+
+// cancel tells the handlers to stop: blocked calls return ErrStopped. What is not out after the kill time is fenced off.
+func (inc *incarnation) cancel() {
+	a := inc.a
+	a.mu.Lock()
+	if inc.stop.stage >= stageCancel {
+		a.mu.Unlock()
+		return
+	}
+	inc.stop.stage = stageCancel
+	inc.cut.Store(true)
+	for _, f := range inc.frames {
+		f.interrupt(stopActor)
+	}
+	kill := inc.stop.kill
+	a.mu.Unlock()
+	a.eng.clock.AfterFunc(kill, inc.fence)
+}
+
+// fence gives up the handlers that did not return: a goroutine cannot be killed, but what it does from now on gets
+// nowhere.
+func (inc *incarnation) fence() {
+	a := inc.a
+	a.mu.Lock()
+	if inc.stop.stage >= stageEnding {
+		a.mu.Unlock()
+		return
+	}
+	for _, f := range slices.Clone(inc.frames) {
+		if !f.turn.CompareAndSwap(turnUser, turnFenced) {
+			continue // it is on its way out
+		}
+		inc.leaked = true
+		inc.unlist(f)
+		inc.active--
+		a.lost(f)
+	}
+	last := inc.active == 0
+	if last {
+		inc.stop.stage = stageEnding
+	}
+	a.mu.Unlock()
+	if last {
+		inc.finish(false)
+	}
+}
+
+// lost answers for the message of a fenced handler. It needs the lock. The frame's envelope is read only: its goroutine
+// may still look at it.
+func (a *actor) lost(f *frame) {
+	env := f.env
+	if env.msg.Type != "" {
+		a.deadLetter(deadInFlight, &env, &engine.Error{
+			Kind: engine.KindUnreachable, Message: "it did not stop in time and was given up", By: a.path, Delivered: true})
+	}
+}
+
+// finish ends what the behaviour owns and reports the end. underControl tells that the caller holds the control lock.
+func (inc *incarnation) finish(underControl bool) {
+	a := inc.a
+	a.mu.Lock()
+	runner := inc.runner
+	a.mu.Unlock()
+	if runner == nil {
+		inc.gone(underControl)
+		return
+	}
+	a.eng.pool.spawn(func() {
+		inc.stopRunner(runner)
+		inc.gone(false)
+	})
+}
+
+// stopRunner bounds a Runner's Stop by the kill time, and the wait for one that does not keep to it by a grace on top.
+func (inc *incarnation) stopRunner(r engine.Runner) {
+	e := inc.a.eng
+	kill := inc.stop.kill
+	if kill <= 0 {
+		kill = defaultKill
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	soft := e.clock.AfterFunc(kill, func() { cancel(context.DeadlineExceeded) })
+	defer soft.Stop()
+	w := newWaiter(e.clock)
+	defer w.rest()
+	t := w.begin(forTurn, nil, nil, e.now()+kill+stopGrace)
+	e.pool.spawn(func() {
+		var err error
+		defer func() {
+			if p := recover(); p != nil {
+				err = errors.New("panic")
+			}
+			t.settle(nil, err)
+		}()
+		err = r.Stop(ctx)
+	})
+	if _, err := w.wait(); err == errLate {
+		inc.a.mu.Lock()
+		inc.leaked = true
+		inc.a.mu.Unlock()
+	}
+}
+
+const (
+	// defaultKill bounds a Runner's Stop when no stop was asked for.
+	defaultKill = 5 * time.Second
+	// stopGrace is what a Runner has after its deadline to return from Stop.
+	stopGrace = time.Second
+)
+
+// gone reports the end of an incarnation.
+func (inc *incarnation) gone(underControl bool) {
+	a, e := inc.a, inc.a.eng
+	a.mu.Lock()
+	inc.stop.stage = stageGone
+	inc.gate.Or(gateDown)
+	inc.cut.Store(true)
+	h := happening{cause: a.cause, actor: a.path}
+	switch {
+	case inc.ending == endStopped:
+		h.in = engine.Stopped{ID: a.id, Epoch: inc.epoch, Leaked: inc.leaked}
+		h.fact = journal.ActorStopped{Incarnation: uint64(inc.epoch), Reason: inc.stop.why, Took: e.now() - inc.asked}
+	case inc.failure != nil:
+		h.in = engine.Exited{ID: a.id, Epoch: inc.epoch, Failure: inc.failure}
+		h.fact = failedEvent(inc.epoch, inc.failure)
+		if !inc.failure.Starting { // while starting, the failure belongs to what caused the start
+			h.cause = engine.Cause{Correlation: inc.failure.Correlation}
+		}
+	default:
+		h.in = engine.Exited{ID: a.id, Epoch: inc.epoch}
+		h.fact = journal.ActorStopped{Incarnation: uint64(inc.epoch), Reason: "ended by itself"}
+		h.cause = engine.Cause{}
+	}
+	leaked := inc.leaked
+	a.mark(unfitDown, true)
+	inc.behavior = nil
+	if poison := inc.poison; poison != nil {
+		inc.poison = nil
+		a.poisoned(poison, inc.verdict)
+	}
+	a.mu.Unlock()
+	if leaked {
+		e.scribe.record(a.path, journal.ActorLeaked{Incarnation: uint64(inc.epoch), What: "a handler or its stop"}, &h.cause)
+	}
+	h.gone = inc
+	if underControl {
+		e.raise(h)
+		return
+	}
+	e.happen(h)
+}
+
+// siblingFailed is why the Machine stops the others of a group that it starts again.
+const siblingFailed = "a sibling failed"
+
+// settle notes, once the Machine has decided, whether the actor comes back. If not, its mailbox closes.
+func (inc *incarnation) settle() {
+	a, asked, why := inc.a, inc.ending == endStopped, inc.stop.why
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.inc != inc || a.phase == phaseRemoved {
+		return
+	}
+	if a.revive || asked && (why == siblingFailed || why == "restart") {
+		a.phase = phaseRestarting
+		return
+	}
+	a.phase = phaseStopped
+	for _, env := range a.empty() {
+		a.deadLetter(deadStopped, &env, &engine.Error{Kind: engine.KindUnreachable, Message: deadStopped, By: a.path})
+	}
+}
+
+// exited begins the end of an incarnation that ends by itself.
+func (inc *incarnation) exited(failure *engine.Failure) {
+	a := inc.a
+	a.mu.Lock()
+	if inc.ending != notEnding || inc.stop.stage != stageNone {
+		a.mu.Unlock()
+		return
+	}
+	inc.ending, inc.failure = endExited, failure
+	if failure != nil {
+		failure.Starting = a.phase == phaseStarting
+	}
+	inc.gate.Or(gateDown)
+	a.mark(unfitDown, true)
+	a.phase = phaseFailed
+	inc.stop.kill = defaultKill
+	idle := inc.active == 0
+	if idle {
+		inc.stop.stage = stageEnding
+	}
+	a.mu.Unlock()
+	if idle {
+		a.eng.pool.spawn(func() { inc.finish(false) })
+		return
+	}
+	if failure != nil {
+		inc.cancel()
+	}
+}
+
+// remove forgets an actor.
+func (e *Engine) remove(id engine.ID) {
+	a := e.actor(id)
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	a.phase = phaseRemoved
+	left := a.empty()
+	a.mu.Unlock()
+	for _, env := range left {
+		a.deadLetter(deadRemoved, &env, &engine.Error{Kind: engine.KindUnreachable, Message: deadRemoved, By: a.path})
+	}
+	e.forget(a)
+}
+
+// life is what a Runner knows of the engine.
+type life struct{ inc *incarnation }
+
+func (l life) Exited(failure *engine.Failure) {
+	if failure != nil {
+		copied := *failure
+		failure = &copied
+	}
+	l.inc.exited(failure)
+}
+
+func (l life) Emit(body journal.Body) {
+	if !l.over() {
+		l.inc.a.eng.scribe.record(l.inc.a.path, body, &engine.Cause{})
+	}
+}
+
+func (l life) Healthy(ok bool, why string) {
+	if !l.over() {
+		l.inc.a.eng.healthy(l.inc, ok, why)
+	}
+}
+
+func (l life) Path() string       { return l.inc.a.path }
+func (l life) Now() time.Duration { return l.inc.a.eng.now() }
+
+func (l life) over() bool {
+	l.inc.a.mu.Lock()
+	defer l.inc.a.mu.Unlock()
+	return l.inc.stop.stage == stageGone
+}

@@ -1,0 +1,203 @@
+package live
+
+import (
+	"sync"
+
+	"github.com/lukhasai/lukhas-run/engine"
+)
+
+// chunkSize is how many messages share one piece of a queue: large enough that taking pieces from the pool does not
+// show, small enough that an actor with one waiting message holds little.
+const chunkSize = 8
+
+// envelope is a message on its way.
+type envelope struct {
+	msg   engine.Msg
+	meta  engine.Meta
+	reply ticket // of the asker; zero for a tell
+	tries int    // deliveries that failed so far
+}
+
+type chunk struct {
+	next       *chunk
+	head, tail int
+	slots      [chunkSize]envelope
+}
+
+// chunks are shared by all mailboxes of the process: an empty mailbox holds none.
+var chunks = sync.Pool{New: func() any { return new(chunk) }}
+
+// queue is a first-in first-out chain of chunks. Its owner guards it.
+type queue struct{ first, last *chunk }
+
+func (q *queue) empty() bool { return q.first == nil }
+
+func (q *queue) push(e *envelope) {
+	if q.last == nil || q.last.tail == chunkSize {
+		c := chunks.Get().(*chunk)
+		if q.last == nil {
+			q.first = c
+		} else {
+			q.last.next = c
+		}
+		q.last = c
+	}
+	q.last.slots[q.last.tail] = *e
+	q.last.tail++
+}
+
+// pop moves the oldest message to e, or reports that there is none.
+func (q *queue) pop(e *envelope) bool {
+	c := q.first
+	if c == nil {
+		return false
+	}
+	*e = c.slots[c.head]
+	c.slots[c.head] = envelope{}
+	c.head++
+	if c.head == c.tail {
+		q.first = c.next
+		if q.first == nil {
+			q.last = nil
+		}
+		c.next, c.head, c.tail = nil, 0, 0
+		chunks.Put(c)
+	}
+	return true
+}
+
+// steal takes the whole chain of from; q must be empty.
+func (q *queue) steal(from *queue) {
+	*q = *from
+	*from = queue{}
+}
+
+// The reasons for dead letters.
+const (
+	deadFull      = "mailbox full"
+	deadDropped   = "dropped for a newer message"
+	deadPoison    = "killed its actor"
+	deadRestart   = "dropped at restart"
+	deadStopped   = "actor stopped"
+	deadRemoved   = "actor removed"
+	deadExpired   = "asker gone"
+	deadInFlight  = "in_flight"
+	deadRefused   = "quarantined"
+	deadEmergency = "emergency"
+)
+
+// parked is a message that waits for room, in the order of arrival. Its sender waits with room, or with the
+// message's own reply when it is an ask.
+type parked struct {
+	env  envelope
+	room ticket // zero for an ask
+}
+
+// offer puts a message into the mailbox, or answers why not. When the policy is to block and there is no room, the
+// sender's waiter is used and the offer returns when there is room or the wait is over. from is nil for senders that
+// cannot wait (timers, injections): for them block means reject.
+func (a *actor) offer(env *envelope, from *caller) error {
+	a.mu.Lock()
+	if refused := a.closed(); refused != nil {
+		a.mu.Unlock()
+		a.deadLetter(refused.Message, env, nil)
+		return refused
+	}
+	if a.full() {
+		return a.overflow(env, from)
+	}
+	a.accept(env)
+	run := a.enlist()
+	a.mu.Unlock()
+	if run != nil {
+		a.eng.pool.run(run)
+	}
+	return nil
+}
+
+// accept needs the lock and room.
+func (a *actor) accept(env *envelope) {
+	a.back.push(env)
+	a.sent++
+}
+
+// full needs the lock. What the consumer has taken is read only when the mailbox seems full: reading it each time would
+// move its cache line to and fro for nothing.
+func (a *actor) full() bool {
+	if len(a.parked) > 0 {
+		return true
+	}
+	if a.sent-a.seen < uint64(a.box.Capacity) {
+		return false
+	}
+	a.seen = a.done.Load()
+	return a.sent-a.seen >= uint64(a.box.Capacity)
+}
+
+// waiting is how many messages wait, parked ones not counted. It needs the lock.
+func (a *actor) waiting() int { return int(a.sent - a.done.Load()) }
+
+// overflow carries out the mailbox's policy. It is called with the lock and returns without it.
+func (a *actor) overflow(env *envelope, from *caller) error {
+	switch {
+	case a.box.Overflow == overflowBlock && from != nil:
+		return a.park(env, from)
+	case a.box.Overflow == overflowDropOldest:
+		var oldest envelope
+		if !a.back.pop(&oldest) { // all that waits is in the consumer's hands
+			break
+		}
+		a.done.Add(1)
+		a.accept(env)
+		a.mu.Unlock()
+		a.deadLetter(deadDropped, &oldest, a.refuse(deadDropped))
+		return nil
+	}
+	newest := a.box.Overflow == overflowDropNewest
+	a.mu.Unlock()
+	refused := a.refuse(deadFull)
+	a.deadLetter(deadFull, env, nil)
+	if newest && env.reply.w == nil {
+		return nil
+	}
+	return refused
+}
+
+func (a *actor) park(env *envelope, from *caller) error {
+	p := parked{env: *env}
+	if env.reply.w == nil {
+		p.room = from.begin(forRoom, a, env.meta.Deadline)
+	}
+	a.parked = append(a.parked, p)
+	a.hungry.Store(true)
+	a.mu.Unlock()
+	if p.room.w == nil {
+		return nil // the asker waits for the answer, and with it for room
+	}
+	_, err := from.wait()
+	return from.tell(err)
+}
+
+// admit lets parked messages in while there is room. It needs the lock.
+func (a *actor) admit() {
+	n := 0
+	for n < len(a.parked) && a.waiting() < a.box.Capacity {
+		p := &a.parked[n]
+		n++
+		if p.room.w != nil && !p.room.settle(nil, nil) || p.room.w == nil && !p.env.reply.waits() {
+			continue // its sender has given up
+		}
+		a.accept(&p.env)
+	}
+	if n == len(a.parked) {
+		a.parked = nil
+		a.hungry.Store(false)
+		return
+	}
+	a.parked = append(a.parked[:0], a.parked[n:]...)
+}
+
+// refuse is the error for a message that was not delivered.
+func (a *actor) refuse(why string) *engine.Error {
+	return &engine.Error{Kind: engine.KindRefused, Message: why, By: a.path}
+}

@@ -1,0 +1,271 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+)
+
+// CallOptions say how a message from outside travels. The zero value is an ordinary message.
+type CallOptions struct {
+	Correlation string
+	Causation   uint64
+	From        string // shown as the caller
+	Key         string
+	Priority    int // 0..9; 0 is the usual 5, use -1 for 0
+	Idempotent  bool
+	Probe       bool
+	Timeout     time.Duration // of the whole ask; 0 is the guard's, else 30 s
+}
+
+func (o CallOptions) meta() engine.Meta {
+	m := engine.Meta{
+		Correlation: o.Correlation, Causation: o.Causation, From: o.From, Key: o.Key, Priority: o.Priority,
+		Idempotent: o.Idempotent, Probe: o.Probe, Attempt: 1,
+	}
+	switch {
+	case m.Priority == 0:
+		m.Priority = usualPriority
+	case m.Priority < 0:
+		m.Priority = 0
+	}
+	return m
+}
+
+// Ask sends a message to an actor or group, by path, unique name or edge, and waits for the answer. It ends early when
+// ctx does. Errors of the call are *engine.Error; an unknown name wraps engine.ErrUnknownActor.
+func (e *Engine) Ask(ctx context.Context, name string, m engine.Msg, o CallOptions) (any, error) {
+	to, err := e.Ref(name)
+	if err != nil {
+		return nil, err
+	}
+	return e.AskRef(ctx, to, m, o)
+}
+
+// AskRef is Ask to a resolved name.
+func (e *Engine) AskRef(ctx context.Context, to engine.Ref, m engine.Msg, o CallOptions) (any, error) {
+	c := e.outside.take()
+	defer e.outside.put(c)
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, func() { c.interrupt(stopCanceled) })
+		defer func() {
+			if !stop() {
+				c.spoiled = true // the interrupt may still be on its way: nobody else may get this caller
+			}
+		}()
+	}
+	return e.ask(c, to, m, o.meta(), o.Timeout)
+}
+
+// Tell puts a message into an actor's mailbox, by path, unique name or edge. It blocks only where the mailbox's policy
+// is to block, and at most until ctx ends.
+func (e *Engine) Tell(ctx context.Context, name string, m engine.Msg, o CallOptions) error {
+	to, err := e.Ref(name)
+	if err != nil {
+		return err
+	}
+	c := e.outside.take()
+	defer e.outside.put(c)
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, func() { c.interrupt(stopCanceled) })
+		defer func() {
+			if !stop() {
+				c.spoiled = true
+			}
+		}()
+	}
+	return e.tell(c, to, m, o.meta())
+}
+
+// callers are used again by one outside call after another.
+type callers struct {
+	eng    *Engine
+	mu     sync.Mutex
+	free   []*caller
+	closed bool
+}
+
+// maxCallers bounds the callers that are kept.
+const maxCallers = 1024
+
+func (p *callers) take() *caller {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.free); n > 0 {
+		c := p.free[n-1]
+		p.free[n-1] = nil
+		p.free = p.free[:n-1]
+		c.view, c.told = nil, false
+		return c
+	}
+	c := &caller{}
+	c.init(p.eng)
+	return c
+}
+
+func (p *callers) put(c *caller) {
+	p.mu.Lock()
+	keep := !c.spoiled && !p.closed && len(p.free) < maxCallers
+	if keep {
+		p.free = append(p.free, c)
+	}
+	p.mu.Unlock()
+	if !keep {
+		c.rest()
+	}
+}
+
+func (p *callers) close() {
+	p.mu.Lock()
+	free := p.free
+	p.free, p.closed = nil, true
+	p.mu.Unlock()
+	for _, c := range free {
+		c.rest()
+	}
+}
+
+// target finds the actor that gets a message.
+func (e *Engine) target(c *caller, to engine.Ref, meta *engine.Meta) (*actor, error) {
+	if to.ID&groupBit == 0 {
+		a := e.actor(to.ID)
+		switch {
+		case a == nil:
+			return nil, fmt.Errorf("%w with number %d", engine.ErrUnknownActor, to.ID)
+		case a.supervisor:
+			return nil, &engine.Error{Kind: engine.KindInvalid, Message: "a supervisor takes no messages", By: a.path}
+		case a.unfit.Load()&unfitQuarantined != 0 && !meta.Probe:
+			return nil, a.refuse(deadRefused)
+		}
+		return a, nil
+	}
+	g := e.group(to.ID)
+	if g == nil {
+		return nil, engine.ErrUnknownActor
+	}
+	spec := c.view.plan.Group(g.path)
+	if spec == nil {
+		return nil, fmt.Errorf("%w %q: the running plan does not have it", engine.ErrUnknownActor, g.path)
+	}
+	if a := g.pick(spec.Route.Pick, meta.Key, meta.Probe, func() uint64 { return e.draw(g) }, nil); a != nil {
+		return a, nil
+	}
+	return nil, &engine.Error{Kind: engine.KindRefused, By: g.path,
+		Message: "no replica is ready, healthy and out of quarantine"}
+}
+
+// draw is a random number for a group's routing.
+func (e *Engine) draw(g *group) uint64 {
+	return mix(e.seedFor(g.path) + g.turn.Add(1)*golden)
+}
+
+// errNoType answers a message without a type.
+var errNoType = errors.New("a message needs a type")
+
+// ask is the way of every ask: gates, guards, route, mailbox.
+func (e *Engine) ask(c *caller, to engine.Ref, m engine.Msg, meta engine.Meta, timeout time.Duration) (any, error) {
+	if m.Type == "" {
+		return nil, &engine.Error{Kind: engine.KindInvalid, Message: errNoType.Error()}
+	}
+	c.enter(e)
+	a, err := e.target(c, to, &meta)
+	if err != nil {
+		return nil, err
+	}
+	return c.ask(a, m, meta, timeout)
+}
+
+// tell is the way of every tell.
+func (e *Engine) tell(c *caller, to engine.Ref, m engine.Msg, meta engine.Meta) error {
+	if m.Type == "" {
+		return &engine.Error{Kind: engine.KindInvalid, Message: errNoType.Error()}
+	}
+	c.enter(e)
+	if to.ID&groupBit != 0 {
+		if g := e.group(to.ID); g != nil {
+			if spec := c.view.plan.Group(g.path); spec != nil && spec.Route.Pick == "all" {
+				return e.tellAll(c, g, m, meta)
+			}
+		}
+	}
+	a, err := e.target(c, to, &meta)
+	if err != nil {
+		return err
+	}
+	return a.offer(&envelope{msg: m, meta: meta}, c)
+}
+
+// tellAll tells every replica that is not quarantined. The first refusal is the answer, the others get the message all
+// the same.
+func (e *Engine) tellAll(c *caller, g *group, m engine.Msg, meta engine.Meta) error {
+	var first error
+	for _, a := range *g.members.Load() {
+		err := error(a.refuse(deadRefused))
+		if meta.Probe || a.unfit.Load()&unfitQuarantined == 0 {
+			err = a.offer(&envelope{msg: m, meta: meta}, c)
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// enter readies an outside caller; a handler's generation was pinned when its message was taken.
+func (c *caller) enter(e *Engine) {
+	if c.view == nil {
+		c.view = e.view.Load()
+	}
+}
+
+// askAll asks all at once and waits for all answers, or until the caller is told to stop, which is then returned.
+func (e *Engine) askAll(c *caller, to []engine.Ref, m []engine.Msg, meta engine.Meta, timeout time.Duration, answers []any, errs []error) error {
+	if len(to) == 0 {
+		return nil
+	}
+	b := &batch{left: len(to), members: make([]*caller, len(to))}
+	t := c.begin(forTurn, nil, 0)
+	for i := range to {
+		sub := e.outside.take()
+		sub.view = c.view
+		b.members[i] = sub
+	}
+	for i := range to {
+		e.pool.spawn(func() {
+			answers[i], errs[i] = e.ask(b.members[i], to[i], m[i], meta, timeout)
+			if b.arrive() {
+				t.settle(nil, nil)
+			}
+		})
+	}
+	_, err := c.wait()
+	if err != nil {
+		for _, sub := range b.members {
+			sub.interrupt(stopCanceled)
+		}
+		return c.tell(err)
+	}
+	for _, sub := range b.members {
+		e.outside.put(sub)
+	}
+	return nil
+}
+
+// batch counts the asks of one askAll that are still out.
+type batch struct {
+	mu      sync.Mutex
+	left    int
+	members []*caller
+}
+
+// arrive notes an answer and reports whether it was the last.
+func (b *batch) arrive() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left--
+	return b.left == 0
+}

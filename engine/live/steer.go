@@ -1,0 +1,79 @@
+package live
+
+import (
+	"context"
+	"errors"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/journal"
+)
+
+// Command gives an operator's wish to the Machine and waits for its verdict. The error says why it was not done.
+func (e *Engine) Command(ctx context.Context, action engine.Steer, by string) error {
+	ch := make(chan string, 1)
+	c := &e.control
+	c.mu.Lock()
+	c.numbers++
+	n := c.numbers
+	c.answers[n] = ch
+	c.mu.Unlock()
+	e.command(n, action, by)
+	select {
+	case verdict := <-ch:
+		if verdict != "" {
+			return errors.New(verdict)
+		}
+		return nil
+	case <-ctx.Done():
+	case <-e.done:
+	}
+	c.mu.Lock()
+	delete(c.answers, n)
+	c.mu.Unlock()
+	select {
+	case verdict := <-ch:
+		if verdict == "" {
+			return nil
+		}
+		return errors.New(verdict)
+	default:
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return errors.New("the engine has ended")
+}
+
+// command tells the Machine of a wish; number 0 waits for no verdict.
+func (e *Engine) command(number uint64, a engine.Steer, by string) {
+	args := journal.Values{}
+	if a.For > 0 {
+		args["for"] = a.For.String()
+	}
+	if a.Message != "" {
+		args["message"] = a.Message
+	}
+	if a.Text != "" {
+		args["text"] = a.Text
+	}
+	if a.Verb == "scale" {
+		args["count"] = a.Count
+	}
+	e.happen(happening{
+		in:   engine.Commanded{Number: number, Action: a, By: by},
+		fact: journal.Commanded{Verb: a.Verb, Target: a.Target, Who: by, Why: a.Reason, Args: args},
+	})
+}
+
+// Steer lets a behaviour ask for steering.
+func (f *frame) Steer(by string, a engine.Steer) { f.eng.command(0, a, f.inc.a.path+"/"+by) }
+
+// healthy tells the Machine of a health check's change.
+func (e *Engine) healthy(inc *incarnation, ok bool, why string) {
+	a := inc.a
+	a.mark(unfitSick, !ok)
+	e.happen(happening{
+		in: engine.Probed{ID: a.id, Epoch: inc.epoch, Healthy: ok, Why: why}, actor: a.path,
+		fact: journal.Probe{Healthy: ok, Why: why},
+	})
+}

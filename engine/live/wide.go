@@ -1,0 +1,95 @@
+package live
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
+)
+
+// force overrides a breaker.
+func (e *Engine) force(x *engine.Force) {}
+
+// swap makes the prepared generation the running one.
+func (e *Engine) swap(x *engine.Swap) {
+	v := e.next
+	if v == nil || v.plan != x.Plan {
+		v = newView(x.Plan, x.Generation)
+	}
+	v.generation = x.Generation
+	e.next = nil
+	e.furnish(v)
+	e.view.Store(v)
+	for i := range v.plan.Actors {
+		spec := &v.plan.Actors[i]
+		if a := e.byPath(spec.Path); a != nil {
+			a.mu.Lock()
+			a.box = newBox(spec.Mailbox)
+			if len(a.parked) > 0 {
+				a.admit()
+				a.rouse()
+			}
+			a.mu.Unlock()
+		}
+	}
+}
+
+// Reload makes p the running generation, by whom and why as the journal shows it. Everything that can fail is prepared
+// first; an error means that nothing has changed.
+func (e *Engine) Reload(p *plan.Plan, generation uint64, by, why string) error {
+	if p == nil {
+		return fmt.Errorf("live: no plan to reload")
+	}
+	v := newView(p, generation)
+	e.happen(happening{in: engine.Reloaded{Plan: p, Generation: generation, By: by, Why: why}, next: v})
+	return nil
+}
+
+const (
+	webhookTimeout = 10 * time.Second
+)
+
+// webhook posts on a worker; a failure is only reported.
+func (e *Engine) webhook(x *engine.Webhook) {
+	url, body, post := x.URL, x.Body, e.options.Webhook
+	cause := e.control.cause
+	if post == nil {
+		post = postJSON
+	}
+	e.pool.spawn(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		t := e.clock.AfterFunc(webhookTimeout, cancel)
+		defer t.Stop()
+		if err := post(ctx, url, body); err != nil {
+			e.scribe.record("", journal.Logged{Level: "error", Text: "webhook " + url + ": " + err.Error()}, &cause)
+		}
+	})
+}
+
+func postJSON(ctx context.Context, url string, body any) error {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return fmt.Errorf("it answered %s", resp.Status)
+	}
+	return nil
+}
