@@ -71,8 +71,8 @@ func simple(h handler) func(*plan.Actor) (engine.Behavior, error) {
 func leaf(name string, change ...func(*plan.Actor)) plan.Actor {
 	a := plan.Actor{
 		Name: name, Path: "root/" + name, Kind: plan.Go, Concurrency: 1,
-		Restart: plan.Restart{Policy: plan.Always},
-		Mailbox: plan.Mailbox{Capacity: 1024, Overflow: "reject", OnRestart: "keep", Attempts: 1},
+		Restart:  plan.Restart{Policy: plan.Always},
+		Mailbox:  plan.Mailbox{Capacity: 1024, Overflow: "reject", OnRestart: "keep", Attempts: 1},
 		Shutdown: plan.Shutdown{Drain: time.Second, Kill: time.Second},
 		Go:       &plan.GoSpec{Behaviour: name},
 	}
