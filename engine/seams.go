@@ -32,6 +32,12 @@ type Steerer interface {
 	Steer(by string, a Steer)
 }
 
+// EarlyAsker is a Context that can end an AskAll before the last answer. Seen is called on the handler's goroutine for each
+// answer, in the order they come; once it returns false the rest is given up with an error of the kind canceled.
+type EarlyAsker interface {
+	AskUntil(to []Ref, m []Msg, timeout time.Duration, seen func(i int, value any, err error) bool)
+}
+
 // Judge is told the status and headers of a proxied answer before anything is written, once for each ServeProxy that got
 // an answer. Nil lets the answer through; an error gives it up, and ServeProxy returns that error with nothing written.
 type Judge func(status int, header http.Header) error
@@ -47,4 +53,14 @@ func WithJudge(ctx context.Context, j Judge) context.Context {
 func JudgeOf(ctx context.Context) Judge {
 	j, _ := ctx.Value(judgeKey{}).(Judge)
 	return j
+}
+
+// TimeLeft is how long the message that ctx belongs to may still take: until its deadline, or most when it has none. It is
+// never less than a nanosecond.
+func TimeLeft(ctx Context, most time.Duration) time.Duration {
+	deadline := ctx.Meta().Deadline
+	if deadline == 0 {
+		return most
+	}
+	return max(deadline-ctx.Now(), 1)
 }

@@ -101,6 +101,16 @@ type Sample struct {
 	Values map[string]Number `json:"values"`
 }
 
+// Dissent tells that a consensus was reached although not all members agreed.
+type Dissent struct {
+	Agreed     []string `json:"agreed"`               // paths of those whose answer was taken
+	Dissenters []string `json:"dissenters,omitempty"` // paths of those who answered otherwise
+	Silent     []string `json:"silent,omitempty"`     // paths of those who gave no answer
+}
+
+// Type returns TypeDissent.
+func (Dissent) Type() Type { return TypeDissent }
+
 // Type returns TypeBreakerChanged.
 func (BreakerChanged) Type() Type { return TypeBreakerChanged }
 

@@ -77,3 +77,8 @@ func (b Sample) describe() string {
 	}
 	return "sample" + clause(" (", readings(values), ")")
 }
+
+func (b Dissent) describe() string {
+	return fmt.Sprintf("consensus of %d%s%s", len(b.Agreed), clause(" against ", strings.Join(b.Dissenters, ", "), ""),
+		clause("; silent: ", strings.Join(b.Silent, ", "), ""))
+}

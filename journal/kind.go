@@ -50,6 +50,7 @@ const (
 	TypeInjected   Type = 73
 	TypeStateSet   Type = 74
 	TypeSample     Type = 75
+	TypeDissent    Type = 76
 )
 
 // kind is what is known about a type.
@@ -98,6 +99,7 @@ func kindOf(t Type) kind {
 		TypeInjected:         {"injected", decodeJSON[Injected]},
 		TypeStateSet:         {"state_set", decodeJSON[StateSet]},
 		TypeSample:           {"sample", decodeJSON[Sample]},
+		TypeDissent:          {"dissent", decodeJSON[Dissent]},
 	}
 	if int(t) >= len(kinds) {
 		return kind{}
@@ -116,7 +118,7 @@ func (t Type) String() string {
 // Types returns all known types in ascending order.
 func Types() []Type {
 	var known []Type
-	for t := range TypeSample + 1 {
+	for t := range TypeDissent + 1 {
 		if kindOf(t).name != "" {
 			known = append(known, t)
 		}

@@ -168,17 +168,12 @@ func (a *actor) Handle(ctx engine.Context, m engine.Msg) error {
 		})
 		return nil
 	}
-	wait := patience
-	if deadline := ctx.Meta().Deadline; deadline > 0 {
-		wait = max(deadline-ctx.Now(), 1)
-	}
-	reply, err := ctx.Call(wait, func(c context.Context) (any, error) { return a.exchange.ask(c, m) })
-	switch failed := engine.ErrorOf(err, a.def.Path); {
-	case failed == nil:
-		ctx.Reply(reply)
-	default:
+	reply, err := ctx.Call(engine.TimeLeft(ctx, patience), func(c context.Context) (any, error) { return a.exchange.ask(c, m) })
+	if failed := engine.ErrorOf(err, a.def.Path); failed != nil {
 		ctx.Fail(failed)
+		return nil
 	}
+	ctx.Reply(reply)
 	return nil
 }
 

@@ -1,0 +1,122 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"sort"
+	"strings"
+	"sync"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/rules"
+)
+
+// New makes the behaviour of script actors.
+func New() engine.Factory {
+	return func(a *plan.Actor, _ *plan.Plan) (engine.Behavior, error) {
+		s := &script{}
+		if err := s.SetState(a.Script.State); err != nil {
+			return nil, fmt.Errorf("%s: actor %s: %w", a.Place, a.Path, err)
+		}
+		return s, nil
+	}
+}
+
+// script is one incarnation. Its state is a value that is replaced, never changed, so that handlers that run at once
+// (concurrency above 1) each see one state.
+type script struct {
+	mu    sync.Mutex
+	state map[string]any
+}
+
+// ErrState is given when a state is not a mapping.
+var ErrState = errors.New("state must be a mapping")
+
+// State is the state now.
+func (s *script) State() any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}
+
+// SetState replaces the state.
+func (s *script) SetState(state any) error {
+	fields, ok := state.(map[string]any)
+	if state != nil && !ok {
+		return fmt.Errorf("%w, got %T", ErrState, state)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = maps.Clone(fields)
+	if s.state == nil {
+		s.state = map[string]any{}
+	}
+	return nil
+}
+
+// due is the payload of a timer's own message, so that another sender's message of that name does not wind the timer up
+// twice. Handlers see no payload.
+type due struct{ timer string }
+
+// Init winds the timers up.
+func (s *script) Init(ctx engine.Context) error {
+	for _, t := range ctx.Actor().Script.Timers {
+		ctx.After(t.Every, engine.Msg{Type: t.Message, Payload: due{t.Message}})
+	}
+	return nil
+}
+
+// rewind sets a timer that has gone off again, before its message is handled: a handler that fails does not stop it.
+func rewind(ctx engine.Context, m *engine.Msg) {
+	d, ok := m.Payload.(due)
+	if !ok {
+		return
+	}
+	m.Payload = nil
+	for _, t := range ctx.Actor().Script.Timers {
+		if t.Message == d.timer {
+			ctx.After(t.Every, engine.Msg{Type: t.Message, Payload: d})
+		}
+	}
+}
+
+// Handle runs the message's handler.
+func (s *script) Handle(ctx engine.Context, m engine.Msg) error {
+	rewind(ctx, &m)
+	h := handlerOf(ctx.Actor().Script, m.Type)
+	if h == nil {
+		ctx.Fail(unknown(ctx, m.Type))
+		return nil
+	}
+	r := &run{script: s, ctx: ctx, handler: h, message: m, env: rules.Env{
+		Params: ctx.Plan().ParamValues(), Now: ctx.Now().Seconds(),
+		Msg: m.Payload, State: s.State(), Self: ctx.Path(), Caller: ctx.Meta().From, Binds: map[string]any{},
+	}}
+	err := r.all()
+	if refused := (refusal{}); errors.As(err, &refused) {
+		ctx.Fail(refused.answer)
+		return nil
+	}
+	return err
+}
+
+func handlerOf(spec *plan.ScriptSpec, message string) *plan.Handler {
+	i := sort.Search(len(spec.Handlers), func(i int) bool { return spec.Handlers[i].Message >= message })
+	if i == len(spec.Handlers) || spec.Handlers[i].Message != message {
+		return nil
+	}
+	return &spec.Handlers[i]
+}
+
+func unknown(ctx engine.Context, message string) *engine.Error {
+	var known []string
+	for _, h := range ctx.Actor().Script.Handlers {
+		known = append(known, h.Message)
+	}
+	return &engine.Error{
+		Kind: engine.KindInvalid, By: ctx.Path(), Delivered: true,
+		Message: fmt.Sprintf("no handler for message %q; there are: %s", message, strings.Join(known, ", ")),
+	}
+}
