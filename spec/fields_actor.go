@@ -93,7 +93,7 @@ func (l *language) commonFields() []*Field {
 			field("within", spanType, "The span they are counted in.", standard("60s")),
 		), "How many restarts it bears before it gives up.", reload(Hot), side(SupervisorSide)),
 		field("on_failure", exprType, `"resume", "restart", "stop" or "escalate", chosen by the error.`, reload(Hot), side(SupervisorSide),
-			example(`error.kind == "invalid" ? "resume" : "restart"`)),
+			example(`'error.kind == "invalid" ? "resume" : "restart"'`)),
 		field("defaults", l.defaults, "Fields that its children inherit.", layer("defaults"), side(SupervisorSide)),
 		field("auto_shutdown", enum("never", "any", "all"), "Stops when any or all of its significant children have ended.",
 			standard("never"), reload(Hot), side(SupervisorSide)),

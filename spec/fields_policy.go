@@ -79,7 +79,7 @@ func breakerType() *Type {
 			field("ramp", spanType, "Time from the first to all calls.", standard("10s")),
 		), "Lets traffic back in step by step after closing; left out: at once."),
 		field("outcome", exprType, `Says what a call was: "success", "failure", "ignored", or a class of failure.`,
-			example(`status >= 500 ? "failure" : "success"`)),
+			example(`'status >= 500 ? "failure" : "success"'`)),
 		field("key", exprType, "One breaker for each value of this.", example("msg.tenant")),
 		field("max_keys", countType, "Keys kept at most; the idlest goes first.", standard("10000")),
 		field("per", enum("group", "replica"), "One for the whole group, or one for each replica.", standard("group")),

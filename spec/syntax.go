@@ -161,11 +161,11 @@ var star = regexp.MustCompile(`([:\[{,-]) +([*&!])(\s|$|[^\s\w])`)
 
 var reservedValue = regexp.MustCompile("(:|-|^) +([%@`])")
 
-var tagged = regexp.MustCompile(`[:\-\[{,] *(!\w[\w.]*)`)
+var tagged = regexp.MustCompile(`[:\-\[{,] +(!\w[\w.]*)`)
 
 // tag finds an expression that begins with ! and broke the YAML further on.
 func (s *syntax) tag() *Diagnostic {
-	if !s.says("whitespace or line break") && !s.says("alphabetic or numeric") {
+	if !s.says("whitespace or line break") && !s.says("alphabetic or numeric") && !s.says("',' or") {
 		return nil
 	}
 	return s.around(func(line int, text string) *Diagnostic {

@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -43,13 +44,14 @@ func (w *walker) pos(n *node) Pos {
 	if n.Kind != scalarNode && n.Kind != aliasNode {
 		length = 1
 	}
-	if rest := utf8.RuneCountInString(w.src.from(n.Line, n.Column)); length > rest {
-		length = rest
-	}
 	return Pos{File: w.src.name, Line: n.Line, Col: n.Column, Len: max(1, length)}
 }
 
-func (w *walker) report(d Diagnostic) { *w.diags = append(*w.diags, d) }
+// report adds a finding; what it underlines ends with its line.
+func (w *walker) report(d Diagnostic) {
+	d.Pos.Len = max(1, min(d.Pos.Len, utf8.RuneCountInString(w.src.from(d.Pos.Line, d.Pos.Col))))
+	*w.diags = append(*w.diags, d)
+}
 
 func (w *walker) problem(n *node, p *problem) {
 	w.report(Diagnostic{Code: p.code, Message: p.message, Suggestion: p.suggestion, Pos: w.pos(n)})
@@ -274,12 +276,15 @@ func (w *walker) list(n *node, t *Type) *Value {
 		return w.expected(n, t)
 	}
 	cut := false
-	names := map[string]*Value{}
+	var names map[string]*Value
+	if t.Shape == NamedList {
+		names = make(map[string]*Value, len(nodes))
+	}
 	for i, item := range nodes {
 		if cut = n.Style&flowStyle != 0 && (cut || w.cut(item, t.Elem)); cut {
 			continue
 		}
-		w.path = append(w.path, fmt.Sprint(i))
+		w.path = append(w.path, strconv.Itoa(i))
 		if value := w.value(item, t.Elem); value != nil {
 			v.items = append(v.items, value)
 			w.distinct(names, value, t)

@@ -9,14 +9,47 @@ import (
 // pair is one key of a mapping node with its value.
 type pair struct {
 	key, value *node
-	merged     bool // came through <<
+}
+
+// firstKeys finds the first of equal keys: by looking while they are few, in a
+// map when they are many.
+type firstKeys struct {
+	few  *[]pair
+	many map[string]*node
+}
+
+const fewKeys = 16
+
+func (f *firstKeys) at(key string) *node {
+	if f.many != nil {
+		return f.many[key]
+	}
+	for _, p := range *f.few {
+		if p.key.Value == key {
+			return p.key
+		}
+	}
+	return nil
+}
+
+// add tells of a key that was just appended to few.
+func (f *firstKeys) add(key *node) {
+	switch {
+	case f.many != nil:
+		f.many[key.Value] = key
+	case len(*f.few) > fewKeys:
+		f.many = make(map[string]*node, 4*fewKeys)
+		for _, p := range *f.few {
+			f.many[p.key.Value] = p.key
+		}
+	}
 }
 
 // pairs lists a mapping's keys; `<<` brings those of another mapping that are
 // not written here. Keys that are no text and duplicates are reported.
 func (w *walker) pairs(n *node) []pair {
 	out := make([]pair, 0, len(n.Content)/2)
-	first := map[string]*node{}
+	first := firstKeys{few: &out}
 	var merges []*node
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
@@ -28,23 +61,23 @@ func (w *walker) pairs(n *node) []pair {
 			w.errorf("LR121", w.pos(key), "a key must be text, found %s", kindName(key))
 		case key.Tag == "!!merge":
 			merges = append(merges, value)
-		case first[key.Value] != nil:
-			at := first[key.Value]
+		case first.at(key.Value) != nil:
+			at := first.at(key.Value)
 			w.report(Diagnostic{Code: "LR101", Pos: w.pos(key), Message: fmt.Sprintf("%q already set at %d:%d", key.Value, at.Line, at.Column),
 				Related: []Related{{w.pos(at), "the first one"}}})
 		default:
-			first[key.Value] = key
 			out = append(out, pair{key: key, value: value})
+			first.add(key)
 		}
 	}
 	for _, merge := range merges {
-		out = w.mergeKeys(out, first, merge)
+		out = w.mergeKeys(out, merge)
 	}
 	return out
 }
 
 // mergeKeys adds what `<<` brings.
-func (w *walker) mergeKeys(out []pair, have map[string]*node, merge *node) []pair {
+func (w *walker) mergeKeys(out []pair, merge *node) []pair {
 	var sources []*node
 	switch merge.Kind {
 	case sequenceNode:
@@ -59,16 +92,16 @@ func (w *walker) mergeKeys(out []pair, have map[string]*node, merge *node) []pai
 				continue
 			}
 			w.aliases = append(w.aliases, from)
-			out = w.addMerged(out, have, from.Alias)
+			out = w.addMerged(out, from.Alias)
 			w.aliases = w.aliases[:len(w.aliases)-1]
 			continue
 		}
-		out = w.addMerged(out, have, from)
+		out = w.addMerged(out, from)
 	}
 	return out
 }
 
-func (w *walker) addMerged(out []pair, have map[string]*node, from *node) []pair {
+func (w *walker) addMerged(out []pair, from *node) []pair {
 	if from.Kind != mappingNode {
 		w.errorf("LR106", w.pos(from), "<< expects a mapping, found %s", kindName(from))
 		return out
@@ -79,9 +112,7 @@ func (w *walker) addMerged(out []pair, have map[string]*node, from *node) []pair
 			w.errorf("LR010", w.pos(from), "aliases expand to more than %d nodes", maxAliasNodes)
 			return out
 		}
-		if have[p.key.Value] == nil {
-			have[p.key.Value] = p.key
-			p.merged = true
+		if !slices.ContainsFunc(out, func(q pair) bool { return q.key.Value == p.key.Value }) {
 			out = append(out, p)
 		}
 	}
