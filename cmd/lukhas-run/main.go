@@ -81,6 +81,6 @@ func newRoot() *cobra.Command {
 	}
 	s := addSettings(root)
 	root.AddCommand(newDemo())
-	root.AddCommand(newStatus(s), newSteer(s), newAsk(s), newTell(s), newEvents(s), newJournal(s))
+	root.AddCommand(newStatus(s), newSteer(s), newAsk(s), newTell(s), newEvents(s), newJournal(s), newInit())
 	return root
 }
