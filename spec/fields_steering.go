@@ -20,8 +20,8 @@ func (l *language) buildSteering() {
 	l.rules = namedList(l.rule)
 	l.patterns = l.patternsType()
 	l.health = object("health", "The health of the whole system, 0 to 1.",
-		field("score", exprType, "The score; default: the mean of the shares of breakers not open and of actors not quarantined.",
-			example(`mean([1 - share("open"), 1 - share("quarantined")])`)),
+		field("score", exprType, "The score.",
+			standard(`mean([1 - share("open"), 1 - share("quarantined")])`), example(`1 - share("open")`)),
 		field("degraded", ratioType, "Below this it is degraded.", standard("0.7")),
 		field("critical", ratioType, "Below this it is critical.", standard("0.3")),
 		field("recover_for", spanType, "A better level counts once it lasted this long.", standard("10s")),

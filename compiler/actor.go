@@ -1,0 +1,210 @@
+package compiler
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/rules"
+	"github.com/lukhasai/lukhas-run/spec"
+)
+
+// actors compiles every unit into the plan: parents before children, replicas side by side.
+func (c *compiler) actors() {
+	for _, u := range c.units {
+		u.first = len(c.plan.Actors)
+		shared := c.shared(u)
+		for n := range u.replicas {
+			u.at = append(u.at, len(c.plan.Actors))
+			c.plan.Actors = append(c.plan.Actors, c.actor(u, n, shared))
+		}
+		if u.group {
+			c.plan.Groups = append(c.plan.Groups, c.groupOf(u))
+		}
+	}
+	for _, u := range c.units {
+		if u.kind != plan.Supervisor {
+			continue
+		}
+		s := c.plan.Actors[u.first].Supervisor
+		for _, child := range u.children {
+			s.Children = append(s.Children, child.at...)
+		}
+	}
+	slices.SortFunc(c.plan.Groups, func(a, b plan.Group) int { return strings.Compare(a.Path, b.Path) })
+}
+
+// parts are what all replicas of a unit share, because nothing in it depends on the replica.
+type parts struct {
+	guard      *plan.Guard
+	supervisor *plan.SupervisorSpec
+	script     *plan.ScriptSpec
+	consensus  *plan.ConsensusSpec
+	operations []plan.Operation
+	metrics    []plan.Metric
+	observe    *plan.Observe
+	restart    plan.Restart
+}
+
+func (c *compiler) shared(u *unit) parts {
+	v := u.value
+	p := parts{restart: c.restart(v.At("restart"))}
+	p.guard = c.guard(v.Entry("guard"), edge{name: c.called(u), callee: u})
+	for _, e := range v.Entry("metrics").Entries() {
+		value := c.number(e.Value, scope{place: rules.AtMetric, unit: u.path, state: stateShape(u)})
+		p.metrics = append(p.metrics, plan.Metric{Name: e.Key, Value: value})
+	}
+	slices.SortFunc(p.metrics, func(a, b plan.Metric) int { return strings.Compare(a.Name, b.Name) })
+	if observe := v.Entry("observe"); observe != nil {
+		o := observation(observe)
+		p.observe = &o
+	}
+	switch u.kind {
+	case plan.Supervisor:
+		p.supervisor = c.supervisor(u)
+	case plan.Script:
+		p.script = c.script(u)
+	case plan.Consensus:
+		p.consensus = c.consensus(u)
+	case plan.Upstream:
+		p.operations = c.operations(u)
+	}
+	c.checkActor(u, p)
+	return p
+}
+
+func (c *compiler) actor(u *unit, n int, p parts) plan.Actor {
+	v := u.value
+	name := u.member(n)
+	fill := vars{"name": name, "replica": strconv.Itoa(n)}
+	a := plan.Actor{
+		Name: name, Path: name, Parent: -1, Kind: u.kind, Place: u.pos().String(), Order: u.order,
+		Labels: c.pairs(v.Entry("labels"), fill), Concurrency: c.concurrency(u),
+		Restart: p.restart, Shutdown: plan.Shutdown{Drain: v.At("shutdown").At("drain").Duration(), Kill: v.At("shutdown").At("kill").Duration()},
+		Metrics: p.metrics, Significant: v.At("significant").Bool(), Adopt: v.At("adopt").Bool(), Observe: p.observe,
+		Mailbox: mailbox(v.At("mailbox")), Guard: p.guard,
+		Ready: c.probe(v.Entry("ready"), fill), Health: c.probe(v.Entry("health"), fill),
+		Persist: plan.Persist{Mode: v.At("persist").At("mode").Text(), SnapshotEvery: int(v.At("persist").At("snapshot").At("every").Int())},
+	}
+	if u.kind == plan.Supervisor { // takes no messages and holds no state
+		a.Concurrency, a.Mailbox, a.Persist = 0, plan.Mailbox{}, plan.Persist{}
+	}
+	if u.parent != nil {
+		a.Path, a.Parent = u.parent.path+"/"+name, u.parent.first
+	}
+	if u.group {
+		a.Group, a.Replica, a.Guard = u.path, n, nil
+	}
+	c.kind(&a, u, p, fill)
+	return a
+}
+
+func (c *compiler) kind(a *plan.Actor, u *unit, p parts, fill vars) {
+	part := u.part()
+	switch u.kind {
+	case plan.Supervisor:
+		a.Supervisor = p.supervisor
+	case plan.Process:
+		a.Process = c.process(part, fill)
+	case plan.Upstream:
+		a.Upstream = &plan.UpstreamSpec{URL: c.url(part.Entry("url"), fill), Operations: p.operations}
+	case plan.Script:
+		a.Script = p.script
+		if state := part.Entry("state"); u.group && state != nil {
+			own := *p.script
+			own.State = c.data(state, fill)
+			a.Script = &own
+		}
+	case plan.Go:
+		a.Go = &plan.GoSpec{Behaviour: part.Entry("behaviour").Text(), Config: c.data(part.Entry("config"), fill)}
+	case plan.Consensus:
+		a.Consensus = p.consensus
+	}
+}
+
+// concurrency is 0, without bound, for what waits outside the engine.
+func (c *compiler) concurrency(u *unit) int {
+	if v := u.value.Entry("concurrency"); v != nil {
+		return int(v.Int())
+	}
+	if u.kind == plan.Process || u.kind == plan.Upstream {
+		return 0
+	}
+	return 1
+}
+
+func (c *compiler) groupOf(u *unit) plan.Group {
+	g := plan.Group{Name: u.name, Path: u.path, Guard: c.guard(u.value.Entry("guard"), edge{name: c.called(u), callee: u})}
+	for n := range u.replicas {
+		g.Members = append(g.Members, u.path+"-"+strconv.Itoa(n))
+	}
+	route := u.value.At("route")
+	g.Route = plan.Route{Pick: route.At("pick").Text(), Key: c.program(route.Entry("key"), scope{place: rules.AtKey})}
+	if g.Route.Pick == "hash" && route.Entry("key") == nil {
+		c.errorf("LR222", route.Entry("pick").Pos, "hash needs a key; add key: msg.FIELD")
+	}
+	return g
+}
+
+func (c *compiler) supervisor(u *unit) *plan.SupervisorSpec {
+	v := u.value
+	intensity := v.At("intensity")
+	s := &plan.SupervisorSpec{
+		Strategy:     strategy(v.At("strategy").Text()),
+		Intensity:    plan.Intensity{Max: int(intensity.At("max").Int()), Within: intensity.At("within").Duration()},
+		AutoShutdown: v.At("auto_shutdown").Text(),
+		OnFailure:    c.words(v.Entry("on_failure"), scope{place: rules.AtOnFailure, oneOf: "resume,restart,stop,escalate"}),
+	}
+	if b := v.Entry("restart_breaker"); on(b) {
+		s.RestartBreaker = c.breaker(b, edge{name: c.called(u) + "/restarts", callee: u})
+	}
+	return s
+}
+
+func strategy(name string) plan.Strategy {
+	for s := plan.OneForOne; s <= plan.RestForOne; s++ {
+		if s.String() == name {
+			return s
+		}
+	}
+	return plan.OneForOne
+}
+
+func (c *compiler) restart(v *spec.Value) plan.Restart {
+	policies := map[string]plan.RestartPolicy{"always": plan.Always, "on_stop": plan.Always, "on_failure": plan.OnFailure, "never": plan.Never}
+	backoff := v.At("backoff")
+	out := plan.Restart{Policy: policies[v.At("policy").Text()], Backoff: c.backoff(backoff)}
+	out.Backoff.ResetAfter = backoff.At("reset_after").Duration()
+	return out
+}
+
+func mailbox(v *spec.Value) plan.Mailbox {
+	return plan.Mailbox{
+		Capacity: int(v.At("capacity").Int()), Overflow: v.At("overflow").Text(),
+		OnRestart: v.At("on_restart").Text(), Attempts: int(v.At("attempts").Int()),
+	}
+}
+
+// probe reads a readiness or health probe; nil when there is none.
+func (c *compiler) probe(v *spec.Value, fill vars) *plan.Probe {
+	if !on(v) {
+		return nil
+	}
+	p := &plan.Probe{
+		Line: c.text(v.Entry("line"), fill), HTTP: c.text(v.Entry("http"), fill), TCP: c.text(v.Entry("tcp"), fill),
+		Exec: c.texts(v.Entry("exec"), fill), Message: v.Entry("message").Text(), Exit: v.Entry("exit").Bool(),
+		Within: v.At("within").Duration(), Interval: v.At("interval").Duration(), Timeout: v.At("timeout").Duration(),
+	}
+	if v.Type.Field("fail") != nil {
+		p.Fail, p.Pass, p.Then = int(v.At("fail").Int()), int(v.At("pass").Int()), v.At("then").Text()
+	}
+	return p
+}
+
+func observation(v *spec.Value) plan.Observe {
+	return plan.Observe{
+		Level: v.At("level").Text(), Interval: v.At("interval").Duration(), Window: v.At("window").Duration(),
+		Retention: v.At("retention").Duration(), Sample: v.At("sample").Float(),
+	}
+}

@@ -1,0 +1,221 @@
+package compiler
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/lukhasai/lukhas-run/rules"
+	"github.com/lukhasai/lukhas-run/spec"
+)
+
+// scope is where an expression stands. What identifies it is comparable, so that equal expressions at equal places are
+// compiled once, however many actors share them.
+type scope struct {
+	place   rules.Place
+	want    rules.Want
+	subject rules.Subject
+	msg     string // type of the message in scope, "" when unknown
+	reply   string // type of the message whose answer is in scope
+	unit    string // path of the actor whose state is in scope
+	oneOf   string // comma-separated texts the expression may give
+	binds   string // names of results in scope, as they key the cache
+
+	state  *rules.Shape
+	bound  []rules.Field
+	metric []string
+}
+
+// programKey is what a compiled program depends on.
+type programKey struct {
+	text    string
+	place   rules.Place
+	want    rules.Want
+	subject rules.Subject
+	msg     string
+	reply   string
+	unit    string
+	oneOf   string
+	binds   string
+}
+
+// exprPlace is an expression that has been reported on.
+type exprPlace struct {
+	pos spec.Pos
+	key programKey
+}
+
+func (s scope) key(text string) programKey {
+	return programKey{text, s.place, s.want, s.subject, s.msg, s.reply, s.unit, s.oneOf, s.binds}
+}
+
+func (s scope) wanting(want rules.Want) scope { s.want = want; return s }
+
+// condition, number and words compile an expression that must give such a value; nil when it is absent or wrong.
+func (c *compiler) condition(v *spec.Value, s scope) *rules.Program {
+	return c.program(v, s.wanting(rules.Condition))
+}
+
+func (c *compiler) number(v *spec.Value, s scope) *rules.Program {
+	return c.program(v, s.wanting(rules.Number))
+}
+
+func (c *compiler) words(v *spec.Value, s scope) *rules.Program {
+	return c.program(v, s.wanting(rules.Text))
+}
+
+// program compiles an expression; nil when there is none, or when it is wrong, which has then been reported.
+func (c *compiler) program(v *spec.Value, s scope) *rules.Program {
+	e := v.Expression()
+	if e.IsZero() {
+		return nil
+	}
+	key := s.key(e.Text)
+	p, known := c.programs[key]
+	here := exprPlace{e.Pos, key}
+	if known && (p != nil || c.reported[here]) {
+		c.note(p, e, s, here)
+		return p
+	}
+	p, problems := rules.Compile(e.Text, s.want, c.scope(s))
+	c.programs[key] = p
+	for _, problem := range problems {
+		c.problem(e, problem)
+	}
+	c.note(p, e, s, here)
+	return p
+}
+
+// note keeps the subjects that a program names, once for each place.
+func (c *compiler) note(p *rules.Program, e spec.Expr, s scope, here exprPlace) {
+	if c.reported[here] {
+		return
+	}
+	c.reported[here] = true
+	if p != nil && len(p.Names()) > 0 {
+		c.named = append(c.named, reference{p, e, s.place})
+	}
+}
+
+// scope gives the names that are in scope their types.
+func (c *compiler) scope(s scope) rules.Scope {
+	out := rules.Scope{Place: s.place, Subject: s.subject, Params: c.params, State: s.state, Binds: s.bound, Metrics: s.metric}
+	if m, ok := c.messages[s.msg]; ok {
+		out.Msg = m.fields
+	}
+	if m, ok := c.messages[s.reply]; ok {
+		out.Reply = m.reply
+	}
+	if s.oneOf != "" {
+		out.OneOf = strings.Split(s.oneOf, ",")
+	}
+	return out
+}
+
+var bareWords = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_ -]*$`)
+
+// problem reports what is wrong with an expression, at its place inside the scalar.
+func (c *compiler) problem(e spec.Expr, p rules.Problem) {
+	begin, end := clamp(e.Text, p.Offset), clamp(e.Text, p.Offset+p.Len)
+	length := max(1, utf8.RuneCountInString(e.Text[begin:end]))
+	d := spec.Diagnostic{
+		Code: p.Code, Message: p.Message, Help: p.Help,
+		Pos: e.At(utf8.RuneCountInString(e.Text[:begin]), length),
+	}
+	if p.Warning {
+		d.Severity = spec.Warning
+	}
+	if p.Suggestion != "" && !strings.Contains(p.Message, "did you mean") {
+		d.Suggestion = fmt.Sprintf("did you mean %q?", p.Suggestion)
+	}
+	if e.Quoted && (p.Code == "LR303" || p.Code == "LR306") && bareWords.MatchString(e.Text) {
+		d = spec.Diagnostic{Code: "LR315", Pos: e.Pos, Message: fmt.Sprintf(`%q is a name here; literal text is '"%s"'`, e.Text, e.Text)}
+	}
+	c.report(d)
+}
+
+func clamp(text string, at int) int { return max(0, min(at, len(text))) }
+
+// template compiles a built value: an expression, or a mapping or list of built values.
+func (c *compiler) template(v *spec.Value, s scope) *rules.Template {
+	switch {
+	case v == nil:
+		return nil
+	case v.Type.Shape == spec.Table:
+		fields := make([]rules.TemplateField, 0, len(v.Entries()))
+		for _, e := range v.Entries() {
+			fields = append(fields, rules.TemplateField{Name: e.Key, Value: c.template(e.Value, s)})
+		}
+		slices.SortFunc(fields, func(a, b rules.TemplateField) int { return strings.Compare(a.Name, b.Name) })
+		return rules.Mapping(fields)
+	case v.Type.Shape == spec.List:
+		items := make([]*rules.Template, 0, len(v.Items()))
+		for _, item := range v.Items() {
+			items = append(items, c.template(item, s))
+		}
+		return rules.List(items)
+	}
+	p := c.program(v, s.wanting(rules.Any))
+	if p == nil {
+		return nil
+	}
+	return rules.Expression(p)
+}
+
+// reference is an expression that names subjects by literals.
+type reference struct {
+	program *rules.Program
+	expr    spec.Expr
+	place   rules.Place
+}
+
+// checkNamed holds the actors and breakers that expressions name against those that there are.
+func (c *compiler) checkNamed() {
+	for _, r := range c.named {
+		for _, n := range r.program.Names() {
+			begin, end := clamp(r.expr.Text, n.Offset), clamp(r.expr.Text, n.Offset+n.Len)
+			pos := r.expr.At(utf8.RuneCountInString(r.expr.Text[:begin]), max(1, utf8.RuneCountInString(r.expr.Text[begin:end])))
+			c.checkSubject(n, pos)
+		}
+	}
+}
+
+func (c *compiler) checkSubject(n rules.NamedSubject, pos spec.Pos) {
+	switch n.Function {
+	case "actor":
+		c.lookup(n.Name, pos, "actor")
+	case "breaker":
+		if !c.breakers[n.Name] {
+			c.unknownBreaker(n.Name, pos)
+		}
+	case "share.target":
+		c.matches(n.Name, pos)
+	case "share.state":
+		if !slices.Contains(shareStates[:], n.Name) {
+			c.unknown("LR203", pos, "state", n.Name, shareStates[:])
+		}
+	}
+}
+
+// unknownBreaker tells an actor that has no breaker from a name that nothing has.
+func (c *compiler) unknownBreaker(name string, pos spec.Pos) {
+	if found := c.find(name); len(found) == 1 {
+		c.errorf("LR203", pos, "%q has no breaker; give it guard: {breaker: …}", name)
+		return
+	}
+	var have []string
+	for b := range c.breakers {
+		have = append(have, b)
+	}
+	slices.Sort(have)
+	c.unknown("LR203", pos, "breaker", name, have)
+}
+
+// shareStates are what share counts: states of breakers first, then those of actors.
+var shareStates = [...]string{
+	"closed", "open", "half_open", "recovering", "forced_open", "forced_closed", "disabled", "shadow",
+	"created", "starting", "running", "ready", "waiting", "restarting", "paused", "stopping", "stopped", "failed", "quarantined", "infected",
+	"unhealthy",
+}
