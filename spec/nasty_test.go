@@ -110,72 +110,18 @@ func TestNastyFiles(t *testing.T) {
 	}
 }
 
-// nastyBreakers stand in `payments: {…}` under policies.breakers, at column 5 of
-// line 7.
-var nastyBreakers = []struct{ name, text, want string }{
-	{"17 typo", "trip: {failurs: 5}", `LR104 7:12 unknown field "failurs" in policies.breakers.payments.trip; did you mean "failures"?`},
-	{"18 case", "trip: {Failures: 5}", `LR104 7:12 unknown field "Failures" in policies.breakers.payments.trip; keys are case-sensitive; did you mean "failures"?`},
-	{"19 level", "consecutive_failures: 5", `LR105 7:5 "consecutive_failures" belongs under policies.breakers.payments.trip`},
-	{"19 other level", "half_open: {jitter: 5%}", `LR105 7:17 "jitter" belongs under policies.breakers.payments.open`},
-	{"20 fraction", "trip: {failures: 5.7}", "LR110 7:22 whole number >= 1 expected, got 5.7"},
-	{"21 octal", "trip: {failures: 010}", "LR110 7:22 leading zero: write 10 or 0o10"},
-	{"22 huge", "trip: {failures: 1e400}", "LR110 7:22 too large"},
-	{"22 overflow", "trip: {failures: 99999999999999999999}", "LR110 7:22 too large"},
-	{"23 negative", "trip: {failures: -3}", "LR110 7:22 must be >= 1"},
-	{"23 text", "trip: {failures: five}", `LR110 7:22 whole number >= 1 expected, got "five"`},
-	{"23 quoted", `trip: {failures: "5"}`, "LR110 7:22 whole number >= 1 expected, got text; remove the quotes"},
-	{"23 underscore", "trip: {failures: 1_000}", "LR110 7:22 write 1000"},
-	{"23 list", "trip: {failures: [5]}", "LR106 7:22 expected a whole number >= 1, found a list"},
-	{"24 nan", "open: {factor: .nan}", "LR111 7:20 not a finite number"},
-	{"24 inf", "trip: {anomaly: {threshold: .inf}}", "LR111 7:33 not a finite number"},
-	{"24 huge", "open: {factor: 1e400}", "LR111 7:20 not a finite number"},
-	{"25 on", "enabled: on", `LR112 7:14 write true or false ("on" is text in YAML 1.2)`},
-	{"25 quoted", `enabled: "true"`, "LR112 7:14 write true or false without quotes"},
-	{"26 no unit", "open: {for: 30}", `LR113 7:17 add a unit: "30s"`},
-	{"26 clock", "open: {for: 1:30}", `LR113 7:17 add a unit: "1m30s"`},
-	{"26 negative", "open: {for: -5s}", "LR113 7:17 must be positive"},
-	{"26 zero", "open: {for: 0s}", "LR113 7:17 must be positive"},
-	{"26 nonsense", "open: {for: soon}", `LR113 7:17 "soon" is not a duration; write a number and a unit (ms, s, m, h, d, w)`},
-	{"27 ratio", "trip: {error_rate: 50}", `LR114 7:24 between 0 and 1, or 50%; did you mean "50%"?`},
-	{"27 too much", "trip: {error_rate: 150%}", `LR114 7:24 between 0 and 1, or 50%`},
-	{"28 null", "min_calls:", "LR115 7:15 empty value; remove the line to use the default 10"},
-	{"28 null without default", "trip: {failures: }", "LR115 7:22 empty value; write a value, or remove the line"},
-	{"29 name", "use: 1.10", `LR116 7:10 names are text: quote "1.10"`},
-	{"29 no", "use: no", `LR116 7:10 names are text: quote "no"`},
-	{"29 date", "use: 2020-01-01", `LR116 7:10 names are text: quote "2020-01-01"`},
-	{"33 factor", "open: {factor: 0.5}", "LR111 7:20 must be >= 1"},
-	{"34 min_calls", "min_calls: 0", "LR110 7:16 must be >= 1"},
-	{"36 tag", "outcome: !ready", `LR301 7:14 YAML read "!ready" as a tag; quote the expression`},
-	{"36 tag with more", "outcome: !ready && b", `LR301 7:14 YAML read "!ready" as a tag; quote the expression`},
-	{"36 tag in braces", "trip: {when: !ready}", `LR301 7:18 YAML read "!ready" as a tag; quote the expression`},
-	{"37 comment", "outcome: a > 3 # && b", "warning LR302 7:14 everything after # was dropped by YAML; quote the expression"},
-	{"37 honest comment", "outcome: a > 3 # three is enough", ""},
-	{"46 folded", "outcome: >\n      a\n      > 3", "LR313 7:14 use | for multi-line expressions"},
-	{"47 unset", "min_calls: ${DB}", "LR601 7:16 DB is not set; use ${DB:-default}"},
-	{"47 default", "min_calls: ${DB:-7}", ""},
-	{"47 bad default", "min_calls: ${DB:-x}", `LR110 7:16 whole number >= 1 expected, got "x"`},
-	{"47 secret", "min_calls: ${secret:PASSWORD}", `LR110 7:16 whole number >= 1 expected, got "***"`},
-	{"47 in an expression", "outcome: 'a > ${HOME}'", "warning LR604 7:14 nothing is filled in inside an expression; use params.x or a field in scope"},
-	{"47 unknown param", "min_calls: ${params.slov}", `LR605 7:16 unknown param "slov"; did you mean "slow"?`},
-	{"47 param of another type", "min_calls: ${params.slow}", `LR110 7:16 whole number >= 1 expected, got "800ms"`},
-	{"47 replica", "min_calls: ${replica}", "LR603 7:16 ${name} and ${replica} stand only in text, not in a whole number"},
-	{"49 cut", "trip: {when: max(1, 2) > 1}", "LR314 7:18 the comma ended the value; quote the expression"},
-	{"enum", "mode: shadwo", `LR109 7:11 "shadwo" is not one of normal, shadow, disabled, forced_open, forced_closed; did you mean "shadow"?`},
-	{"window both", "window: {time: 1s, calls: 5}", `LR108 7:24 "time" and "calls" exclude each other; keep one`},
-	{"mapping expected", "trip: 5", "LR106 7:11 expected a mapping, found a number"},
-	{"glued", "trip: failures:3", `LR006 7:11 missing space after ":"`},
-	{"window glued", "window: calls:3", `LR006 7:13 missing space after ":"`},
-	{"x keys", "x-note: [anything, {}]", ""},
-	{"bracket key", "[1]: 2", "LR121 7:5 a key must be text, found a list"},
-	{"tag on a number", "min_calls: !!int 5", `LR301 7:16 tags such as "!!int" are not used here; write the value as it is`},
-}
-
 func TestNastyBreakers(t *testing.T) {
-	for _, c := range nastyBreakers {
-		t.Run(c.name, func(t *testing.T) {
-			text := header + "policies:\n  breakers:\n   payments:\n    " + c.text + "\nparams: {slow: 800ms}\n" + tree
-			if got := findings(t, "topology.yaml", text); got != c.want {
-				t.Errorf("got  %s\nwant %s", got, c.want)
+	data, err := os.ReadFile("testdata/nasty_breakers.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range strings.Split(string(data), "\n\n")[1:] {
+		name, rest, _ := strings.Cut(strings.TrimSpace(block), "\n")
+		text, want, _ := strings.Cut(rest, "\n=>")
+		t.Run(name, func(t *testing.T) {
+			document := header + "policies:\n  breakers:\n   payments:\n    " + text + "\nparams: {slow: 800ms}\n" + tree
+			if got := findings(t, "topology.yaml", document); got != strings.TrimSpace(want) {
+				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		})
 	}

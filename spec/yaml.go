@@ -3,6 +3,7 @@ package spec
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -101,4 +102,72 @@ func kindOf(text string) string {
 // isCustomTag reports whether the author wrote a tag.
 func isCustomTag(n *node) bool {
 	return n.Style&taggedStyle != 0 && n.Tag != "" && !strings.HasPrefix(n.Tag, "!!")
+}
+
+// Plain returns each document of a file as plain data (map[string]any, []any,
+// string, float64, bool, nil), read by YAML 1.2's core schema, for validation
+// against a JSON Schema. Aliases are followed within the walker's bounds.
+func Plain(file string, data []byte) ([]any, Diagnostics) {
+	var diags Diagnostics
+	l := &loader{set: &Set{}, diags: &diags}
+	src := &source{name: file, data: bytes.TrimPrefix(data, []byte("\ufeff"))}
+	roots, _ := l.roots(src)
+	var out []any
+	for _, root := range roots {
+		if root == nil {
+			continue
+		}
+		p := plainer{}
+		out = append(out, p.value(root, 0))
+		if p.exceeded {
+			diags = append(diags, Diagnostic{Code: "LR013", Pos: Pos{File: file, Line: root.Line, Col: root.Column}, Message: fmt.Sprintf("nested deeper than %d, or too many aliases", maxDepth)})
+		}
+	}
+	return out, diags
+}
+
+// plainer turns nodes into plain data.
+type plainer struct {
+	nodes    int
+	exceeded bool
+}
+
+func (p *plainer) value(n *node, depth int) any {
+	if p.nodes++; depth > maxDepth || p.nodes > 1<<22 {
+		p.exceeded = true
+		return nil
+	}
+	switch n.Kind {
+	case aliasNode:
+		p.nodes += maxAliasNodes / 100
+		return p.value(n.Alias, depth+1)
+	case mappingNode:
+		out := make(map[string]any, len(n.Content)/2)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			out[n.Content[i].Value] = p.value(n.Content[i+1], depth+1)
+		}
+		return out
+	case sequenceNode:
+		out := make([]any, len(n.Content))
+		for i, item := range n.Content {
+			out[i] = p.value(item, depth+1)
+		}
+		return out
+	}
+	return plainScalar(n)
+}
+
+func plainScalar(n *node) any {
+	switch {
+	case n.Style&quotedStyle != 0:
+	case n.Tag == "!!null":
+		return nil
+	case n.Tag == "!!bool":
+		return n.Value == "true"
+	case n.Tag == "!!int", n.Tag == "!!float":
+		if f, ok := decimal(n.Value); ok {
+			return f
+		}
+	}
+	return n.Value
 }
