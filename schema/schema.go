@@ -14,14 +14,14 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-//go:embed topology.schema.json
-var topology string
-
-//go:embed policy.schema.json
-var policy string
-
-//go:embed scenario.schema.json
-var scenario string
+var (
+	//go:embed topology.schema.json
+	topology string
+	//go:embed policy.schema.json
+	policy string
+	//go:embed scenario.schema.json
+	scenario string
+)
 
 // Topology returns the schema of topologies.
 func Topology() []byte { return []byte(topology) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -96,6 +97,33 @@ func TestTheAnnotatedExamplesFitTheirSchemas(t *testing.T) {
 		}
 		if err := validate(t, v, string(data)); err != nil {
 			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
+func TestTheExamplesFitTheirSchemas(t *testing.T) {
+	files, err := filepath.Glob("../examples/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents, diags := spec.Plain(file, data)
+		if diags.HasErrors() {
+			t.Error(diags)
+		}
+		for _, document := range documents {
+			kind, _ := document.(map[string]any)["kind"].(string)
+			v, err := NewValidator(spec.Kind(kind))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := v.Validate(document); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"bytes"
+	"path/filepath"
 	"testing"
 )
 
@@ -42,5 +43,23 @@ func TestTheAnnotatedExamplesLoadCleanly(t *testing.T) {
 	if _, diags = topology.Complete(set.Scenarios[0]); len(diags) > 0 {
 		show(t, diags, set.Files)
 		t.Fatal("diagnostics on the scenario")
+	}
+}
+
+func TestTheExamplesLoadCleanly(t *testing.T) {
+	files, err := filepath.Glob("../examples/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		set, diags := Load(OS(), []string{file}, testOptions())
+		if set.Topology != nil {
+			_, more := Resolve(set, nil)
+			diags = append(diags, more...)
+		}
+		if len(diags) > 0 {
+			show(t, diags, set.Files)
+			t.Errorf("diagnostics on %s", file)
+		}
 	}
 }
