@@ -86,5 +86,7 @@ func (m *Machine) due(in Due) {
 			a.sup.timer = 0
 			m.wake(a.sup)
 		}
+	case undoAction:
+		m.undoNumber(t.arg)
 	}
 }

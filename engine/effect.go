@@ -19,7 +19,8 @@ type TimerID uint64
 type (
 	// Create makes an actor known under its ID, before its first Start. Its mailbox takes messages from now on.
 	// Supervisors are created too, so that IDs and paths are complete, and that is all: they are the Machine's own
-	// and no Start, Stop or other effect ever names one.
+	// and no Start, Stop or other effect but Remove ever names one. When a reload turns a supervisor into another
+	// kind or back, the new actor is created under the old one's path before the old one is removed.
 	Create struct {
 		ID   ID
 		Path string

@@ -18,6 +18,7 @@ const (
 	KindExpression  = "expression"   // an expression could not be evaluated
 	KindStart       = "start"        // an incarnation did not come up
 	KindExit        = "exit"         // a process ended
+	KindUnhealthy   = "unhealthy"    // a health check failed and says restart
 	KindInvalid     = "invalid"      // the message was not understood
 )
 

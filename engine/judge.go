@@ -14,9 +14,8 @@ func (m *Machine) judge(s *supervisor, a *actor, f *Failure) directive {
 	if program == nil {
 		return doRestart
 	}
-	env := m.env()
+	env := m.envOf(subject{actor: a})
 	env.Error = &rules.Error{Kind: f.Kind, Message: f.Message, By: f.By}
-	env.Actor = m.view(a)
 	env.Supervisor = m.viewSupervisor(s)
 	text, err := program.Text(env)
 	if err == nil {

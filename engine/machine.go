@@ -5,6 +5,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
+	"github.com/lukhasai/lukhas-run/rules"
 )
 
 // Machine makes every control decision: who starts, stops and restarts when, which rules fire, who is quarantined, what
@@ -19,7 +20,8 @@ type Machine struct {
 	roster     roster
 	clockwork  clockwork
 	pools      pools
-	agenda     []*supervisor // supervisors whose sequence may have come a step further; drained before Step returns
+	steering
+	agenda []*supervisor // supervisors whose sequence may have come a step further; drained before Step returns
 
 	now  time.Duration // never goes back
 	out  []Effect      // what the running Step has decided so far
@@ -28,6 +30,19 @@ type Machine struct {
 	why  string // and its reason
 
 	wholeSeconds bool
+}
+
+// steering is what the rules, health and emergency are decided on, and what they remember.
+type steering struct {
+	circuits  circuits
+	rulebook  rulebook
+	undos     undos
+	health    health
+	emergency emergency
+	system    rules.System // of the last sample
+	node      rules.Node
+	groups    map[string]*rules.Actor // measurements of groups, by path
+	scratch   rules.Env               // filled for each evaluation
 }
 
 // mode is how far the Machine is in its one life.
@@ -79,8 +94,16 @@ func (m *Machine) take(in Input) {
 		m.due(in)
 	case Shutdown:
 		m.shutdown(in)
+	case BreakerChanged:
+		m.breakerChanged(in)
+	case Probed:
+		m.probed(in)
+	case Sampled:
+		m.sampled(in)
 	case Commanded:
 		m.commanded(in)
+	case Reloaded:
+		m.reloaded(in)
 	}
 }
 
@@ -94,6 +117,10 @@ func isBirth(in Input) bool {
 func (m *Machine) boot(in Boot) {
 	m.plan, m.seed, m.generation, m.mode = in.Plan, in.Seed, 1, alive
 	m.params = paramsOf(in.Plan)
+	m.groups = map[string]*rules.Actor{}
+	m.health = health{score: 1, level: LevelUnknown}
+	m.circuits.adopt(in.Plan)
+	m.rulebook.adopt(in.Plan)
 	m.roster.enrol(in.Plan)
 	for _, a := range m.roster.byIndex {
 		m.create(a)

@@ -40,6 +40,11 @@ func growPlan(lines []string) (*plan.Plan, error) {
 			a := plan.Actor{Name: fields[0], Parent: parent, Order: order, Kind: plan.Script, Script: &plan.ScriptSpec{}}
 			if replicas > 0 {
 				a.Name, a.Group, a.Replica = fmt.Sprintf("%s-%d", fields[0], r), p.Actors[parent].Path+"/"+fields[0], r
+				if r == 0 {
+					p.Groups = append(p.Groups, plan.Group{Name: fields[0], Path: a.Group})
+				}
+				g := &p.Groups[len(p.Groups)-1]
+				g.Members = append(g.Members, a.Group+fmt.Sprintf("-%d", r))
 			}
 			a.Path = a.Name
 			if parent >= 0 {
@@ -66,7 +71,7 @@ func growPlan(lines []string) (*plan.Plan, error) {
 			}
 		}
 	}
-	return p, nil
+	return p, p.Seal()
 }
 
 func word(a *plan.Actor, w string) error {

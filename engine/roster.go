@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/rules"
 )
 
 // life is where an actor's incarnation is.
@@ -68,6 +69,9 @@ type actor struct {
 	held   bool  // an operator or rule stopped it: nothing but another restart or resume starts it again
 	paused bool
 	fenced bool // quarantined
+	failed bool // it ended by a failure and is not started again
+
+	sample *rules.Actor // the last measurements; nil before the first
 }
 
 // roster is all actors of the running plan.

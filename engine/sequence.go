@@ -35,6 +35,7 @@ type supervisor struct {
 	spell    spell
 	phase    phase
 	queued   bool   // on the agenda
+	touched  bool   // decided something since the last sample
 	lo, hi   int    // the stage of the walk is children[lo:hi]
 	gate     uint32 // of this phase, see actor.gate
 	pending  int    // children whose gate is this one
@@ -149,12 +150,20 @@ func (m *Machine) raise(s *supervisor) {
 			continue
 		}
 		if c.life == idle {
-			m.start(c, s.cause)
+			m.start(c, s.causeOf(c))
 		}
 		if c.life != running {
 			s.await(c)
 		}
 	}
+}
+
+// causeOf is why the walk starts a child: a replica that a reload added is started by scaling.
+func (s *supervisor) causeOf(c *actor) cause {
+	if s.cause == byReload && c.cause == byScale {
+		return byScale
+	}
+	return s.cause
 }
 
 // lower stops the stage before the current one; at the floor a group waits for its backoff.
@@ -208,7 +217,7 @@ func (m *Machine) lowerChild(s *supervisor, c *actor) {
 // start begins an incarnation. A supervisor's is the walk through its children.
 func (m *Machine) start(a *actor, why cause) {
 	a.epoch++
-	a.life, a.since = starting, m.now
+	a.life, a.since, a.failed = starting, m.now, false
 	body := m.pools.starting.next()
 	body.Incarnation = uint64(a.epoch)
 	m.tell(a.def.Path, body)
@@ -284,7 +293,6 @@ func (m *Machine) close(s *supervisor, how exit, why string) {
 // depart is a supervisor's end: all children are down.
 func (m *Machine) depart(s *supervisor) {
 	if s.leaving > 0 {
-		s.pending = 0
 		return
 	}
 	a := s.self
@@ -308,6 +316,8 @@ func (m *Machine) down(a *actor) {
 	after := a.after
 	a.life, a.after = idle, rest
 	switch {
+	case after == vanish:
+		m.bury(a)
 	case after == revive:
 		a.life = waiting
 		if a.timer == 0 {

@@ -262,13 +262,6 @@ func (s *stage) other(e Effect) string {
 	return text
 }
 
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
 // describeBody prints a body as the journal would show it, from its encoded form, as readers get it.
 func describeBody(b journal.Body) string {
 	event := journal.New("", b)

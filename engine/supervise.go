@@ -148,7 +148,7 @@ const exitGaveUp = 70
 
 // retire ends a child that is not started again, and with it its supervisor when auto_shutdown says so.
 func (m *Machine) retire(s *supervisor, a *actor, gone bool, f *Failure) {
-	a.over = true
+	a.over, a.failed = true, f != nil
 	if gone {
 		m.release(a)
 	} else {
@@ -181,6 +181,7 @@ func (s *supervisor) significantOver() bool {
 func (m *Machine) again(s *supervisor, a *actor, gone bool) {
 	spec := s.self.def.Supervisor
 	s.restarts++
+	m.rulebook.touchSupervisor(s)
 	if s.spell.add(m.now, spec.Intensity, m.wholeSeconds) {
 		m.giveUp(s, a, gone)
 		return
@@ -261,7 +262,7 @@ func (m *Machine) regroup(s *supervisor, a *actor, gone bool, delay time.Duratio
 func (m *Machine) giveUp(s *supervisor, a *actor, gone bool) {
 	limit := s.self.def.Supervisor.Intensity
 	s.gaveUp++
-	a.over = true
+	a.over, a.failed = true, true
 	reason := "restart intensity exceeded by " + a.def.Path
 	m.tell(s.self.def.Path, &journal.SupervisorGaveUp{
 		Max: limit.Max, Within: limit.Within, Restarts: s.spell.count + 1, Reason: reason,

@@ -1,21 +1,99 @@
 package engine
 
 import (
+	"slices"
+	"strings"
+
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
 	"github.com/lukhasai/lukhas-run/rules"
 )
 
-// env is what every expression of the Machine may read; the caller adds its subject.
-func (m *Machine) env() *rules.Env {
-	return &rules.Env{Params: m.params, Now: m.now.Seconds()}
+// sampled takes measurements in and decides on them: health first, then emergency, then the rules, so that a rule sees
+// the level that its sample gives.
+func (m *Machine) sampled(in Sampled) {
+	if m.mode != alive {
+		return
+	}
+	m.system, m.node = in.System, in.Node
+	for i := range in.Actors {
+		m.measure(&in.Actors[i])
+	}
+	for i := range in.Breakers {
+		m.measureBreaker(&in.Breakers[i])
+	}
+	m.judgeHealth()
+	m.judgeEmergency()
+	m.judgeRules()
 }
 
-// view is an actor as expressions see it.
-func (m *Machine) view(a *actor) *rules.Actor {
-	return &rules.Actor{
-		Name: a.def.Name, Path: a.def.Path, Group: a.def.Group, Replica: a.def.Replica,
-		State: a.life.String(), Ready: a.life == running, Quarantined: a.fenced,
-		Restarts: float64(max(a.epoch, 1) - 1),
+// measure keeps an actor's measurements; those of groups are kept by path. Measurements of what the plan does not have
+// are dropped.
+func (m *Machine) measure(sample *rules.Actor) {
+	if at := m.plan.Index(sample.Path); at >= 0 {
+		a := m.roster.byIndex[at]
+		if a.sample == nil {
+			a.sample = &rules.Actor{}
+		}
+		*a.sample = *sample
+		m.rulebook.actors = append(m.rulebook.actors, a)
+		return
 	}
+	if m.plan.Group(sample.Path) != nil {
+		copied := *sample
+		m.groups[sample.Path] = &copied
+	}
+}
+
+func (m *Machine) measureBreaker(sample *rules.Breaker) {
+	id := (&circuit{view: *sample}).id()
+	c := m.circuits.find(id)
+	if c == nil {
+		c = m.circuits.know(sample.Name, sample.Key)
+	}
+	c.view = *sample
+	m.rulebook.touchBreaker(c)
+}
+
+// envOf is what an expression about a subject may read.
+func (m *Machine) envOf(s subject) *rules.Env {
+	m.system.Health, m.system.Level = m.health.score, m.health.level
+	m.system.Emergency, m.system.Generation = m.emergency.on, float64(m.generation)
+	env := &m.scratch
+	*env = rules.Env{Params: m.params, Now: m.now.Seconds(), World: (*world)(m), System: &m.system, Node: &m.node}
+	switch {
+	case s.breaker != nil:
+		env.Breaker = &s.breaker.view
+	case s.actor != nil && s.actor.sup != nil:
+		env.Supervisor, env.Actor = m.viewSupervisor(s.actor.sup), m.view(s.actor)
+	case s.actor != nil:
+		env.Actor = m.view(s.actor)
+	}
+	return env
+}
+
+// view is an actor as expressions see it: its last measurements, and what the Machine itself knows better.
+func (m *Machine) view(a *actor) *rules.Actor {
+	v := a.sample
+	if v == nil {
+		v = &rules.Actor{}
+		a.sample = v
+	}
+	v.Name, v.Path, v.Group, v.Replica = a.def.Name, a.def.Path, a.def.Group, a.def.Replica
+	if v.Labels == nil && len(a.def.Labels) > 0 {
+		v.Labels = labelsOf(a.def)
+	}
+	v.State, v.Ready, v.Quarantined = a.state(), a.life == running, a.fenced
+	v.Restarts = float64(max(a.epoch, 1) - 1)
+	return v
+}
+
+func labelsOf(def *plan.Actor) map[string]string {
+	labels := make(map[string]string, len(def.Labels))
+	for _, l := range def.Labels {
+		labels[l.Key] = l.Value
+	}
+	return labels
 }
 
 // viewSupervisor is a supervisor's own decisions as expressions see them.
@@ -23,4 +101,201 @@ func (m *Machine) viewSupervisor(s *supervisor) *rules.Supervisor {
 	return &rules.Supervisor{
 		Name: s.self.def.Name, Path: s.self.def.Path, Restarts: float64(s.restarts), GaveUp: float64(s.gaveUp),
 	}
+}
+
+// world answers what expressions ask beyond their subject. It is the Machine under another name, so that its methods do
+// not stand among the Machine's own.
+type world Machine
+
+// Actor finds an actor, supervisor or group by name or path.
+func (w *world) Actor(name string) *rules.Actor {
+	m := (*Machine)(w)
+	if at := m.plan.Index(name); at >= 0 {
+		return m.view(m.roster.byIndex[at])
+	}
+	if g := m.plan.Group(name); g != nil {
+		return m.viewGroup(g)
+	}
+	found, err := m.plan.Resolve(name)
+	if err != nil || len(found) == 0 {
+		return nil
+	}
+	first := m.roster.byIndex[found[0]]
+	if g := m.plan.Group(first.def.Group); g != nil && first.def.Name != name && first.def.Path != name {
+		return m.viewGroup(g)
+	}
+	return m.view(first)
+}
+
+// viewGroup is a group's measurements, or, while there are none, what can be said of its members.
+func (m *Machine) viewGroup(g *plan.Group) *rules.Actor {
+	if v := m.groups[g.Path]; v != nil {
+		return v
+	}
+	v := &rules.Actor{Name: g.Name, Path: g.Path, Group: g.Path}
+	for _, path := range g.Members {
+		one := m.view(m.roster.byIndex[m.plan.Index(path)])
+		v.Ready = v.Ready || one.Ready
+		if calls := v.Calls + one.Calls; calls > 0 {
+			v.ErrorRate = (float64(v.ErrorRate*v.Calls) + float64(one.ErrorRate*one.Calls)) / calls
+			v.Calls = calls
+		}
+		v.Mailbox += one.Mailbox
+		v.Capacity += one.Capacity
+		v.InFlight += one.InFlight
+		v.Restarts += one.Restarts
+		v.Memory += one.Memory
+		v.Anomaly = max(v.Anomaly, one.Anomaly)
+	}
+	return v
+}
+
+// Breaker finds a breaker by name, and by key when it is a keyed one.
+func (w *world) Breaker(name, key string) *rules.Breaker {
+	c := w.circuits.find((&circuit{view: rules.Breaker{Name: name, Key: key}}).id())
+	if c == nil {
+		return nil
+	}
+	return &c.view
+}
+
+// Load is nil: loads belong to scenarios.
+func (w *world) Load(string) *rules.Load { return nil }
+
+// Over is unknown: the rates of a sample cover observe.window.
+func (w *world) Over(rules.Reference, float64) *rules.Rates { return nil }
+
+// Predict is unknown, so expressions see what the field is now.
+func (w *world) Predict(rules.Reference, string, float64) (float64, bool) { return 0, false }
+
+// Share counts breakers in a breaker's state, and actors in any other.
+func (w *world) Share(state, target string) float64 {
+	m := (*Machine)(w)
+	if slices.Contains([]string{"closed", "open", "half_open", "recovering", "forced_open", "forced_closed", "disabled", "shadow"}, state) {
+		return m.shareOfBreakers(state, target)
+	}
+	in, all := 0, 0
+	for _, a := range m.leaves(m.everywhere(target)) {
+		all++
+		if a.in(state) {
+			in++
+		}
+	}
+	return part(in, all)
+}
+
+func (m *Machine) everywhere(target string) []*actor {
+	if target == "" {
+		return m.roster.byIndex[:1]
+	}
+	found, err := m.named(target, origin{})
+	if err != nil {
+		return nil
+	}
+	return found
+}
+
+func (m *Machine) shareOfBreakers(state, target string) float64 {
+	found := m.circuits.sorted
+	if target != "" {
+		found, _ = m.breakerTargets(target, nil, origin{})
+	}
+	in := 0
+	for _, c := range found {
+		if c.view.State == state || c.forced == state || state == "open" && c.forced == "forced_open" {
+			in++
+		}
+	}
+	return part(in, len(found))
+}
+
+func part(in, all int) float64 {
+	if all == 0 {
+		return 0
+	}
+	return float64(in) / float64(all)
+}
+
+// in tells whether an actor is in a state; a running one may be paused and quarantined too.
+func (a *actor) in(state string) bool {
+	switch state {
+	case "paused":
+		return a.paused
+	case "quarantined":
+		return a.fenced
+	case "running":
+		return a.life == running
+	default:
+		return a.state() == state
+	}
+}
+
+// valuesOf are the numbers that a rule's condition read, for the journal.
+func valuesOf(env *rules.Env, r *plan.Rule) journal.Values {
+	values := journal.Values{}
+	for _, path := range r.When.Reads() {
+		if v, ok := fieldOf(env, path); ok {
+			values[path] = v
+		}
+	}
+	return values
+}
+
+// fieldOf reads a field by its path in an expression, for the fields that conditions are mostly made of.
+func fieldOf(env *rules.Env, path string) (any, bool) {
+	subject, field, _ := strings.Cut(path, ".")
+	switch subject {
+	case "actor":
+		return actorField(env.Actor, field)
+	case "breaker":
+		return breakerField(env.Breaker, field)
+	case "system":
+		return systemField(env.System, field)
+	case "supervisor":
+		if env.Supervisor == nil {
+			return nil, false
+		}
+		v, ok := map[string]float64{"restarts": env.Supervisor.Restarts, "gave_up": env.Supervisor.GaveUp}[field]
+		return v, ok
+	}
+	return nil, false
+}
+
+func actorField(a *rules.Actor, field string) (any, bool) {
+	if a == nil {
+		return nil, false
+	}
+	if name, ok := strings.CutPrefix(field, "metrics."); ok {
+		v, ok := a.Metrics[name]
+		return v, ok
+	}
+	v, ok := map[string]any{
+		"state": a.State, "ready": a.Ready, "quarantined": a.Quarantined, "infected": a.Infected, "anomaly": a.Anomaly,
+		"mailbox": a.Mailbox, "capacity": a.Capacity, "calls": a.Calls, "error_rate": a.ErrorRate, "in_flight": a.InFlight,
+		"restarts": a.Restarts, "uptime": a.Uptime, "memory": a.Memory, "latency.p50": a.Latency.P50,
+		"latency.p95": a.Latency.P95, "latency.p99": a.Latency.P99, "latency.mean": a.Latency.Mean,
+	}[field]
+	return v, ok
+}
+
+func breakerField(b *rules.Breaker, field string) (any, bool) {
+	if b == nil {
+		return nil, false
+	}
+	v, ok := map[string]any{
+		"state": b.State, "since": b.Since, "calls": b.Calls, "error_rate": b.ErrorRate, "slow_rate": b.SlowRate,
+		"consecutive": b.Consecutive, "rejected": b.Rejected, "opens": b.Opens,
+	}[field]
+	return v, ok
+}
+
+func systemField(s *rules.System, field string) (any, bool) {
+	if s == nil {
+		return nil, false
+	}
+	v, ok := map[string]any{
+		"health": s.Health, "level": s.Level, "emergency": s.Emergency, "anomaly": s.Anomaly,
+		"dead_letters": s.DeadLetters, "generation": s.Generation,
+	}[field]
+	return v, ok
 }

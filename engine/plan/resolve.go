@@ -16,6 +16,14 @@ func (p *Plan) Actor(path string) *Actor {
 	return nil
 }
 
+// Index returns where the actor with this path stands in Actors, -1 when there is none. The plan must be sealed.
+func (p *Plan) Index(path string) int {
+	if i, ok := p.index[path]; ok {
+		return i
+	}
+	return -1
+}
+
 // Group returns the group of replicas with this path, nil when there is none. The plan must be sealed.
 func (p *Plan) Group(path string) *Group {
 	if i, ok := p.groupAt[path]; ok {
