@@ -113,6 +113,8 @@ type (
 		Level    string        `json:",omitzero"`
 		Count    int           `json:",omitzero"`
 		Reason   string        `json:",omitzero"`
+		Headers  []plan.Label  `json:",omitzero"`
+		Timeout  time.Duration `json:",omitzero"`
 	}
 	wireCommanded struct {
 		Number uint64

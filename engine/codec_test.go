@@ -32,7 +32,8 @@ func everyInput(p *plan.Plan) []Input {
 			System:   rules.System{Anomaly: 0.25}, Node: rules.Node{Name: "n", CPU: 0.5},
 		},
 		Commanded{Number: 9, By: "me", Action: Steer{Verb: "inject", Target: "a", For: time.Minute, MaxShare: 0.5, Message: "m",
-			Payload: map[string]any{"a": []any{1.5, "x", nil, true}}, Text: "t", Level: "warn", Count: 2, Reason: "why"}},
+			Payload: map[string]any{"a": []any{1.5, "x", nil, true}}, Text: "t", Level: "warn", Count: 2, Reason: "why",
+			Headers: []plan.Label{{Key: "k", Value: "v"}}, Timeout: time.Second}},
 		Reloaded{Plan: p, Generation: 2, By: "me", Why: "because"},
 		Shutdown{Why: "signal"},
 	}

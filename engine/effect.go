@@ -84,8 +84,10 @@ type (
 	EmergencyMode struct{ On bool }
 	// Webhook posts a body; failures are only reported.
 	Webhook struct {
-		URL  string
-		Body any
+		URL     string
+		Headers []plan.Label
+		Body    any
+		Timeout time.Duration // 0 is the runtime's own
 	}
 	// Swap makes a plan the running generation.
 	Swap struct {

@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/lukhasai/lukhas-run/journal"
 	"github.com/lukhasai/lukhas-run/rules"
@@ -14,8 +13,7 @@ import (
 type emergency struct {
 	on      bool
 	ordered bool
-	true    bool          // the condition that would change the mode is true
-	since   time.Duration // since then
+	truth   // of the condition that would change the mode
 	failing bool
 }
 
@@ -29,7 +27,8 @@ func (m *Machine) judgeEmergency() {
 	if m.emergency.on {
 		condition, why = spec.Leave, "leave"
 	}
-	if !m.holds(condition, why) || m.now-m.emergency.since < spec.Hold {
+	m.emergency.turn(m.is(condition, why), m.now, spec.Hold)
+	if !m.emergency.held(m.now, spec.Hold) {
 		return
 	}
 	if m.emergency.on {
@@ -39,22 +38,16 @@ func (m *Machine) judgeEmergency() {
 	}
 }
 
-// holds evaluates a condition and keeps since when it is true. An error counts as false and is told once.
-func (m *Machine) holds(condition *rules.Program, name string) bool {
-	e := &m.emergency
+// is evaluates a condition of the emergency. An error counts as false and is told once.
+func (m *Machine) is(condition *rules.Program, name string) bool {
 	if condition == nil {
-		e.true = false
 		return false
 	}
 	is, err := condition.Condition(m.envOf(subject{}))
-	if err != nil && !e.failing {
+	if err != nil && !m.emergency.failing {
 		m.tell("", &journal.RuleFailed{Rule: "emergency." + name, Error: err.Error()})
 	}
-	e.failing = err != nil
-	if is && !e.true {
-		e.since = m.now
-	}
-	e.true = is
+	m.emergency.failing = err != nil
 	return is
 }
 

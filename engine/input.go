@@ -98,6 +98,8 @@ type Steer struct {
 	Level    string
 	Count    int
 	Reason   string
+	Headers  []plan.Label  // of webhook
+	Timeout  time.Duration // of webhook
 }
 
 func (Boot) input()           {}

@@ -37,16 +37,12 @@ type watch struct {
 	subject subject
 	name    string
 	tick    uint64 // last judged
-	true    bool
-	since   time.Duration // true since then
-	spans   []stretch     // earlier times of truth, for a hold with `of`
+	truth
 	fired   bool          // and not cleared yet
 	cool    time.Duration // may not fire before
 	failing bool          // its last evaluation failed, and that was told
 	limited bool          // it met the rule's limit, and that was told
 }
-
-type stretch struct{ from, to time.Duration }
 
 // adopt takes a plan's rules over; a rule that keeps its name keeps its memory.
 func (b *rulebook) adopt(p *plan.Plan) {
@@ -277,34 +273,6 @@ func (r *standing) tidy(now time.Duration) {
 		delete(r.watches, w.name)
 		return true
 	})
-}
-
-// turn notes what the condition is now.
-func (w *watch) turn(is bool, now time.Duration, hold plan.Hold) {
-	if w.true && !is && hold.Of > 0 {
-		w.spans = append(w.spans, stretch{w.since, now})
-	}
-	if is && !w.true {
-		w.since = now
-	}
-	w.true = is
-	w.spans = slices.DeleteFunc(w.spans, func(s stretch) bool { return s.to <= now-hold.Of })
-}
-
-// held tells whether the condition has been true long enough: without a break, or for so much of the last `of`.
-func (w *watch) held(now time.Duration, hold plan.Hold) bool {
-	if !w.true {
-		return false
-	}
-	if hold.Of <= 0 {
-		return now-w.since >= hold.For
-	}
-	begin := now - hold.Of
-	sum := now - max(w.since, begin)
-	for _, s := range w.spans {
-		sum += s.to - max(s.from, begin)
-	}
-	return sum >= hold.For
 }
 
 // fire runs a rule's actions for a subject, unless the rule has reached its limit.

@@ -46,7 +46,7 @@ func or(a, b string) string {
 func (m *Machine) act(a *plan.Action, o origin) {
 	s := Steer{
 		Verb: a.Verb, Target: a.Target, For: a.For, MaxShare: a.MaxShare, Message: a.Message,
-		Text: a.Text, Level: a.Level, Count: a.Count, Reason: a.Reason,
+		Text: a.Text, Level: a.Level, Count: a.Count, Reason: a.Reason, Headers: a.Headers, Timeout: a.Timeout,
 	}
 	if a.Payload != nil {
 		payload, err := a.Payload.Build(m.envOf(o.subject))
@@ -109,7 +109,7 @@ func (m *Machine) onSystem(s Steer, o origin) error {
 		if s.Text == "" {
 			return errors.New("webhook has no URL")
 		}
-		m.out = append(m.out, &Webhook{URL: s.Text, Body: s.Payload})
+		m.out = append(m.out, &Webhook{URL: s.Text, Headers: s.Headers, Body: s.Payload, Timeout: s.Timeout})
 	case "checkpoint":
 		m.tell("", &journal.Checkpoint{Name: s.Text, Who: o.by})
 	case "emergency":

@@ -90,8 +90,8 @@ func (m *Machine) view(a *actor) *rules.Actor {
 
 func labelsOf(def *plan.Actor) map[string]string {
 	labels := make(map[string]string, len(def.Labels))
-	for _, l := range def.Labels {
-		labels[l.Key] = l.Value
+	for i := range len(def.Labels) {
+		labels[def.Labels[i].Key] = def.Labels[i].Value
 	}
 	return labels
 }

@@ -18,7 +18,7 @@ func (p *Plan) Actor(path string) *Actor {
 
 // Index returns where the actor with this path stands in Actors, -1 when there is none. The plan must be sealed.
 func (p *Plan) Index(path string) int {
-	if i, ok := p.index[path]; ok {
+	if i, ok := p.pathAt[path]; ok {
 		return i
 	}
 	return -1
