@@ -98,7 +98,7 @@ func (c *compiler) checkConsensus(v *spec.Value, s *plan.ConsensusSpec) {
 		return // unknown members were reported
 	}
 	if s.Quorum > n {
-		c.errorf("LR213", place(quorum, v), "quorum %d is more than the %d members%s", s.Quorum, n, both(quorum, v.Entry("members")))
+		c.errorf("LR214", place(quorum, v), "quorum %d is more than the %d members%s", s.Quorum, n, both(quorum, v.Entry("members")))
 		return
 	}
 	if s.Liars > 0 && 2*s.Quorum <= n+s.Liars {

@@ -14,21 +14,21 @@ func (c *compiler) checkBreaker(v *spec.Value, b *plan.Breaker) {
 	p, known := b.Policy, len(c.diags)
 	half, open, window, trip := v.At("half_open"), v.At("open"), v.At("window"), v.At("trip")
 	if successes := half.Entry("successes"); p.HalfOpen.Successes > p.HalfOpen.Probes && p.HalfOpen.Judge == breaker.JudgeSuccesses {
-		c.errorf("LR211", place(successes, v), "successes %d is more than probes %d%s; raise probes", p.HalfOpen.Successes, p.HalfOpen.Probes, both(successes, half.Entry("probes")))
+		c.errorf("LR212", place(successes, v), "successes %d is more than probes %d%s; raise probes", p.HalfOpen.Successes, p.HalfOpen.Probes, both(successes, half.Entry("probes")))
 	}
 	if lease := half.Entry("lease"); p.HalfOpen.Lease > p.Open.For {
-		c.errorf("LR212", place(lease, v), "lease %s is longer than open.for %s%s: a lost probe would hold the breaker longer than opening again", p.HalfOpen.Lease, p.Open.For, both(lease, open.Entry("for")))
+		c.errorf("LR213", place(lease, v), "lease %s is longer than open.for %s%s: a lost probe would hold the breaker longer than opening again", p.HalfOpen.Lease, p.Open.For, both(lease, open.Entry("for")))
 	}
 	if calls := window.Entry("calls"); calls != nil {
 		if p.MinCalls > p.Window.Calls && v.Entry("min_calls") != nil {
-			c.errorf("LR216", v.Entry("min_calls").Pos, "min_calls %d is more than the window's %d calls%s", p.MinCalls, p.Window.Calls, both(v.Entry("min_calls"), calls))
+			c.errorf("LR211", v.Entry("min_calls").Pos, "min_calls %d is more than the window's %d calls%s", p.MinCalls, p.Window.Calls, both(v.Entry("min_calls"), calls))
 		}
 		if failures := trip.Entry("failures"); failures != nil && p.Trip.Failures > p.Window.Calls {
-			c.errorf("LR216", failures.Pos, "failures %d is more than the window's %d calls%s, so it is never reached", p.Trip.Failures, p.Window.Calls, both(failures, calls))
+			c.errorf("LR211", failures.Pos, "failures %d is more than the window's %d calls%s, so it is never reached", p.Trip.Failures, p.Window.Calls, both(failures, calls))
 		}
 	}
 	if p.Open.Max < p.Open.For {
-		c.errorf("LR232", place(open.Entry("max"), v), "open.for %s is longer than open.max %s%s", p.Open.For, p.Open.Max, both(open.Entry("for"), open.Entry("max")))
+		c.errorf("LR210", place(open.Entry("max"), v), "open.for %s is longer than open.max %s%s", p.Open.For, p.Open.Max, both(open.Entry("for"), open.Entry("max")))
 	}
 	if p.HalfOpen.Judge == breaker.JudgeRates && p.Trip.ErrorRate == 0 && p.Trip.Slow.Rate == 0 {
 		c.errorf("LR222", place(half.Entry("judge"), v), "judge: rates has no rate to judge by; add trip.error_rate or trip.slow_calls")

@@ -83,6 +83,7 @@ func newCompiler(top *spec.Topology, opts Options) *compiler {
 
 func (c *compiler) topology() {
 	c.declare()
+	c.definitions()
 	if !c.collect() {
 		return
 	}
@@ -98,6 +99,25 @@ func (c *compiler) topology() {
 		c.plan.Secrets = append(c.plan.Secrets, s)
 	}
 	slices.Sort(c.plan.Secrets)
+}
+
+// definitions compiles the named policies, so that a mistake in one that nobody uses is reported too. A definition may be
+// partial, so what is merely odd about it is not: it is once somebody uses it.
+func (c *compiler) definitions() {
+	before := len(c.diags)
+	policies := c.root.Entry("policies")
+	for _, e := range policies.Entry("breakers").Entries() {
+		c.breaker(e.Value, edge{outside: true})
+	}
+	for _, e := range policies.Entry("retries").Entries() {
+		c.retry(e.Value)
+	}
+	for _, e := range policies.Entry("restarts").Entries() {
+		c.restart(e.Value)
+	}
+	odd := func(d spec.Diagnostic) bool { return d.Severity == spec.Warning }
+	c.diags = append(c.diags[:before], slices.DeleteFunc(c.diags[before:], odd)...)
+	clear(c.breakers)
 }
 
 func labels(from map[string]string) []plan.Label {

@@ -22,7 +22,7 @@ func (c *compiler) steering() {
 	}
 	if c.plan.Health.Critical > c.plan.Health.Degraded {
 		low, high := health.At("degraded"), health.At("critical")
-		c.errorf("LR233", place(high, health), "critical %v is above degraded %v, so the system would never be degraded%s", c.plan.Health.Critical, c.plan.Health.Degraded, both(high, low))
+		c.errorf("LR210", place(high, health), "critical %v is above degraded %v, so the system would never be degraded%s", c.plan.Health.Critical, c.plan.Health.Degraded, both(high, low))
 	}
 	if v := c.root.Entry("emergency"); on(v) {
 		c.plan.Emergency = c.emergency(v)

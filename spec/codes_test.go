@@ -32,7 +32,7 @@ func exampleDocument(code, text string) string {
 
 // Codes of LR303 and up to LR320, but for a few, are found by the compiler, and
 // so are some of LR2xx.
-var compilersCodes = regexp.MustCompile(`^LR(21\d|221|206|30[3-9]|31[0-25-9]|320|4\d\d)$`)
+var compilersCodes = regexp.MustCompile(`^LR(208|21\d|22[1-9]|23\d|299|206|30[3-9]|31[0-25-9]|320|4\d\d)$`)
 
 func TestExamplesOfCodesShowThem(t *testing.T) {
 	for _, c := range Codes() {
