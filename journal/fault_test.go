@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,13 +93,19 @@ func operationsOf(t *testing.T, n int) int {
 func TestPowerCutAtEveryOperation(t *testing.T) {
 	const events = 12
 	r := rand.New(rand.NewPCG(1, 2))
-	for at := 1; at <= operationsOf(t, events); at++ {
-		for _, keep := range []float64{0, 0.1, 0.5, 1} {
+	total := operationsOf(t, events)
+	for at := 1; at <= total+4; at++ {
+		shares := []float64{0, 0.1, 0.5, 0.5, 0.5, 1}
+		if at > total-8 {
+			shares = slices.Repeat([]float64{0.8}, 12) // frames and footer may tear apart
+		}
+		for _, keep := range shares {
 			files := newMemFS()
 			files.failAt, files.failWith, files.half = at, errPowerOff, at%2 == 0
 			var acked []Event
 			if j, err := Open("j", small(files)); err == nil {
 				acked = fill(t, j, events)
+				j.Append(note(events)) // not waited for: Close has frames to sync
 				j.Close()
 			}
 			rebooted := files.afterPowerCut(r, keep)
@@ -267,6 +274,25 @@ func TestDamageUnderTheTailIsNotCutAway(t *testing.T) {
 	}
 	if !bytes.Equal(before, image.names["j/00000001.seg"].data) {
 		t.Error("refusing changed the segment")
+	}
+}
+
+func TestAForgedFrameBreaksTheChain(t *testing.T) {
+	image, ends, events := unsealed(t, 5)
+	data := image.names["j/00000001.seg"].data
+	forged, err := parseFrame(bytes.Clone(data[ends[1]:ends[2]]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged.body = bytes.Replace(forged.body, []byte("note 0"), []byte("nope 0"), 1)
+	copy(data[ends[1]:], appendFrame(nil, &forged))
+	r, err := openReader("j", image, clock.System())
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := r.Verify()
+	if err != nil || len(report.Damage) != 1 || !strings.Contains(report.Damage[0].Reason, "chain") || report.Damage[0].First != events[3].Seq {
+		t.Errorf("verify of a forged frame: %+v, %v", report, err)
 	}
 }
 

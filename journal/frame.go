@@ -112,45 +112,61 @@ func parseFrame(data []byte) (frame, error) {
 	return f, nil
 }
 
-// packer turns chunks into frames. It belongs to one goroutine.
+// packer turns chunks into frames. It belongs to one goroutine. Its encoder is
+// made when the first body is large enough to need one.
 type packer struct {
 	zstd   *zstd.Encoder
 	packed []byte
 }
 
-func newPacker() (*packer, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest),
-		zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
-	if err != nil {
-		return nil, fmt.Errorf("zstd encoder: %w", err)
+func (p *packer) compress(raw []byte) ([]byte, error) {
+	if p.zstd == nil {
+		enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest),
+			zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
+		if err != nil {
+			return nil, fmt.Errorf("zstd encoder: %w", err)
+		}
+		p.zstd = enc
 	}
-	return &packer{zstd: enc}, nil
+	p.packed = p.zstd.EncodeAll(raw, p.packed[:0])
+	return p.packed, nil
 }
 
 // pack returns the chunk as a frame whose body is valid until the next pack.
-func (p *packer) pack(c *chunk, previous hash, durable uint64) frame {
+func (p *packer) pack(c *chunk, previous hash, durable uint64) (frame, error) {
 	f := frame{
 		encoding: encodingRows, rawLength: uint32(len(c.rows)), first: c.first, count: c.count,
 		minTime: c.minTime, maxTime: c.maxTime, durable: durable, previous: previous, body: c.rows,
 	}
-	if len(c.rows) >= compressFrom {
-		p.packed = p.zstd.EncodeAll(c.rows, p.packed[:0])
-		if len(p.packed) < len(c.rows) {
-			f.compression, f.body = compressZstd, p.packed
-		}
+	if len(c.rows) < compressFrom {
+		return f, nil
 	}
-	return f
+	packed, err := p.compress(c.rows)
+	if err == nil && len(packed) < len(c.rows) {
+		f.compression, f.body = compressZstd, packed
+	}
+	return f, err
 }
 
-// unpacker turns frames into rows. It belongs to one goroutine.
+// unpacker turns frames into rows. It belongs to one goroutine. The zero value
+// is ready; its decoder is made when the first compressed body comes.
 type unpacker struct{ zstd *zstd.Decoder }
 
-func newUnpacker() (*unpacker, error) {
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBody), zstd.WithDecoderMaxWindow(maxBody))
-	if err != nil {
-		return nil, fmt.Errorf("zstd decoder: %w", err)
+func (u *unpacker) decompress(raw, body []byte) ([]byte, error) {
+	if u.zstd == nil {
+		dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBody), zstd.WithDecoderMaxWindow(maxBody))
+		if err != nil {
+			return nil, fmt.Errorf("zstd decoder: %w", err)
+		}
+		u.zstd = dec
 	}
-	return &unpacker{zstd: dec}, nil
+	return u.zstd.DecodeAll(body, raw)
+}
+
+func (u *unpacker) close() {
+	if u.zstd != nil {
+		u.zstd.Close()
+	}
 }
 
 // rows returns a reader over the frame's events, on bytes of its own.
@@ -164,7 +180,7 @@ func (u *unpacker) rows(f *frame) (rowReader, error) {
 		raw = append(raw, f.body...)
 	case compressZstd:
 		var err error
-		if raw, err = u.zstd.DecodeAll(f.body, raw); err != nil {
+		if raw, err = u.decompress(raw, f.body); err != nil {
 			return rowReader{}, fmt.Errorf("decompress: %w", err)
 		}
 	default:

@@ -87,10 +87,6 @@ func openLocked(dir string, o Options, lock io.Closer) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := newWriter(dir, o, m)
-	if err != nil {
-		return nil, err
-	}
 	last := m.newest()
 	j := &Journal{
 		dir: dir, options: o, lock: lock, wake: make(chan struct{}, 1), done: make(chan struct{}),
@@ -98,7 +94,7 @@ func openLocked(dir string, o Options, lock io.Closer) (*Journal, error) {
 		state: state{next: last + 1, written: last, durable: last},
 	}
 	j.room.L = &j.mu
-	go j.run(w)
+	go j.run(newWriter(dir, o, m))
 	if cut != nil {
 		j.Append(New("", *cut))
 	}

@@ -95,9 +95,5 @@ func Prune(dir string, r Retention, o Options) (dropped int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	w, err := newWriter(dir, o, m)
-	if err != nil {
-		return 0, err
-	}
-	return w.prune(r, o.Clock.Wall().UnixNano())
+	return newWriter(dir, o, m).prune(r, o.Clock.Wall().UnixNano())
 }

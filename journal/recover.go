@@ -161,10 +161,7 @@ func cutTail(files FS, dir string, f File, number uint64, t *tail) error {
 			return err
 		}
 	}
-	if err := f.Truncate(t.offset); err != nil {
-		return err
-	}
-	return f.Sync()
+	return f.Truncate(t.offset) // synced with what follows: a footer, or the removal of the file
 }
 
 // copyAside copies bytes of a segment into the aside directory.

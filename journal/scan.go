@@ -99,11 +99,7 @@ func scanAll(s source, q Query) iter.Seq2[Event, error] {
 			yield(Event{}, err)
 			return
 		}
-		c, err := newCursor(s, q, yield)
-		if err != nil {
-			yield(Event{}, err)
-			return
-		}
+		c := newCursor(s, q, yield)
 		defer c.close()
 		c.round(v)
 	}
@@ -113,11 +109,7 @@ func scanAll(s source, q Query) iter.Seq2[Event, error] {
 // not an error.
 func followAll(ctx context.Context, s source, q Query) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		c, err := newCursor(s, q, yield)
-		if err != nil {
-			yield(Event{}, err)
-			return
-		}
+		c := newCursor(s, q, yield)
 		defer c.close()
 		for {
 			v, err := s.view(ctx)
@@ -146,7 +138,7 @@ type cursor struct {
 	dir   string
 	query Query
 	yield func(Event, error) bool
-	rows  *unpacker
+	rows  unpacker
 
 	id     journalID
 	lost   []span
@@ -156,13 +148,9 @@ type cursor struct {
 	walk   walker
 }
 
-func newCursor(s source, q Query, yield func(Event, error) bool) (*cursor, error) {
-	rows, err := newUnpacker()
-	if err != nil {
-		return nil, err
-	}
+func newCursor(s source, q Query, yield func(Event, error) bool) *cursor {
 	files, dir := s.files()
-	return &cursor{fs: files, dir: dir, query: q, yield: yield, rows: rows}, nil
+	return &cursor{fs: files, dir: dir, query: q, yield: yield}
 }
 
 func (c *cursor) close() {
@@ -170,7 +158,7 @@ func (c *cursor) close() {
 		c.file.Close()
 		c.file = nil
 	}
-	c.rows.zstd.Close()
+	c.rows.close()
 }
 
 // round reads what the view holds beyond the cursor. It returns false when the

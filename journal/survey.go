@@ -64,7 +64,7 @@ type surveyor struct {
 	chained  bool
 
 	walk    walker
-	rows    *unpacker
+	rows    unpacker
 	next    uint64 // number expected
 	durable uint64 // largest durable-through seen
 	out     survey
@@ -77,9 +77,7 @@ func (s *surveyor) run(f File) (*survey, error) {
 		return nil, err
 	}
 	s.walk = walker{file: f, offset: segmentHeaderSize, limit: size}
-	if s.rows, err = newUnpacker(); err != nil {
-		return nil, err
-	}
+	defer s.rows.close()
 	s.out.index, s.next = newIndex(), s.entry.first
 	if err := s.header(f, size); err != nil {
 		return nil, err

@@ -199,7 +199,7 @@ type writer struct {
 	dir      string
 	options  Options
 	manifest *manifest
-	packer   *packer
+	packer   packer
 	out      []byte
 
 	file   File // nil until the first frame after a seal
@@ -212,16 +212,12 @@ type writer struct {
 	head   hash
 }
 
-func newWriter(dir string, o Options, m *manifest) (*writer, error) {
-	p, err := newPacker()
-	if err != nil {
-		return nil, err
-	}
-	w := &writer{dir: dir, options: o, manifest: m, packer: p, last: m.newest()}
+func newWriter(dir string, o Options, m *manifest) *writer {
+	w := &writer{dir: dir, options: o, manifest: m, last: m.newest()}
 	if e, ok := m.lastEntry(); ok {
 		w.number, w.head = e.number, e.head
 	}
-	return w, nil
+	return w
 }
 
 // entry describes the open segment, number 0 when there is none.
@@ -242,7 +238,10 @@ func (w *writer) write(chunks []*chunk, durable uint64) error {
 	}
 	w.out = w.out[:0]
 	for _, c := range chunks {
-		f := w.packer.pack(c, w.head, durable)
+		f, err := w.packer.pack(c, w.head, durable)
+		if err != nil {
+			return err
+		}
 		start := len(w.out)
 		w.out = appendFrame(w.out, &f)
 		w.head = sha256.Sum256(w.out[start:])
