@@ -175,16 +175,8 @@ func copyAside(files FS, dir string, f File, number uint64, offset, length int64
 		return err
 	}
 	defer to.Close()
-	buf := make([]byte, windowSize)
-	for done := int64(0); done < length; {
-		n, err := f.ReadAt(buf[:min(int64(len(buf)), length-done)], offset+done)
-		if n == 0 {
-			return err
-		}
-		if err := writeFull(to, buf[:n], done); err != nil {
-			return err
-		}
-		done += int64(n)
+	if err := copyRange(f, to, offset, 0, length); err != nil {
+		return err
 	}
 	return errors.Join(to.Sync(), files.SyncDir(aside), files.SyncDir(dir))
 }
