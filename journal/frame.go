@@ -191,21 +191,3 @@ func (u *unpacker) rows(f *frame) (rowReader, error) {
 	}
 	return rowReader{rest: raw, seq: f.first, left: f.count}, nil
 }
-
-// events calls yield for each event of the frame until it returns false.
-func (u *unpacker) events(f *frame, yield func(*Event) bool) error {
-	rows, err := u.rows(f)
-	if err != nil {
-		return err
-	}
-	for {
-		var e Event
-		more, err := rows.next(&e)
-		if err != nil {
-			return fmt.Errorf("event %d: %w", rows.seq, err)
-		}
-		if !more || !yield(&e) {
-			return nil
-		}
-	}
-}

@@ -76,10 +76,10 @@ func (r *repairer) run() error {
 // keep notes that events from to last are kept; those skipped since the last
 // call are lost, unless an earlier repair has said so.
 func (r *repairer) keep(from, last uint64) {
-	next := afterLost(r.old.lost, max(r.next, 1))
 	if r.next == 0 && len(r.old.segments) > 0 {
-		next = r.old.segments[0].first
+		r.next = r.old.segments[0].first
 	}
+	next := afterLost(r.old.lost, max(r.next, 1))
 	if from > next {
 		r.new.lost = append(r.new.lost, span{next, from - 1})
 		r.done.Lost += from - next

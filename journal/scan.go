@@ -343,6 +343,9 @@ func (c *cursor) ended(e entry) bool {
 // bad judges bytes that are no frame: damage is told and passed over; the end of
 // what a writer has written so far, or a torn tail, ends the reading for now.
 func (c *cursor) bad(e entry, at int64, reason string) (more, ok bool) {
+	if !c.expect(afterLost(c.lost, c.next)) {
+		return false, false
+	}
 	ev, err := c.walk.look(at, c.next)
 	if err != nil {
 		c.yield(Event{}, err)
@@ -384,15 +387,18 @@ func (c *cursor) expect(first uint64) bool {
 
 // events yields the matching events of one frame.
 func (c *cursor) events(f *frame, at int64) bool {
-	going := true
-	err := c.rows.events(f, func(e *Event) bool {
-		if c.query.matches(e) {
-			going = c.yield(*e, nil)
+	rows, err := c.rows.rows(f)
+	var e Event // stays on the stack: a million of these a second must not meet the collector
+	for more := err == nil; more; {
+		if more, err = rows.next(&e); !more {
+			break
 		}
-		return going
-	})
-	if err != nil && going {
+		if c.query.matches(&e) && !c.yield(e, nil) {
+			return false
+		}
+	}
+	if err != nil {
 		return c.damaged(at, frameHeaderSize+int64(len(f.body)), f.first, f.last(), err.Error())
 	}
-	return going
+	return true
 }

@@ -193,6 +193,7 @@ func (s *surveyor) take(f *frame, at int64) {
 // bad judges bytes that are no frame: a torn tail ends the reading, damage is
 // reported and passed over.
 func (s *surveyor) bad(at int64, reason string) (bool, error) {
+	s.next = afterLost(s.lost, s.next)
 	ev, err := s.walk.look(at, s.next)
 	if err != nil {
 		return false, err
