@@ -116,7 +116,7 @@ func isBirth(in Input) bool {
 // boot makes every actor known, then starts the root, which starts its children in order.
 func (m *Machine) boot(in Boot) {
 	m.plan, m.seed, m.generation, m.mode = in.Plan, in.Seed, 1, alive
-	m.params = paramsOf(in.Plan)
+	m.params = in.Plan.ParamValues()
 	m.groups = map[string]*rules.Actor{}
 	m.health = health{score: 1, level: LevelUnknown}
 	m.circuits.adopt(in.Plan)
@@ -133,14 +133,6 @@ func (m *Machine) create(a *actor) {
 	e := m.pools.create.next()
 	e.ID, e.Path = a.id, a.def.Path
 	m.out = append(m.out, e)
-}
-
-func paramsOf(p *plan.Plan) map[string]any {
-	params := make(map[string]any, len(p.Params))
-	for _, param := range p.Params {
-		params[param.Name] = param.Value
-	}
-	return params
 }
 
 // shutdown stops everything in reverse start order. A root that has already given up keeps its exit code.

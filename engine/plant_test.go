@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/rules"
 )
 
 // growPlan makes a plan from an indented list: one actor a line, its name first, then words. A line with lines below it
@@ -100,6 +101,14 @@ func word(a *plan.Actor, w string) error {
 		a.Restart.Backoff.ResetAfter, err = time.ParseDuration(value)
 	case key == "auto":
 		a.Supervisor.AutoShutdown = value
+	case key == "breaker":
+		a.Guard = &plan.Guard{Name: value, Breaker: &plan.Breaker{Name: value}}
+	case key == "health":
+		a.Health = &plan.Probe{Then: value}
+	case key == "concurrency":
+		a.Concurrency, err = strconv.Atoi(value)
+	case key == "on_failure_is":
+		a.Supervisor.OnFailure, err = compile(value, rules.Text, rules.Scope{Place: rules.AtOnFailure})
 	case w == "significant":
 		a.Significant = true
 	case strings.HasPrefix(w, "x"):

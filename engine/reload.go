@@ -17,7 +17,7 @@ func (m *Machine) reloaded(in Reloaded) {
 	}
 	changes := plan.Diff(m.plan, in.Plan)
 	old := m.plan
-	m.plan, m.generation, m.params = in.Plan, in.Generation, paramsOf(in.Plan)
+	m.plan, m.generation, m.params = in.Plan, in.Generation, in.Plan.ParamValues()
 	removed, added := m.enrolAgain(old)
 	m.tell("", committed(in, changes))
 	m.out = append(m.out, &Swap{Plan: in.Plan, Generation: in.Generation})

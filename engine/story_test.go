@@ -7,11 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
 )
 
@@ -83,11 +85,14 @@ type stage struct {
 	ids     map[string]ID
 	epochs  map[string]Epoch
 	timers  []SetTimer
-	starts  []Start // not answered yet
-	stops   []Stop
-	manual  bool // nothing is answered by itself
-	ended   bool
-	log     strings.Builder
+	policy  policy
+
+	generation uint64
+	starts     []Start // not answered yet
+	stops      []Stop
+	manual     bool // nothing is answered by itself
+	ended      bool
+	log        strings.Builder
 }
 
 // play runs one block. Its first word says what it is: a tree, or the time of what happens.
@@ -96,6 +101,17 @@ func (s *stage) play(script string) error {
 	switch fields := strings.Fields(lines[0]); fields[0] {
 	case "tree":
 		return s.tree(lines[1:])
+	case "policy":
+		var err error
+		s.policy, err = growPolicy(lines[1:])
+		return err
+	case "reload":
+		p, err := s.plant(lines[1:])
+		if err != nil {
+			return err
+		}
+		s.generation++
+		s.step(Reloaded{Plan: p, Generation: s.generation, By: "file", Why: "changed"})
 	case "manual":
 		s.manual = true
 	case "auto":
@@ -113,13 +129,23 @@ func (s *stage) play(script string) error {
 }
 
 func (s *stage) tree(lines []string) error {
-	p, err := growPlan(lines)
+	p, err := s.plant(lines)
 	if err != nil {
 		return err
 	}
+	s.generation = 1
 	s.paths, s.ids, s.epochs = map[ID]string{}, map[string]ID{}, map[string]Epoch{}
 	s.step(Boot{Plan: p, Seed: s.seed})
 	return nil
+}
+
+func (s *stage) plant(lines []string) (*plan.Plan, error) {
+	p, err := growPlan(lines)
+	if err != nil {
+		return nil, err
+	}
+	p.Rules, p.Health, p.Emergency = s.policy.rules, s.policy.health, s.policy.emergency
+	return p, p.Seal()
 }
 
 // line is `TIME` alone (time passes), or `TIME VERB PATH...`.
@@ -136,8 +162,21 @@ func (s *stage) line(fields []string) error {
 }
 
 func (s *stage) happen(verb string, args []string) error {
-	if verb == "shutdown" {
+	switch verb {
+	case "shutdown":
 		s.step(Shutdown{Why: "signal"})
+		return nil
+	case "sample":
+		in, err := growSample(args)
+		s.step(in)
+		return err
+	case "command":
+		a, err := growAction(args)
+		action := Steer{Verb: a.Verb, Target: a.Target, For: a.For, MaxShare: a.MaxShare, Message: a.Message, Text: a.Text, Reason: a.Reason}
+		s.step(Commanded{Number: 1, By: "ann", Action: action})
+		return err
+	case "breaker":
+		s.step(BreakerChanged{Breaker: args[0], From: args[1], To: args[2]})
 		return nil
 	}
 	for _, arg := range args {
@@ -155,6 +194,8 @@ func (s *stage) happen(verb string, args []string) error {
 			s.step(Stopped{ID: id, Epoch: epoch})
 		case "failed":
 			s.step(Failed{ID: id, Epoch: epoch, Failure: f})
+		case "sick", "well":
+			s.step(Probed{ID: id, Epoch: epoch, Healthy: verb == "well", Why: "said so"})
 		case "exited":
 			in := Exited{ID: id, Epoch: epoch}
 			if failed {
@@ -226,6 +267,9 @@ func (s *stage) print(e Effect) {
 		s.say("CONTINUE %s #%d", s.paths[e.ID], e.Epoch)
 	case *Remove:
 		s.say("remove %s (%s)", s.paths[e.ID], e.Why)
+		if s.ids[s.paths[e.ID]] == e.ID {
+			delete(s.ids, s.paths[e.ID])
+		}
 	case *SetTimer:
 		s.timers = append(s.timers, *e)
 		s.say("set timer %x at %s", uint64(e.Timer), e.At)
@@ -255,6 +299,7 @@ func (s *stage) other(e Effect) string {
 		switch field := v.Field(i).Interface().(type) {
 		case ID:
 			text += " " + s.paths[field]
+		case *plan.Plan:
 		default:
 			text += " " + v.Type().Field(i).Name + "=" + fmt.Sprintf("%v", field)
 		}
@@ -265,5 +310,6 @@ func (s *stage) other(e Effect) string {
 // describeBody prints a body as the journal would show it, from its encoded form, as readers get it.
 func describeBody(b journal.Body) string {
 	event := journal.New("", b)
-	return event.Type.String() + " " + strings.ReplaceAll(strconv.Quote(string(event.Payload)), `\"`, `'`)
+	text := strings.ReplaceAll(strconv.Quote(string(event.Payload)), `\"`, `'`)
+	return event.Type.String() + " " + regexp.MustCompile(`[0-9a-f]{64}`).ReplaceAllString(text, "DIGEST")
 }
