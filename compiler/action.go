@@ -159,7 +159,8 @@ func (c *compiler) runs(name *spec.Value, where acting) {
 		c.unknown("LR203", name.Pos, "rule", name.Text(), have)
 		return
 	}
-	if chain := c.runChain(name.Text(), where.rule, nil); where.rule != "" && chain != nil {
+	first := func(other string) bool { return slices.Index(have, where.rule) <= slices.Index(have, other) }
+	if chain := c.runChain(name.Text(), where.rule, nil); chain != nil && !slices.ContainsFunc(chain, func(r string) bool { return !first(r) }) {
 		c.errorf("LR204", name.Pos, "rule runs itself: %s", joinArrows(append([]string{where.rule}, chain...)))
 	}
 }

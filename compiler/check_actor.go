@@ -19,8 +19,15 @@ func (c *compiler) checkActor(u *unit, p parts) {
 		c.errorf("LR222", n.Pos, "script %q sets state, so it handles one message at a time; remove concurrency", u.name)
 	}
 	if persist := u.value.Entry("persist"); persist != nil && persist.At("mode").Text() != "none" && u.kind != plan.Script && u.kind != plan.Go {
-		c.warnf("LR226", persist.Pos, "persist has no effect on a %v, whose state the engine does not hold", u.kind)
+		c.warnf("LR226", persist.Pos, "persist has no effect on %s, whose state the engine does not hold", kindText(u.kind))
 	}
+}
+
+func kindText(k plan.Kind) string {
+	if k == plan.Upstream {
+		return "an " + k.String()
+	}
+	return "a " + k.String()
 }
 
 func setsState(s *plan.ScriptSpec) bool {
@@ -41,11 +48,11 @@ func (c *compiler) checkProbe(u *unit, v *spec.Value) {
 	}
 	for _, field := range []string{"line", "exit"} {
 		if given := v.Entry(field); given != nil && u.kind != plan.Process {
-			c.errorf("LR222", given.Pos, "%s is for processes, and %q is a %v", field, u.name, u.kind)
+			c.errorf("LR222", given.Pos, "%s is for processes, and %q is %s", field, u.name, kindText(u.kind))
 		}
 	}
 	if http := v.Entry("http"); http != nil && u.kind != plan.Upstream && strings.HasPrefix(http.Text(), "/") {
-		c.errorf("LR223", http.Pos, "%q has no host, and a %v has none either; write http://HOST:PORT%s", http, u.kind, http)
+		c.errorf("LR223", http.Pos, "%q has no host, and %s has none either; write http://HOST:PORT%s", http, kindText(u.kind), http)
 	}
 	if message := v.Entry("message"); message != nil {
 		c.takes(target{u, -1}, message, message.Text())

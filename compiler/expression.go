@@ -114,7 +114,8 @@ func (c *compiler) scope(s scope) rules.Scope {
 	return out
 }
 
-var bareWords = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_ -]*$`)
+// severalWords is text that YAML's quotes were meant to make text of, such as "not found".
+var severalWords = regexp.MustCompile(`^[A-Za-z]+( [A-Za-z]+)+[.!]?$`)
 
 // problem reports what is wrong with an expression, at its place inside the scalar.
 func (c *compiler) problem(e spec.Expr, p rules.Problem) {
@@ -127,11 +128,11 @@ func (c *compiler) problem(e spec.Expr, p rules.Problem) {
 	if p.Warning {
 		d.Severity = spec.Warning
 	}
-	if p.Suggestion != "" && !strings.Contains(p.Message, "did you mean") {
+	if p.Suggestion != "" && !strings.Contains(p.Message, "did you mean") && !strings.Contains(p.Message, strings.Trim(p.Suggestion, "'")) {
 		d.Suggestion = fmt.Sprintf("did you mean %q?", p.Suggestion)
 	}
-	if e.Quoted && (p.Code == "LR303" || p.Code == "LR306") && bareWords.MatchString(e.Text) {
-		d = spec.Diagnostic{Code: "LR315", Pos: e.Pos, Message: fmt.Sprintf(`%q is a name here; literal text is '"%s"'`, e.Text, e.Text)}
+	if e.Quoted && p.Code != "LR315" && severalWords.MatchString(e.Text) {
+		d = spec.Diagnostic{Code: "LR315", Pos: e.Pos, Message: fmt.Sprintf(`%q is an expression here; literal text is '"%s"'`, e.Text, e.Text)}
 	}
 	c.report(d)
 }

@@ -125,7 +125,7 @@ func (c *compiler) route(listener string, v *spec.Value) plan.HTTPRoute {
 		c.takes(t, message, r.Message)
 		c.carries(v.Entry("with"), r.Message)
 	} else if t.unit.kind != plan.Upstream && t.unit.kind != plan.Go {
-		c.errorf("LR222", to.Pos, "%q is a %v, to which no request can be proxied as it is; add message: NAME", to.Text(), t.unit.kind)
+		c.errorf("LR222", to.Pos, "%q is %s, to which no request can be proxied as it is; add message: NAME", to.Text(), kindText(t.unit.kind))
 	}
 	r.Guard = c.guard(v.Entry("guard"), edge{name: listener + "/" + r.Name, callee: t.unit, message: r.Message, outside: true})
 	return r

@@ -123,9 +123,10 @@ func (c *compiler) child(u *unit, item *spec.Value) *unit {
 	}
 	c.checkSide(child)
 	if replicas := item.Entry("replicas"); replicas != nil && child.kind != plan.Supervisor {
-		child.group, child.replicas = true, int(min(replicas.Int(), maxReplicas))
-		if replicas.Int() > maxReplicas {
-			c.errorf("LR217", replicas.Pos, "at most %d replicas, got %d", maxReplicas, replicas.Int())
+		child.group, child.replicas = true, int(replicas.Int())
+		if child.replicas > maxReplicas {
+			c.errorf("LR217", replicas.Pos, "at most %d replicas, got %d", maxReplicas, child.replicas)
+			child.replicas = 1
 		}
 	}
 	return child
