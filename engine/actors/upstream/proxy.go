@@ -1,0 +1,107 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httputil"
+	"sync"
+
+	"github.com/lukhasai/lukhas-run/engine"
+)
+
+const copyBuffer = 32 << 10
+
+// passing is one proxied exchange on its way; it travels in the request's context.
+type passing struct{ err error }
+
+type passingKey struct{}
+
+// buffers hands out the copy buffers of one proxy.
+type buffers struct{ pool sync.Pool }
+
+// Get gives a buffer.
+func (b *buffers) Get() []byte {
+	if p, ok := b.pool.Get().(*[]byte); ok {
+		return *p
+	}
+	return make([]byte, copyBuffer)
+}
+
+// Put takes it back.
+func (b *buffers) Put(p []byte) { b.pool.Put(&p) }
+
+func (u *upstream) newProxy() *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Rewrite:    u.rewrite,
+		Transport:  &u.once,
+		BufferPool: &buffers{},
+		ErrorLog:   log.New(io.Discard, "", 0), // the guard records what failed
+		ModifyResponse: func(resp *http.Response) error {
+			if judge := engine.JudgeOf(resp.Request.Context()); judge != nil {
+				return judge(resp.StatusCode, resp.Header)
+			}
+			return nil
+		},
+		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
+			if p, ok := r.Context().Value(passingKey{}).(*passing); ok {
+				p.err = err
+			}
+		},
+	}
+}
+
+// rewrite points the request at the upstream and says, itself and not by what the client claims, where it came from.
+func (u *upstream) rewrite(p *httputil.ProxyRequest) {
+	p.SetURL(u.base)
+	p.SetXForwarded()
+	if len(p.In.Trailer) > 0 && p.Out.Body != nil {
+		p.Out.Body = &trailing{ReadCloser: p.Out.Body, from: p.In, to: p.Out}
+	}
+}
+
+// trailing carries a request's trailers over: they are known only when its body has ended, after the copy was made.
+type trailing struct {
+	io.ReadCloser
+	from, to *http.Request
+}
+
+// Read reads the body and, at its end, takes the trailers.
+func (t *trailing) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		for name, values := range t.from.Trailer {
+			t.to.Trailer[name] = values
+		}
+	}
+	return n, err
+}
+
+// ServeProxy passes the exchange through. See engine.Proxy.
+func (u *upstream) ServeProxy(w http.ResponseWriter, r *http.Request) error {
+	ctx, done, refused := u.begin(r.Context())
+	if refused != nil {
+		return refused
+	}
+	defer done()
+	p := &passing{}
+	in := r.WithContext(context.WithValue(ctx, passingKey{}, p))
+	if r.GetBody != nil {
+		body, err := r.GetBody()
+		if err != nil {
+			return &engine.Error{Kind: engine.KindInvalid, By: u.path, Message: err.Error()}
+		}
+		in.Body = body
+	}
+	u.proxy.ServeHTTP(w, in)
+	if p.err == nil {
+		return nil
+	}
+	var sent *sendError
+	if ctx.Err() != nil || errors.As(p.err, &sent) {
+		return u.failure(ctx, p.err)
+	}
+	return p.err // the judge's, or the proxy's refusal of a broken upgrade
+}
