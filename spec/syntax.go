@@ -56,10 +56,7 @@ func (s *syntax) around(look func(line int, text string) *Diagnostic) *Diagnosti
 	return nil
 }
 
-func (s *syntax) count() int {
-	s.src.line(1)
-	return len(s.src.lines)
-}
+func (s *syntax) count() int { return s.src.count() }
 
 func (s *syntax) depth() *Diagnostic {
 	if !s.says("max depth") {

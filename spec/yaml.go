@@ -16,7 +16,6 @@ import (
 type node = yaml.Node
 
 const (
-	documentNode = yaml.DocumentNode
 	mappingNode  = yaml.MappingNode
 	sequenceNode = yaml.SequenceNode
 	scalarNode   = yaml.ScalarNode
@@ -46,35 +45,6 @@ func parseYAML(data []byte) (roots []*node, err error) {
 			roots = append(roots, document.Content[0])
 		}
 	}
-}
-
-// parseDocuments is parseYAML with the comments around the roots, for Format.
-func parseDocuments(data []byte) (documents []*node, err error) {
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	for {
-		document := new(node)
-		switch err := decoder.Decode(document); {
-		case errors.Is(err, io.EOF):
-			return documents, nil
-		case err != nil:
-			return documents, err
-		}
-		documents = append(documents, document)
-	}
-}
-
-// printYAML writes documents with two spaces of indentation.
-func printYAML(documents []*node) ([]byte, error) {
-	var out bytes.Buffer
-	encoder := yaml.NewEncoder(&out)
-	encoder.SetIndent(2)
-	for _, document := range documents {
-		if err := encoder.Encode(document); err != nil {
-			return nil, err
-		}
-	}
-	err := encoder.Close()
-	return out.Bytes(), err
 }
 
 // plainKind says what YAML takes an unquoted scalar for.
