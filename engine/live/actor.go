@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 )
 
@@ -65,7 +66,8 @@ type actor struct {
 	id   engine.ID
 	path string
 
-	group *group // of a replica; nil otherwise
+	group *group                      // of a replica; nil otherwise
+	guard atomic.Pointer[guard.Guard] // nil for replicas, whose group has it
 	// unfit has a bit for each reason why nothing is routed here; senders read it without the lock.
 	unfit atomic.Uint32
 	stats atomic.Pointer[stats]
@@ -73,7 +75,7 @@ type actor struct {
 	asking atomic.Pointer[waiter]
 	alone  atomic.Bool // one message at a time
 
-	supervisor bool // the Machine's own: it takes no messages
+	kind plan.Kind // a Supervisor is the Machine's own: it takes no messages
 
 	mu     sync.Mutex
 	phase  phase

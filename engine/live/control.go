@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 	"github.com/lukhasai/lukhas-run/journal"
 )
@@ -33,6 +34,7 @@ type control struct {
 	effects []engine.Effect
 	timers  map[engine.TimerID]alarm
 	answers map[uint64]chan string
+	reports reports
 	numbers uint64
 
 	// While effects are carried out: what caused them, and the last event they added, which is the nearer cause of what
@@ -51,14 +53,64 @@ type alarm struct {
 func (e *Engine) happen(h happening) {
 	c := &e.control
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.queue = append(c.queue, h)
+	e.work()
+	c.mu.Unlock()
+	e.drain()
+}
+
+// report tells the Machine what happened, from anywhere: when somebody else holds the control lock, or the caller does,
+// it is told by the holder. Reports keep their order.
+func (e *Engine) report(h happening) {
+	c := &e.control
+	c.reports.mu.Lock()
+	c.reports.waiting = append(c.reports.waiting, h)
+	c.reports.mu.Unlock()
+	e.drain()
+}
+
+// drain sees to it that no report stays behind. Whoever holds the lock drains after giving it up, so a report that
+// came meanwhile is not lost when TryLock fails here.
+func (e *Engine) drain() {
+	for e.control.reports.any() && e.control.mu.TryLock() {
+		e.work()
+		e.control.mu.Unlock()
+	}
+}
+
+// work steps through all that is queued. It needs the control lock.
+func (e *Engine) work() {
+	c := &e.control
+	c.queue = c.reports.take(c.queue)
 	for i := 0; i < len(c.queue); i++ {
 		next := c.queue[i]
 		c.queue[i] = happening{}
 		e.step(next)
+		c.queue = c.reports.take(c.queue)
 	}
 	c.queue = c.queue[:0]
+}
+
+// reports are happenings from those who cannot wait for the control lock.
+type reports struct {
+	mu      sync.Mutex
+	waiting []happening
+}
+
+func (r *reports) any() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.waiting) > 0
+}
+
+// take moves what waits to the end of queue.
+func (r *reports) take(queue []happening) []happening {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	queue = append(queue, r.waiting...)
+	clear(r.waiting)
+	r.waiting = r.waiting[:0]
+	return queue
 }
 
 // raise queues a happening while effects are carried out: it is told to the Machine when they all are.
@@ -152,21 +204,40 @@ func (e *Engine) applyWide(effect engine.Effect) {
 
 // heard lets status follow what the Machine announces and no other effect says.
 func (e *Engine) heard(x *engine.Emit) {
-	switch x.Body.(type) {
-	case *journal.ActorRestarting:
-	case *journal.ActorReady:
-		if x.Actor == e.options.Plan.Actors[0].Path {
-			e.upOnce.Do(func() { close(e.up) })
-		}
-		return
-	default:
+	a := e.byPath(x.Actor)
+	if a == nil {
 		return
 	}
-	if a := e.byPath(x.Actor); a != nil {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, again := x.Body.(*journal.ActorRestarting); again {
 		a.counts().restarts.Add(1)
-		a.mu.Lock()
 		a.revive = true
-		a.mu.Unlock()
+	}
+	if a.kind == plan.Supervisor {
+		e.follow(a, x.Body)
+	}
+}
+
+// follow keeps the state of a supervisor, of which nothing else is heard. It needs the actor's lock.
+func (e *Engine) follow(a *actor, body journal.Body) {
+	switch body.(type) {
+	case *journal.ActorStarting:
+		a.phase = phaseStarting
+	case *journal.ActorReady:
+		a.phase = phaseRunning
+		a.mark(unfitDown, false)
+		if a.path == e.options.Plan.Actors[0].Path {
+			e.upOnce.Do(func() { close(e.up) })
+		}
+	case *journal.ActorRestarting:
+		a.phase = phaseRestarting
+	case *journal.ActorStopping:
+		a.phase = phaseStopping
+		a.mark(unfitDown, true)
+	case *journal.ActorStopped, *journal.SupervisorGaveUp:
+		a.phase = phaseStopped
+		a.mark(unfitDown, true)
 	}
 }
 
@@ -187,6 +258,7 @@ func (e *Engine) due(id engine.TimerID) {
 	a, ok := c.timers[id]
 	delete(c.timers, id)
 	c.mu.Unlock()
+	e.drain()
 	if ok {
 		e.happen(happening{in: engine.Due{Timer: id}, cause: a.cause})
 	}

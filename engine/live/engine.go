@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 )
@@ -40,6 +41,10 @@ type Engine struct {
 	emergency atomic.Bool
 	detailed  atomic.Bool // durations are wanted
 	outside   callers
+	guards    guards
+	ownGuards atomic.Pointer[map[string]*guard.Guard] // by path of the actor or group
+	reloading sync.Mutex
+	calls     atomic.Uint64 // numbers guarded calls, for their randomness
 	up        chan struct{}
 	upOnce    sync.Once
 	done      chan struct{}
@@ -64,9 +69,16 @@ func New(o Options) (*Engine, error) {
 	e.letters.kinds = map[letter]uint64{}
 	e.control = control{machine: o.Machine, timers: map[engine.TimerID]alarm{}, answers: map[uint64]chan string{}}
 	e.roster.byPath, e.roster.groups = map[string]*actor{}, map[string]*group{}
+	e.guards.edges = map[string]*edge{}
 	v := newView(o.Plan, 1)
+	commit, err := e.prepareGuards(o.Plan)
+	if err != nil {
+		return nil, fmt.Errorf("live: %w", err)
+	}
 	e.view.Store(v)
 	e.furnish(v)
+	commit()
+	e.detailed.Store(o.Plan.Observe.Level != "basic")
 	return e, nil
 }
 
@@ -132,7 +144,6 @@ func (e *Engine) furnish(v *view) {
 			r.list = append(r.list, g)
 		}
 	}
-	e.detailed.Store(v.plan.Observe.Level != "basic" && v.plan.Observe.Level != "")
 }
 
 // incoming is the generation that effects are about: the one being swapped in, else the one in force.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
 )
@@ -362,7 +363,7 @@ func (inc *incarnation) stopRunner(r engine.Runner) {
 		}()
 		err = r.Stop(ctx)
 	})
-	if _, err := w.wait(); err == errLate {
+	if _, err := w.wait(); err == guard.ErrTooLate {
 		inc.a.mu.Lock()
 		inc.leaked = true
 		inc.a.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
 )
 
 // group is a set of replicas under one name.
@@ -13,6 +14,7 @@ type group struct {
 	id      engine.ID
 	path    string
 	turn    atomic.Uint64
+	guard   atomic.Pointer[guard.Guard]
 	members atomic.Pointer[[]*actor] // by replica number; replaced, never changed
 	mu      sync.Mutex
 	numbers []int // replica numbers of members

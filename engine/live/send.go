@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -129,74 +128,70 @@ func (p *callers) close() {
 	}
 }
 
-// target finds the actor that gets a message.
-func (e *Engine) target(c *caller, to engine.Ref, meta *engine.Meta) (*actor, error) {
-	if to.ID&groupBit == 0 {
-		a := e.actor(to.ID)
-		switch {
-		case a == nil:
-			return nil, fmt.Errorf("%w with number %d", engine.ErrUnknownActor, to.ID)
-		case a.supervisor:
-			return nil, &engine.Error{Kind: engine.KindInvalid, Message: "a supervisor takes no messages", By: a.path}
-		case a.unfit.Load()&unfitQuarantined != 0 && !meta.Probe:
-			return nil, a.refuse(deadRefused)
-		}
-		return a, nil
-	}
-	g := e.group(to.ID)
-	if g == nil {
-		return nil, engine.ErrUnknownActor
-	}
-	spec := c.view.plan.Group(g.path)
-	if spec == nil {
-		return nil, fmt.Errorf("%w %q: the running plan does not have it", engine.ErrUnknownActor, g.path)
-	}
-	if a := g.pick(spec.Route.Pick, meta.Key, meta.Probe, func() uint64 { return e.draw(g) }, nil); a != nil {
-		return a, nil
-	}
-	return nil, &engine.Error{Kind: engine.KindRefused, By: g.path,
-		Message: "no replica is ready, healthy and out of quarantine"}
-}
-
-// draw is a random number for a group's routing.
-func (e *Engine) draw(g *group) uint64 {
-	return mix(e.seedFor(g.path) + g.turn.Add(1)*golden)
-}
-
 // errNoType answers a message without a type.
-var errNoType = errors.New("a message needs a type")
+func errNoType() error {
+	return &engine.Error{Kind: engine.KindInvalid, Message: "a message needs a type"}
+}
 
-// ask is the way of every ask: gates, guards, route, mailbox.
+// ask is the way of every ask: gates, edge guard, guard, route, mailbox.
 func (e *Engine) ask(c *caller, to engine.Ref, m engine.Msg, meta engine.Meta, timeout time.Duration) (any, error) {
 	if m.Type == "" {
-		return nil, &engine.Error{Kind: engine.KindInvalid, Message: errNoType.Error()}
+		return nil, errNoType()
 	}
 	c.enter(e)
-	a, err := e.target(c, to, &meta)
+	t, err := e.target(c, to, &meta)
 	if err != nil {
 		return nil, err
 	}
-	return c.ask(a, m, meta, timeout)
+	if err := e.gate(c, t, m, &meta); err != nil {
+		return nil, err
+	}
+	if t.edge == nil && t.guard == nil {
+		a, err := t.pick(c, &meta, nil)
+		if err != nil {
+			return nil, err
+		}
+		return c.ask(a, m, meta, timeout)
+	}
+	p := passage{c: c, to: t, m: m, meta: meta}
+	return p.run(timeout)
 }
 
-// tell is the way of every tell.
+// tell is the way of every tell: gates, what of the guards can say no without a call, route, mailbox.
 func (e *Engine) tell(c *caller, to engine.Ref, m engine.Msg, meta engine.Meta) error {
 	if m.Type == "" {
-		return &engine.Error{Kind: engine.KindInvalid, Message: errNoType.Error()}
+		return errNoType()
 	}
 	c.enter(e)
-	if to.ID&groupBit != 0 {
-		if g := e.group(to.ID); g != nil {
-			if spec := c.view.plan.Group(g.path); spec != nil && spec.Route.Pick == "all" {
-				return e.tellAll(c, g, m, meta)
-			}
-		}
+	t, err := e.target(c, to, &meta)
+	if err == nil {
+		err = e.gate(c, t, m, &meta)
 	}
-	a, err := e.target(c, to, &meta)
+	if err == nil && (t.edge != nil || t.guard != nil) {
+		p := passage{c: c, to: t, m: m, meta: meta}
+		err = p.admit()
+	}
 	if err != nil {
-		return err
+		return e.undelivered(t, m, meta, err)
+	}
+	if t.route.Pick == "all" && t.only == nil {
+		return e.tellAll(c, t.group, m, meta)
+	}
+	a, err := t.pick(c, &meta, nil)
+	if err != nil {
+		return e.undelivered(t, m, meta, err)
 	}
 	return a.offer(&envelope{msg: m, meta: meta}, c)
+}
+
+// undelivered makes a dead letter of a tell that was refused before it reached a mailbox.
+func (e *Engine) undelivered(t target, m engine.Msg, meta engine.Meta, err error) error {
+	var refused *engine.Error
+	if errors.As(err, &refused) {
+		cause := engine.Cause{Correlation: meta.Correlation, Seq: meta.Causation}
+		e.letters.add(letter{t.name(), refused.Message, m.Type}, cause)
+	}
+	return err
 }
 
 // tellAll tells every replica that is not quarantined. The first refusal is the answer, the others get the message all

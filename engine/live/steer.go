@@ -17,6 +17,7 @@ func (e *Engine) Command(ctx context.Context, action engine.Steer, by string) er
 	n := c.numbers
 	c.answers[n] = ch
 	c.mu.Unlock()
+	e.drain()
 	e.command(n, action, by)
 	select {
 	case verdict := <-ch:
@@ -30,6 +31,7 @@ func (e *Engine) Command(ctx context.Context, action engine.Steer, by string) er
 	c.mu.Lock()
 	delete(c.answers, n)
 	c.mu.Unlock()
+	e.drain()
 	select {
 	case verdict := <-ch:
 		if verdict == "" {

@@ -15,6 +15,7 @@ type view struct {
 	plan       *plan.Plan
 	generation uint64
 	params     map[string]any // the plan's, as expressions see them
+	commit     func()         // puts its guards in force
 }
 
 func newView(p *plan.Plan, generation uint64) *view {
@@ -96,7 +97,10 @@ func (e *Engine) create(id engine.ID, path string) {
 	if spec := v.plan.Actor(path); spec != nil {
 		a.box = newBox(spec.Mailbox)
 		a.alone.Store(spec.Concurrency == 1)
-		a.supervisor = spec.Kind == plan.Supervisor
+		a.kind = spec.Kind
+	}
+	if own := e.ownGuards.Load(); own != nil {
+		a.guard.Store((*own)[path])
 	}
 	r := &e.roster
 	r.mu.Lock()
@@ -143,6 +147,11 @@ func (e *Engine) Ref(name string) (engine.Ref, error) {
 		return engine.Ref{ID: g.id}, nil
 	}
 	r.mu.RUnlock()
+	if edge := e.edgeNamed(name); edge != nil {
+		to, err := e.Ref(edge.to)
+		to.Edge = edge.number
+		return to, err
+	}
 	if strings.Contains(name, "->") {
 		return engine.Ref{}, fmt.Errorf("%w: no guarded edge %q", engine.ErrUnknownActor, name)
 	}

@@ -1,12 +1,12 @@
 package live
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 )
 
@@ -44,9 +44,6 @@ const (
 	forTurn                  // in a bulkhead's queue: the deadline says that it took too long
 )
 
-// errLate ends a wait forTurn whose deadline has come.
-var errLate = errors.New("waited too long")
-
 func (p purpose) late(target *actor) error {
 	switch {
 	case p == forAnswer && target != nil:
@@ -54,7 +51,7 @@ func (p purpose) late(target *actor) error {
 	case p == forRoom && target != nil:
 		return target.refuse(deadFull)
 	case p == forTurn:
-		return errLate
+		return guard.ErrTooLate
 	}
 	return nil
 }
@@ -102,6 +99,9 @@ func (t ticket) settle(value any, err error) bool {
 	t.w.wake <- struct{}{}
 	return true
 }
+
+// Wake ends a wait for a place in a queue.
+func (t ticket) Wake() { t.settle(nil, nil) }
 
 // waits reports whether the wait is still on.
 func (t ticket) waits() bool { return t.w != nil && t.w.state.Load() == t.gen<<1|1 }

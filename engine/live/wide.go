@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -13,19 +14,15 @@ import (
 	"github.com/lukhasai/lukhas-run/journal"
 )
 
-// force overrides a breaker.
-func (e *Engine) force(x *engine.Force) {}
-
 // swap makes the prepared generation the running one.
 func (e *Engine) swap(x *engine.Swap) {
 	v := e.next
 	if v == nil || v.plan != x.Plan {
-		v = newView(x.Plan, x.Generation)
+		return // only a prepared generation can be put in force
 	}
-	v.generation = x.Generation
-	e.next = nil
-	e.furnish(v)
 	e.view.Store(v)
+	v.commit()
+	e.detailed.Store(v.plan.Observe.Level != "basic")
 	for i := range v.plan.Actors {
 		spec := &v.plan.Actors[i]
 		if a := e.byPath(spec.Path); a != nil {
@@ -44,16 +41,25 @@ func (e *Engine) swap(x *engine.Swap) {
 // first; an error means that nothing has changed.
 func (e *Engine) Reload(p *plan.Plan, generation uint64, by, why string) error {
 	if p == nil {
-		return fmt.Errorf("live: no plan to reload")
+		return errors.New("live: no plan to reload")
 	}
+	e.reloading.Lock()
+	defer e.reloading.Unlock()
 	v := newView(p, generation)
+	commit, err := e.prepareGuards(p)
+	if err != nil {
+		return err
+	}
+	v.commit = commit
 	e.happen(happening{in: engine.Reloaded{Plan: p, Generation: generation, By: by, Why: why}, next: v})
+	if e.view.Load() != v {
+		return errors.New("the engine took no new plan: it is stopping")
+	}
 	return nil
 }
 
-const (
-	webhookTimeout = 10 * time.Second
-)
+// webhookTimeout bounds one post.
+const webhookTimeout = 10 * time.Second
 
 // webhook posts on a worker; a failure is only reported.
 func (e *Engine) webhook(x *engine.Webhook) {

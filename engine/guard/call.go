@@ -1,0 +1,239 @@
+package guard
+
+import (
+	"errors"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/breaker"
+	"github.com/lukhasai/lukhas-run/engine"
+)
+
+// pass is one call on its way through the layers.
+type pass struct {
+	layers   *layers
+	env      Env
+	call     *Call
+	work     Work
+	began    time.Duration
+	deadline time.Duration // of all attempts; 0 is none
+}
+
+// Call takes one call through all layers and answers with what the callee, or a fallback, answered. Errors of the guard
+// are *engine.Error of kind refused, by the guard's name, undelivered, and say what refused and for how long.
+func (g *Guard) Call(env Env, c *Call, w Work) (any, error) {
+	p := &pass{layers: g.layers.Load(), env: env, call: c, work: w, began: env.Now()}
+	p.deadline = p.bound()
+	v, err := p.limits()
+	if err == nil || len(p.layers.spec.Fallback) == 0 || over(err) {
+		return v, err
+	}
+	return p.fallback(err)
+}
+
+// Admit asks the layers that can say no without a call: the rate limit, and an open breaker. It is for messages that
+// nobody waits for.
+func (g *Guard) Admit(env Env, c *Call) error {
+	p := &pass{layers: g.layers.Load(), env: env, call: c, began: env.Now()}
+	if err := p.rate(); err != nil {
+		return err
+	}
+	k := p.layers.circuit
+	if k == nil || k.single == nil {
+		return nil
+	}
+	now := int64(p.began)
+	k.single.Tick(now)
+	s := k.single.Snapshot(now)
+	if s.Mode == breaker.ForcedOpen || s.Mode == breaker.Normal && s.State == breaker.Open {
+		return p.refuse("breaker " + refusal(k.single, p.began, breaker.Verdict{RetryAfter: s.OpenFor(now)}))
+	}
+	return nil
+}
+
+// over tells the errors that end a call for good: nobody waits for an answer any more.
+func over(err error) bool {
+	var e *engine.Error
+	return errors.Is(err, engine.ErrStopped) || errors.As(err, &e) && e.Kind == engine.KindCanceled
+}
+
+// bound is the earliest of the deadlines there are.
+func (p *pass) bound() time.Duration {
+	end := p.call.Deadline
+	for _, d := range []time.Duration{p.layers.spec.Deadline, p.call.Timeout} {
+		if at := p.began + d; d > 0 && (end == 0 || at < end) {
+			end = at
+		}
+	}
+	return end
+}
+
+// refuse is the guard's own error.
+func (p *pass) refuse(why string) *engine.Error {
+	return &engine.Error{Kind: engine.KindRefused, Message: why, By: p.layers.spec.Name}
+}
+
+// rate asks the rate limit.
+func (p *pass) rate() error {
+	r := p.layers.rates
+	if r == nil {
+		return nil
+	}
+	key := ""
+	if k := p.layers.spec.Rate.Key; k != nil {
+		text, err := k.Text(p.before())
+		if err != nil {
+			return &engine.Error{Kind: engine.KindExpression, Message: "rate_limit.key: " + err.Error(), By: p.layers.spec.Name}
+		}
+		key = text
+	}
+	now := p.env.Now()
+	ok, wait := r.of(key, now).Allow(int64(now))
+	switch {
+	case ok:
+		return nil
+	case wait > 0:
+		return p.refuse("rate limit reached, room in " + round(wait).String())
+	}
+	return p.refuse("rate limit reached")
+}
+
+// limits are the layers that a call passes once.
+func (p *pass) limits() (any, error) {
+	if err := p.rate(); err != nil {
+		return nil, err
+	}
+	if b := p.layers.bulkhead; b != nil {
+		why, err := b.enter(p.env, p.deadline)
+		if err != nil {
+			return nil, err
+		}
+		if why != "" {
+			return nil, p.refuse(why)
+		}
+		defer b.leave()
+	}
+	if p.layers.adaptive == nil {
+		return p.attempts()
+	}
+	return p.adapt()
+}
+
+// adapt holds a place of the adaptive limit and teaches it how long the call took.
+func (p *pass) adapt() (any, error) {
+	l := p.layers.adaptive
+	if !l.Enter() {
+		return nil, p.refuse("adaptive limit reached")
+	}
+	start, outcome := p.env.Now(), breaker.Failed
+	defer func() { l.Leave(int64(p.env.Now()), int64(start), outcome) }()
+	v, err := p.attempts()
+	outcome = p.classify(&Attempt{}, v, err, 0)
+	return v, err
+}
+
+// attempts tries, and tries again while that is safe, within the budget, and of use.
+func (p *pass) attempts() (any, error) {
+	if b := p.layers.retries; b != nil {
+		b.Call(int64(p.env.Now()))
+	}
+	for n := 1; ; n++ {
+		a := &Attempt{N: n, pass: p}
+		v, err := p.round(a)
+		if err == nil || !p.again(a, err) {
+			return v, err
+		}
+		wait := p.layers.backoff.Wait(n-1, p.env.Rand(uint64(n)))
+		if p.deadline > 0 && p.env.Now()+wait >= p.deadline {
+			return v, err
+		}
+		if stop := p.env.Sleep(wait); stop != nil {
+			return nil, stop
+		}
+	}
+}
+
+// round is one attempt, or several at once when there is a hedge.
+func (p *pass) round(a *Attempt) (any, error) {
+	h := p.layers.spec.Hedge
+	if h == nil || h.After <= 0 || !p.call.Idempotent || p.call.Raw {
+		return p.attempt(a)
+	}
+	if b := p.layers.hedges; b != nil {
+		b.Call(int64(p.env.Now()))
+	}
+	more := func() bool { return p.layers.hedges == nil || p.layers.hedges.Retry(int64(p.env.Now())) }
+	return p.env.Hedge(h.After, 1+max(h.Max, 1), more, func(i int) (any, error) {
+		return p.attempt(&Attempt{N: a.N, Hedge: i, pass: p, again: no})
+	})
+}
+
+// attempt is one delivery: route, breaker, timeout, callee.
+func (p *pass) attempt(a *Attempt) (any, error) {
+	replica, err := p.work.Route(a.N, p.open)
+	if err != nil {
+		return nil, err
+	}
+	a.Replica = replica
+	if a.Timeout = p.layers.spec.Timeout; p.deadline > 0 {
+		left := p.deadline - p.env.Now()
+		if left <= 0 {
+			return nil, p.refuse("deadline passed before the attempt")
+		}
+		if a.Timeout <= 0 || left < a.Timeout {
+			a.Timeout = left
+		}
+	}
+	if err := p.admit(a); err != nil {
+		return nil, err
+	}
+	ended := false
+	defer func() {
+		if !ended { // a panic or the end of the goroutine passes through
+			a.permit.done(p.env.Now(), breaker.Failure(engine.KindCrash))
+		}
+	}()
+	v, err := p.work.Try(a)
+	ended = true
+	p.settle(a, v, err)
+	return v, err
+}
+
+// settle tells the breaker how an attempt ended, unless it knows.
+func (p *pass) settle(a *Attempt, v any, err error) {
+	if a.permit.breaker == nil {
+		return
+	}
+	now := p.env.Now()
+	a.permit.done(now, p.classify(a, v, err, now-a.permit.start))
+}
+
+// again decides whether a failed attempt is followed by another.
+func (p *pass) again(a *Attempt, err error) bool {
+	if a.again == undecided {
+		a.again = no
+		if p.wantsAgain(a, err) {
+			a.again = yes
+		}
+	}
+	return a.again == yes
+}
+
+func (p *pass) wantsAgain(a *Attempt, err error) bool {
+	s := p.layers.spec.Retry
+	if s == nil || a.N >= s.Attempts || over(err) {
+		return false
+	}
+	e := engine.ErrorOf(err, p.call.To)
+	if e.Kind == engine.KindRefused || e.Delivered && !p.call.Idempotent {
+		return false
+	}
+	if p.deadline > 0 && p.env.Now() >= p.deadline {
+		return false
+	}
+	if s.When != nil {
+		if ok, bad := s.When.Condition(p.after(a, nil, e, p.env.Now()-p.began)); bad != nil || !ok {
+			return false
+		}
+	}
+	return p.layers.retries == nil || p.layers.retries.Retry(int64(p.env.Now()))
+}

@@ -1,0 +1,177 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
+)
+
+// Reply is what a fallback answers in place of a proxied exchange.
+type Reply struct {
+	Payload any // JSON-like
+	Status  int // HTTP; 0 is none wanted
+}
+
+// Proxy takes a raw HTTP exchange through the guards to an actor, or to a replica of a group, that can pass it on. When
+// both results are nil the answer has been written. Otherwise nothing has been: reply is a fallback's, err says why
+// there is no answer. Nothing is tried again once a byte has been written; an answer that breaks off later panics with
+// http.ErrAbortHandler, which must pass. It runs on the caller's goroutine and ends early when the request's context does.
+func (e *Engine) Proxy(to engine.Ref, w http.ResponseWriter, r *http.Request, o CallOptions) (*Reply, error) {
+	c := e.outside.take()
+	defer e.outside.put(c)
+	stop := context.AfterFunc(r.Context(), func() { c.interrupt(stopCanceled) })
+	defer func() {
+		if !stop() {
+			c.spoiled = true
+		}
+	}()
+	c.enter(e)
+	meta := o.meta()
+	m := engine.Msg{Type: r.Method}
+	t, err := e.target(c, to, &meta)
+	if err == nil {
+		err = e.gate(c, t, m, &meta)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := passage{c: c, to: t, m: m, meta: meta, w: w, r: r}
+	if t.edge == nil && t.guard == nil {
+		a, err := t.pick(c, &meta, nil)
+		if err != nil {
+			return nil, err
+		}
+		return nil, a.proxy(w, r, nil)
+	}
+	v, err := p.run(o.Timeout)
+	switch {
+	case err != nil:
+		return nil, err
+	case p.call.Degraded:
+		return &Reply{Payload: v, Status: p.call.FallbackStatus}, nil
+	case p.degraded != nil:
+		return &Reply{Payload: v, Status: p.degraded.FallbackStatus}, nil
+	}
+	return nil, nil
+}
+
+// exchange is one proxied exchange with an actor.
+type exchange struct {
+	f      *frame
+	judged atomic.Bool // the answer has begun
+	failed bool
+}
+
+// proxy passes an exchange to the actor's incarnation, which counts it as a handler at work: a stop waits for it,
+// then cancels it.
+func (a *actor) proxy(w http.ResponseWriter, r *http.Request, at *guard.Attempt) error {
+	x := exchange{f: newFrame(a.eng)}
+	defer x.f.rest()
+	b, err := x.enter(a)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	x.f.cancel = func() { cancel(engine.ErrStopped) }
+	halt := func() bool { return true }
+	if at != nil && at.Timeout > 0 {
+		halt = a.eng.clock.AfterFunc(at.Timeout, func() { cancel(context.DeadlineExceeded) }).Stop
+		defer halt()
+	}
+	outer := engine.JudgeOf(ctx)
+	judge := func(status int, header http.Header) error {
+		x.failed = status >= 500
+		if at != nil {
+			if err := at.Judge(status, header); err != nil {
+				return err
+			}
+		}
+		if outer != nil {
+			if err := outer(status, header); err != nil {
+				return err
+			}
+		}
+		halt() // the timeout bounds the wait for an answer, not the reading of it
+		x.judged.Store(true)
+		return nil
+	}
+	err = x.serve(b, w, r.WithContext(engine.WithJudge(ctx, judge)))
+	switch cause := context.Cause(ctx); {
+	case err == nil:
+		return nil
+	case errors.Is(err, engine.ErrStopped) || cause == engine.ErrStopped:
+		return &engine.Error{Kind: engine.KindUnreachable, Message: "it was stopped meanwhile", By: a.path, Delivered: true}
+	case cause == context.DeadlineExceeded:
+		return &engine.Error{Kind: engine.KindTimeout, Message: "no answer in time", By: a.path, Delivered: true}
+	case r.Context().Err() != nil:
+		return &engine.Error{Kind: engine.KindCanceled, Message: "the client went away", By: a.path, Delivered: true}
+	}
+	return engine.ErrorOf(err, a.path)
+}
+
+// enter registers the exchange with the incarnation at work.
+func (x *exchange) enter(a *actor) (engine.Proxy, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	refused := func(why string) error {
+		return &engine.Error{Kind: engine.KindUnreachable, Message: why, By: a.path}
+	}
+	inc := a.inc
+	switch {
+	case inc == nil || inc.gate.Load()&gateDown != 0:
+		return nil, refused("not running, " + a.phase.String())
+	case inc.gate.Load()&gatePaused != 0:
+		return nil, refused("paused")
+	case inc.limit > 0 && inc.active >= inc.limit:
+		return nil, a.refuse("all its handlers are busy")
+	}
+	b, ok := inc.behavior.(engine.Proxy)
+	if !ok {
+		return nil, &engine.Error{Kind: engine.KindInvalid, By: a.path,
+			Message: "it cannot pass HTTP requests through; give the route a message"}
+	}
+	x.f.inc, x.f.actor, x.f.seen = inc, a, true
+	inc.active++
+	inc.frames = append(inc.frames, x.f)
+	return b, nil
+}
+
+// serve runs the exchange. A panic before the answer has begun is an error; one after it breaks the client's
+// connection, as http.ErrAbortHandler does.
+func (x *exchange) serve(b engine.Proxy, w http.ResponseWriter, r *http.Request) (err error) {
+	f := x.f
+	f.start()
+	f.turn.Store(turnUser)
+	returned := false
+	defer func() {
+		var p any
+		if !returned {
+			p = recover()
+			x.failed = true
+			err = &engine.Error{Kind: engine.KindCrash, Message: "panic while it passed a request on", By: f.actor.path, Delivered: true}
+		}
+		x.leave(x.failed || err != nil)
+		if !returned && (p == nil || x.judged.Load() || p == http.ErrAbortHandler) {
+			panic(http.ErrAbortHandler)
+		}
+	}()
+	err = b.ServeProxy(w, r)
+	returned = true
+	return err
+}
+
+// leave ends the exchange's stay with the incarnation, unless it was fenced off.
+func (x *exchange) leave(failed bool) {
+	f := x.f
+	if !f.turn.CompareAndSwap(turnUser, turnLoop) {
+		return
+	}
+	f.end(failed)
+	f.actor.mu.Lock()
+	f.leave()
+}

@@ -1,0 +1,142 @@
+package live
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+)
+
+// ActorStatus is what an actor looks like at one moment. Counts cover the engine's run.
+type ActorStatus struct {
+	Path, Group string
+	Kind        plan.Kind
+	// State is new, starting, running, failed, restarting, stopping, stopped or removed.
+	State       string
+	Ready       bool
+	Paused      bool
+	Quarantined bool
+	Healthy     bool
+	Incarnation engine.Epoch
+	Up          time.Duration // since the incarnation began; 0 when it is not up
+	Restarts    uint64
+	Mailbox     int // messages waiting
+	Capacity    int
+	InFlight    int // handlers at work
+	Calls       uint64
+	Failures    uint64
+	DeadLetters uint64
+	Latency     *Histogram // nil before the first timed call, and at level basic
+	PID         int
+	Address     string
+	Usage       engine.Usage // zero when it cannot be measured
+}
+
+// GroupStatus is a replica group.
+type GroupStatus struct {
+	Path     string
+	Replicas []string // paths, by number
+	Fit      int      // replicas that get messages
+}
+
+// Status is what the engine looks like at one moment.
+type Status struct {
+	Generation  uint64
+	Plan        *plan.Plan
+	Now         time.Duration
+	Emergency   bool
+	DeadLetters uint64
+	Actors      []ActorStatus // by path
+	Groups      []GroupStatus
+	Guards      []guard.Snapshot // by name
+}
+
+// Status looks at everything. It takes each actor's lock for a moment, one after another.
+func (e *Engine) Status() Status {
+	v := e.view.Load()
+	s := Status{Generation: v.generation, Plan: v.plan, Now: e.now(), Emergency: e.emergency.Load(), DeadLetters: e.letters.count()}
+	e.Actors(func(a ActorStatus) bool { s.Actors = append(s.Actors, a); return true })
+	slices.SortFunc(s.Actors, func(a, b ActorStatus) int { return strings.Compare(a.Path, b.Path) })
+	e.roster.mu.RLock()
+	groups := slices.Clone(e.roster.list)
+	e.roster.mu.RUnlock()
+	for _, g := range groups {
+		if v.plan.Group(g.path) == nil {
+			continue
+		}
+		st := GroupStatus{Path: g.path}
+		for _, a := range *g.members.Load() {
+			st.Replicas = append(st.Replicas, a.path)
+			if a.unfit.Load() == 0 {
+				st.Fit++
+			}
+		}
+		s.Groups = append(s.Groups, st)
+	}
+	s.Guards = e.Guards()
+	return s
+}
+
+// Guards looks at all guards, by name.
+func (e *Engine) Guards() []guard.Snapshot {
+	e.guards.mu.Lock()
+	all := make([]*guard.Guard, 0, len(e.guards.byName))
+	for _, g := range e.guards.byName {
+		all = append(all, g)
+	}
+	e.guards.mu.Unlock()
+	snapshots := make([]guard.Snapshot, 0, len(all))
+	for _, g := range all {
+		snapshots = append(snapshots, g.Snapshot(e.now()))
+	}
+	slices.SortFunc(snapshots, func(a, b guard.Snapshot) int { return strings.Compare(a.Name, b.Name) })
+	return snapshots
+}
+
+// Actors visits every actor in the order of their making, until visit says stop. It is the cheap way for samplers.
+func (e *Engine) Actors(visit func(ActorStatus) bool) {
+	now := e.now()
+	e.each(func(a *actor) bool { return visit(a.status(now)) })
+}
+
+func (a *actor) status(now time.Duration) ActorStatus {
+	unfit := a.unfit.Load()
+	s := ActorStatus{
+		Path: a.path, Ready: unfit&unfitDown == 0, Paused: unfit&unfitPaused != 0,
+		Quarantined: unfit&unfitQuarantined != 0, Healthy: unfit&unfitSick == 0,
+	}
+	if a.group != nil {
+		s.Group = a.group.path
+	}
+	a.mu.Lock()
+	s.State, s.Capacity, s.Mailbox = a.phase.String(), a.box.Capacity, a.waiting()+len(a.parked)
+	s.Kind = a.kind
+	var b engine.Behavior
+	if inc := a.inc; inc != nil {
+		s.Incarnation, s.InFlight, b = inc.epoch, len(inc.frames), inc.behavior
+		if s.Ready {
+			s.Up = now - inc.began
+		}
+	}
+	a.mu.Unlock()
+	if c := a.stats.Load(); c != nil {
+		s.Calls, s.Failures, s.DeadLetters, s.Restarts = c.calls.Load(), c.failures.Load(), c.refused.Load(), c.restarts.Load()
+		s.Latency = c.hist.Load()
+	}
+	if l, ok := b.(engine.Located); ok {
+		s.PID, s.Address = l.Locate()
+	}
+	if m, ok := b.(engine.Metered); ok {
+		s.Usage, _ = m.Usage()
+	}
+	return s
+}
+
+func (l *letters) count() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.total
+}
