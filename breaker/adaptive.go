@@ -70,7 +70,7 @@ const (
 	// restingLimit is where the limit comes to rest under the steepest gradient: there x*0.5 + sqrt(x) is x.
 	restingLimit = 4
 	// relearn is how far the baseline rises towards a slower callee in an interval at the lowest limit.
-	relearn = 0.1
+	relearn = 0.5
 )
 
 // Adaptive is a concurrency limit that follows the gradient between the callee's best latency and its present one, in

@@ -28,7 +28,7 @@ const (
 
 func packBucket(b bucket) uint64 {
 	for b.calls > packedMost {
-		b.calls, b.failures, b.slow = b.calls/2, b.failures/2, b.slow/2
+		b.counts = b.counts.halved()
 	}
 	return uint64(b.calls)<<packedCalls | uint64(b.failures)<<packedPart | uint64(b.slow)
 }
@@ -178,9 +178,7 @@ func (s *stripe) unpackFrom(index int, probes []probe) *machine {
 	for i, packed := range s.buckets(index) {
 		b := unpackBucket(packed)
 		s.ring.buckets[i] = b
-		s.ring.total.calls += b.calls
-		s.ring.total.failures += b.failures
-		s.ring.total.slow += b.slow
+		s.ring.total.add(b.counts)
 	}
 	return m
 }

@@ -22,13 +22,7 @@ func (m *machine) probed(now int64, p Permit, o Outcome, s sample) fate {
 		m.ignoreProbe(now)
 		return counted
 	}
-	m.half.calls++
-	if s.failed {
-		m.half.failures++
-	}
-	if s.slow {
-		m.half.slow++
-	}
+	m.half.add(s.counts())
 	m.settle(now)
 	return counted
 }
@@ -46,8 +40,7 @@ func (m *machine) loseProbe(at int64) {
 	lost := slices.IndexFunc(m.probes, func(x probe) bool { return x.deadline <= at })
 	number := m.probes[lost].number
 	m.probes = slices.Delete(m.probes, lost, lost+1)
-	m.half.calls++
-	m.half.failures++
+	m.half.add(counts{calls: 1, failures: 1})
 	if m.rules.HalfOpen.Judge == JudgeRates {
 		m.settle(at)
 		return

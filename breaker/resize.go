@@ -18,21 +18,11 @@ func (t *timeRing) adopt(old window, now int64) {
 		if number < oldest {
 			return
 		}
-		t.merge(t.slot(number), c, ignored)
+		b := &t.buckets[t.slot(number)]
+		t.merge(b, c)
+		b.ignored += ignored
 	})
 	t.adoptDetail(old, oldest)
-}
-
-func (t *timeRing) merge(at int, c counts, ignored uint32) {
-	b := &t.buckets[at]
-	t.room(b, uint64(c.calls))
-	b.calls += c.calls
-	b.failures += c.failures
-	b.slow += c.slow
-	b.ignored += ignored
-	t.total.calls += c.calls
-	t.total.failures += c.failures
-	t.total.slow += c.slow
 }
 
 // adoptDetail keeps latencies and classes where both windows are of time; the steps line up with the buckets.

@@ -5,6 +5,20 @@ type counts struct {
 	calls, failures, slow uint32
 }
 
+func (c *counts) add(o counts) {
+	c.calls += o.calls
+	c.failures += o.failures
+	c.slow += o.slow
+}
+
+func (c *counts) sub(o counts) {
+	c.calls -= o.calls
+	c.failures -= o.failures
+	c.slow -= o.slow
+}
+
+func (c counts) halved() counts { return counts{c.calls / 2, c.failures / 2, c.slow / 2} }
+
 // sample is one finished call.
 type sample struct {
 	failed, slow bool
@@ -113,42 +127,33 @@ func satMul(number, width int64) int64 {
 
 func (t *timeRing) add(s sample) {
 	b := t.newest()
-	t.room(b, 1)
-	b.calls++
-	t.total.calls++
-	if s.failed {
-		b.failures++
-		t.total.failures++
+	if b.calls == maxBucketCalls {
+		t.merge(b, counts{calls: 1}) // makes room
 	}
-	if s.slow {
-		b.slow++
-		t.total.slow++
-	}
+	c := s.counts()
+	b.counts.add(c)
+	t.total.add(c)
 	t.detail.add(t.slot(t.head), s)
 }
 
 func (t *timeRing) good(n uint64) {
-	b := t.newest()
-	n = min(n, maxBucketCalls)
-	t.room(b, n)
-	b.calls += uint32(n)
-	t.total.calls += uint32(n)
+	t.merge(t.newest(), counts{calls: uint32(min(n, maxBucketCalls))})
 }
 
 // maxBucketCalls keeps the sum of MaxBuckets buckets within 32 bits.
 const maxBucketCalls = (1<<32 - 1) / MaxBuckets
 
-// room halves a bucket that would outgrow its counters: from millions of calls on its rates matter, not its counts.
-func (t *timeRing) room(b *bucket, n uint64) {
-	for b.calls > 0 && uint64(b.calls)+n > maxBucketCalls {
-		t.total.calls -= b.calls - b.calls/2
-		t.total.failures -= b.failures - b.failures/2
-		t.total.slow -= b.slow - b.slow/2
-		b.calls, b.failures, b.slow = b.calls/2, b.failures/2, b.slow/2
-		if b.calls == 1 {
-			return
-		}
+// merge counts some calls in a bucket. If they would outgrow its counters both are halved: from millions of calls on
+// a bucket's rates matter, not its counts.
+func (t *timeRing) merge(b *bucket, c counts) {
+	for b.calls+c.calls > maxBucketCalls {
+		half := b.counts.halved()
+		t.total.sub(b.counts)
+		t.total.add(half)
+		b.counts, c = half, c.halved()
 	}
+	b.counts.add(c)
+	t.total.add(c)
 }
 
 func (t *timeRing) ignore() { t.newest().ignored++ }
@@ -170,9 +175,7 @@ func (t *timeRing) rotate(now int64) {
 	for t.head < head {
 		t.head++
 		b := t.newest()
-		t.total.calls -= b.calls
-		t.total.failures -= b.failures
-		t.total.slow -= b.slow
+		t.total.sub(b.counts)
 		*b = bucket{}
 		t.detail.drop(t.slot(t.head))
 	}
