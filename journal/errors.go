@@ -28,4 +28,6 @@ var (
 	ErrForeign = errors.New("not a segment of this journal")
 	// ErrPruned is yielded to a reader that was overtaken by retention.
 	ErrPruned = errors.New("events were dropped by retention before they were read")
+	// errRow is returned for the rows of a frame that do not decode.
+	errRow = errors.New("malformed row")
 )

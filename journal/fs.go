@@ -98,12 +98,12 @@ func (osFS) Lock(name string) (io.Closer, error) {
 		return nil, err
 	}
 	if err := flock(f); err != nil {
-		holder, _ := io.ReadAll(io.LimitReader(f, 32))
+		holder, _ := io.ReadAll(io.LimitReader(f, 32)) // only names the culprit
 		f.Close()
-		if !errors.Is(err, errHeld) {
+		if !errors.Is(err, ErrLocked) {
 			return nil, fmt.Errorf("lock %s: %w", name, err)
 		}
-		return nil, fmt.Errorf("%w: %q is held by process %s", ErrLocked, name, strings.TrimSpace(string(holder)))
+		return nil, fmt.Errorf("%w: %q is held by process %s", err, name, strings.TrimSpace(string(holder)))
 	}
 	if err := writePID(f); err != nil {
 		f.Close()

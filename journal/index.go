@@ -100,6 +100,14 @@ func (p postings) encode(dst []byte) []byte {
 	return dst
 }
 
+// sealedIndex is the index of a sealed segment as it stands in the footer. The
+// postings stay encoded: a query looks for one name among a million.
+type sealedIndex struct {
+	frames       []frameRef
+	actors       []byte
+	correlations []byte
+}
+
 // indexReader decodes an index; ok turns false at the first malformed byte.
 type indexReader struct {
 	rest []byte
@@ -107,6 +115,11 @@ type indexReader struct {
 }
 
 func (r *indexReader) uvarint() uint64 {
+	if len(r.rest) > 0 && r.rest[0] < 0x80 {
+		v := uint64(r.rest[0])
+		r.rest = r.rest[1:]
+		return v
+	}
 	v, n := binary.Uvarint(r.rest)
 	if n <= 0 {
 		r.ok, r.rest = false, nil
@@ -136,9 +149,9 @@ func (r *indexReader) length(size int) int {
 	return int(n)
 }
 
-func parseIndex(data []byte) (*index, error) {
+func parseIndex(data []byte) (*sealedIndex, error) {
 	r := &indexReader{rest: data, ok: true}
-	x := newIndex()
+	x := &sealedIndex{}
 	var f frameRef
 	for range r.length(5) {
 		f.offset += int64(r.uvarint())
@@ -148,32 +161,47 @@ func parseIndex(data []byte) (*index, error) {
 		f.maxTime = f.minTime + int64(r.uvarint())
 		x.frames = append(x.frames, f)
 	}
-	r.postings(x.actors, len(x.frames))
-	r.postings(x.correlations, len(x.frames))
+	x.actors = r.rest
+	r.find(0, nil)
+	x.correlations = r.rest
+	r.find(0, nil)
 	if !r.ok || len(r.rest) != 0 {
 		return nil, fmt.Errorf("malformed index")
 	}
 	return x, nil
 }
 
-func (r *indexReader) postings(p postings, frames int) {
+// find walks over one table of postings and calls found for each frame listed
+// under the hash; found may be nil.
+func (r *indexReader) find(h uint64, found func(frame uint64)) {
 	for range r.length(9) {
 		if len(r.rest) < 8 {
 			r.ok = false
 			return
 		}
-		h := binary.LittleEndian.Uint64(r.rest)
+		match := found != nil && binary.LittleEndian.Uint64(r.rest) == h
 		r.rest = r.rest[8:]
-		at := make([]uint32, 0, min(r.length(1), frames))
-		n := uint64(0)
-		for range cap(at) {
-			n += r.uvarint()
-			if n >= uint64(frames) {
-				r.ok = false
-				return
+		frame := uint64(0)
+		for range r.length(1) {
+			frame += r.uvarint()
+			if match {
+				found(frame)
 			}
-			at = append(at, uint32(n))
 		}
-		p[h] = at
 	}
+}
+
+// where returns which frames may hold the name, nil for all when it is empty.
+func (x *sealedIndex) where(table []byte, name string) []bool {
+	if name == "" {
+		return nil
+	}
+	may := make([]bool, len(x.frames))
+	r := &indexReader{rest: table, ok: true}
+	r.find(fnv1a(name), func(frame uint64) {
+		if frame < uint64(len(may)) {
+			may[frame] = true
+		}
+	})
+	return may
 }

@@ -126,9 +126,13 @@ func Types() []Type {
 	return known
 }
 
-// ParseType returns the type with the given snake_case name, or an error that
-// wraps ErrUnknownType.
+// ParseType returns the type with the given name as String writes it, or an
+// error that wraps ErrUnknownType.
 func ParseType(name string) (Type, error) {
+	var number uint16
+	if _, err := fmt.Sscanf(name, "type(%d)", &number); err == nil && Type(number).String() == name {
+		return Type(number), nil
+	}
 	for _, t := range Types() {
 		if t.String() == name {
 			return t, nil

@@ -8,13 +8,14 @@ import (
 	"syscall"
 )
 
-// errHeld is what flock returns when someone else holds the lock.
-var errHeld error = syscall.EWOULDBLOCK
-
+// flock takes the lock or returns ErrLocked at once when someone else has it.
 func flock(f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EINTR) {
+		switch {
+		case errors.Is(err, syscall.EWOULDBLOCK):
+			return ErrLocked
+		case !errors.Is(err, syscall.EINTR):
 			return err
 		}
 	}

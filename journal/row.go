@@ -2,11 +2,8 @@ package journal
 
 import (
 	"encoding/binary"
-	"errors"
 	"unsafe"
 )
-
-var errRow = errors.New("malformed row")
 
 // chunk collects the rows of the next frame. It is guarded by Journal.mu until
 // the writer takes it.

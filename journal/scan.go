@@ -43,27 +43,19 @@ func (q *Query) selective() bool {
 }
 
 // choose returns the frames of a sealed segment that may hold matches.
-func (q *Query) choose(x *index) []frameRef {
+func (q *Query) choose(x *sealedIndex) []frameRef {
 	var chosen []frameRef
+	actor, correlation := x.where(x.actors, q.Actor), x.where(x.correlations, q.Correlation)
 	for n, f := range x.frames {
 		if f.last() < q.From || (q.To != 0 && f.first > q.To) || !q.covers(f.minTime, f.maxTime) {
 			continue
 		}
-		if !x.actors.may(q.Actor, n) || !x.correlations.may(q.Correlation, n) {
+		if (actor != nil && !actor[n]) || (correlation != nil && !correlation[n]) {
 			continue
 		}
 		chosen = append(chosen, f)
 	}
 	return chosen
-}
-
-// may reports whether frame n may hold the name; an empty name is everywhere.
-func (p postings) may(name string, n int) bool {
-	if name == "" {
-		return true
-	}
-	_, found := slices.BinarySearch(p[fnv1a(name)], uint32(n))
-	return found
 }
 
 // view is what a reader sees of the journal at one moment.
