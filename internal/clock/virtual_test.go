@@ -95,8 +95,7 @@ func TestVirtualAgreesWithAHeap(t *testing.T) {
 		var timers []Timer
 		var models []*modelTimer
 
-		var schedule func(d time.Duration, id int)
-		schedule = func(d time.Duration, id int) {
+		schedule := func(d time.Duration, id int) {
 			timers = append(timers, v.AfterFunc(d, func() {
 				got = append(got, fmt.Sprint(id, "@", v.Now()))
 				if d, ok := follow(id); ok {
