@@ -33,6 +33,9 @@ func (c *compiler) checkBreaker(v *spec.Value, b *plan.Breaker) {
 	if p.HalfOpen.Judge == breaker.JudgeRates && p.Trip.ErrorRate == 0 && p.Trip.Slow.Rate == 0 {
 		c.errorf("LR222", place(half.Entry("judge"), v), "judge: rates has no rate to judge by; add trip.error_rate or trip.slow_calls")
 	}
+	if a := trip.Entry("anomaly"); on(a) && window.Entry("calls") != nil && a.At("of").Text() != "latency" {
+		c.errorf("LR222", place(a.Entry("of"), a), "%s is sampled as time passes; give the breaker a window of time instead of calls%s", a.At("of").Text(), both(a.Entry("of"), window.Entry("calls")))
+	}
 	c.checkOpens(v, b)
 	if err := p.Validate(); err != nil && len(c.diags) == known {
 		c.errorf("LR208", v.Pos, "%v", err)
