@@ -104,7 +104,7 @@ func (b builder) binary(n *ast.BinaryNode) (code, bool) {
 	return code{}, false
 }
 
-// logic flattens a && b && c into one loop: a call less for each.
+// logic flattens a && b && c, so that each needs no call of its own for the operator.
 func (b builder) logic(n *ast.BinaryNode) (code, bool) {
 	var tests []func(*Env) bool
 	var gather func(node ast.Node) bool
@@ -121,22 +121,46 @@ func (b builder) logic(n *ast.BinaryNode) (code, bool) {
 	if !gather(n) {
 		return code{}, false
 	}
-	decided := n.Operator == "||"
-	if len(tests) == 2 {
-		first, second := tests[0], tests[1]
-		if decided {
-			return code{flag: func(e *Env) bool { return first(e) || second(e) }}, true
-		}
-		return code{flag: func(e *Env) bool { return first(e) && second(e) }}, true
+	if n.Operator == "||" {
+		return code{flag: anyOf(tests)}, true
 	}
-	return code{flag: func(e *Env) bool {
-		for _, test := range tests {
-			if test(e) == decided {
-				return decided
-			}
-		}
-		return !decided
-	}}, true
+	return code{flag: allOf(tests)}, true
+}
+
+// allOf is the conjunction of two or more tests, three at a time: a loop costs as much as a comparison.
+func allOf(tests []func(*Env) bool) func(*Env) bool {
+	first, second := tests[0], tests[1]
+	switch len(tests) {
+	case 2:
+		return func(e *Env) bool { return first(e) && second(e) }
+	case 3:
+		third := tests[2]
+		return func(e *Env) bool { return first(e) && second(e) && third(e) }
+	}
+	third, rest := tests[2], one(tests[3:], allOf)
+	return func(e *Env) bool { return first(e) && second(e) && third(e) && rest(e) }
+}
+
+// anyOf is the disjunction of two or more tests.
+func anyOf(tests []func(*Env) bool) func(*Env) bool {
+	first, second := tests[0], tests[1]
+	switch len(tests) {
+	case 2:
+		return func(e *Env) bool { return first(e) || second(e) }
+	case 3:
+		third := tests[2]
+		return func(e *Env) bool { return first(e) || second(e) || third(e) }
+	}
+	third, rest := tests[2], one(tests[3:], anyOf)
+	return func(e *Env) bool { return first(e) || second(e) || third(e) || rest(e) }
+}
+
+// one is the tests joined, or the only one there is.
+func one(tests []func(*Env) bool, join func([]func(*Env) bool) func(*Env) bool) func(*Env) bool {
+	if len(tests) == 1 {
+		return tests[0]
+	}
+	return join(tests)
 }
 
 func (b builder) conditional(n *ast.ConditionalNode) (code, bool) {
