@@ -140,6 +140,9 @@ func (c *checker) keyed(n ast.Node, path string, f field[Env], key string, chain
 // whole reads an object with fixed fields as a value.
 func (c *checker) whole(n ast.Node, path string, fields []field[Env]) checked {
 	c.reads[path] = true
+	if latency := path + ".latency"; hasField(fields, latency) {
+		c.reads[latency] = true // its quantiles must be kept
+	}
 	read := func(e *Env) any { return object(fields, path+".", e) }
 	return checked{node: c.read(n, path, field[Env]{name: path, any: read}), kind: ObjectKind}
 }

@@ -60,7 +60,11 @@ func responseTable() table {
 }
 
 func (s *Scope) msgTable() table {
-	return open("msg", ObjectKind, s.Msg, func(e *Env) any { return e.Msg })
+	kind := AnyKind
+	if s.Msg != nil {
+		kind = ObjectKind
+	}
+	return open("msg", kind, s.Msg, func(e *Env) any { return e.Msg })
 }
 
 func (s *Scope) replyTable() table {

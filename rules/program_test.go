@@ -225,6 +225,8 @@ func TestValues(t *testing.T) {
 		`abs(-3) + ceil(0.2) + floor(1.9)`:         5.0,
 		`if msg.ok { 1 } else { 2 }`:               1.0,
 		`len("äö") + indexOf("äöü", "ü")`:          4.0,
+		`[msg.id] == [7]`:                          true,
+		`msg.name[-2:] + msg.name[:-2]`:            "nna",
 		`indexOf("a", "b")`:                        -1.0,
 		`"äöü"[1:2]`:                               "ö",
 		`msg.name[0:2]`:                            "an",
