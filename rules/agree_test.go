@@ -10,12 +10,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-var seeds = []string{
-	`latency.p99 > params.slow && calls > 50`, `status >= 500 || error.kind in ["timeout", "crash"] ? "failure" : "success"`,
-	`any(msg.items, .price > 5)`, `msg?.a?.b ?? 1`, `{a: [msg.n % 3, -1.5], "b": !true}`, `over(actor, 1m).error_rate`, `predict(actor.mailbox, 5m)`,
-	`breaker(msg.s).state`, `keys({b: 1})[0] + "x"`, `hash(msg) % 2 == 0`, `msg.s matches "^a" and not (msg.n in [1, 2])`, `1 < msg.n <= 3`,
-	`"a" + msg.s contains "b"`, `((now ?: 1) ?: 2) == 3`, `msg.l[1:-1]`, `sum(msg.l, # * 2)`, `let x = 1; x`, `1m30s > t`, `'\x00' == "ß"`, `::len("a")`, `$env["x"]`,
-	`all(all(msg.l, #), #)`, `msg.l | map(# + 1) | first()`, `#`, `.x`, `{(msg.s): 1}`, `if now > 1 {2} else {3}`, "`raw`", `b"x"`, `a.b()`, `1 ?? 2 || 3`, `5 .. 1e99`,
+func seeds() []string {
+	return []string{
+		`latency.p99 > params.slow && calls > 50`, `status >= 500 || error.kind in ["timeout", "crash"] ? "failure" : "success"`,
+		`any(msg.items, .price > 5)`, `msg?.a?.b ?? 1`, `{a: [msg.n % 3, -1.5], "b": !true}`, `over(actor, 1m).error_rate`, `predict(actor.mailbox, 5m)`,
+		`breaker(msg.s).state`, `keys({b: 1})[0] + "x"`, `hash(msg) % 2 == 0`, `msg.s matches "^a" and not (msg.n in [1, 2])`, `1 < msg.n <= 3`,
+		`"a" + msg.s contains "b"`, `((now ?: 1) ?: 2) == 3`, `msg.l[1:-1]`, `sum(msg.l, # * 2)`, `let x = 1; x`, `1m30s > t`, `'\x00' == "ß"`, `::len("a")`, `$env["x"]`,
+		`all(all(msg.l, #), #)`, `msg.l | map(# + 1) | first()`, `#`, `.x`, `{(msg.s): 1}`, `if now > 1 {2} else {3}`, "`raw`", `b"x"`, `a.b()`, `1 ?? 2 || 3`, `5 .. 1e99`,
+	}
 }
 
 // agree compiles text for both engines and evaluates it on env.
@@ -44,7 +46,7 @@ func fuzzEnv(n float64, i int64, s string, flag bool) *Env {
 }
 
 func FuzzClosuresAgreeWithVM(f *testing.F) {
-	for i, seed := range seeds {
+	for i, seed := range seeds() {
 		f.Add(seed, float64(i)-2, int64(i)-1, "a", i%2 == 0)
 	}
 	f.Fuzz(func(t *testing.T, text string, n float64, i int64, s string, flag bool) {
@@ -53,7 +55,7 @@ func FuzzClosuresAgreeWithVM(f *testing.F) {
 }
 
 func FuzzCompile(f *testing.F) {
-	for i, seed := range seeds {
+	for i, seed := range seeds() {
 		f.Add(seed, uint8(i), uint8(i))
 	}
 	f.Fuzz(func(t *testing.T, text string, place, want uint8) {

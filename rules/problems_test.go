@@ -16,22 +16,31 @@ func show(text string, problems []Problem) string {
 	return strings.Join(lines, "\n")
 }
 
-func TestProblems(t *testing.T) {
+// mistake is an expression and what a reader is shown of its problems.
+type mistake struct {
+	text  string
+	want  Want
+	scope Scope
+	shown string
+}
+
+// mistaken gives the scopes in which the mistakes are made.
+func mistaken() (handler, rule, failure Scope) {
 	msg := &Shape{Fields: []Field{
 		{Name: "size", Kind: NumberKind}, {Name: "latency", Kind: NumberKind}, {Name: "total", Kind: NumberKind}, {Name: "count", Kind: NumberKind},
 		{Name: "name", Kind: TextKind}, {Name: "ok", Kind: BoolKind},
 		{Name: "tags", Kind: ObjectKind, Shape: &Shape{Fields: []Field{{Name: "region", Kind: TextKind}}}},
 		{Name: "items", Kind: ListKind},
 	}}
-	handler := Scope{Place: AtHandler, Msg: msg, Params: []Field{{Name: "slow", Kind: NumberKind}}}
-	rule := Scope{Place: AtRule, Params: handler.Params}
-	failure := Scope{Place: AtOnFailure, OneOf: []string{"resume", "restart", "stop", "escalate"}}
-	for _, tt := range []struct {
-		text  string
-		want  Want
-		scope Scope
-		shown string
-	}{
+	handler = Scope{Place: AtHandler, Msg: msg, Params: []Field{{Name: "slow", Kind: NumberKind}}}
+	rule = Scope{Place: AtRule, Params: handler.Params}
+	failure = Scope{Place: AtOnFailure, OneOf: []string{"resume", "restart", "stop", "escalate"}}
+	return handler, rule, failure
+}
+
+func TestProblemsWithNamesAndKinds(t *testing.T) {
+	handler, rule, _ := mistaken()
+	for _, m := range []mistake{
 		{`msg.sizee > 3`, Condition, handler, `LR303 [sizee] unknown field "sizee" of msg; did you mean "size"?`},
 		{`msg.tags.regoin == "eu"`, Condition, handler, `LR303 [regoin] unknown field "regoin" of msg.tags; did you mean "region"?`},
 		{`1m30s > 1 && msg.sizee > 5m`, Condition, handler, `LR303 [sizee] unknown field "sizee" of msg; did you mean "size"?`},
@@ -49,6 +58,14 @@ func TestProblems(t *testing.T) {
 		{`msg.name && msg.ok`, Condition, handler, `LR304 [msg.name] condition must be true/false, this is a text`},
 		{`actor.calls`, Condition, rule, `LR304 [actor.calls] condition must be true/false, this is a number`},
 		{`"x"`, Number, handler, `LR304 ["x"] number expected, this is a text`},
+	} {
+		m.check(t)
+	}
+}
+
+func TestProblemsOfFormAndCost(t *testing.T) {
+	handler, rule, failure := mistaken()
+	for _, m := range []mistake{
 		{`msg.size = 3`, Condition, handler, `LR305 [=] use == to compare`},
 		{`msg.ok &&`, Condition, handler, `LR306 [] expression ends too early`},
 		{`(msg.ok`, Condition, handler, `LR306 [] expression ends too early`},
@@ -84,13 +101,18 @@ func TestProblems(t *testing.T) {
 		{`msg.sizee > 1 && msg.nam == ""`, Condition, handler,
 			"LR303 [sizee] unknown field \"sizee\" of msg; did you mean \"size\"?\nLR303 [nam] unknown field \"nam\" of msg; did you mean \"name\"?"},
 	} {
-		p, problems := Compile(tt.text, tt.want, tt.scope)
-		if diff := cmp.Diff(tt.shown, show(tt.text, problems)); diff != "" {
-			t.Errorf("%s: %s", tt.text, diff)
-		}
-		if (p == nil) != (len(problems) > 0 && !problems[0].Warning) {
-			t.Errorf("%s: program %v with problems %v", tt.text, p, problems)
-		}
+		m.check(t)
+	}
+}
+
+func (m mistake) check(t *testing.T) {
+	t.Helper()
+	p, problems := Compile(m.text, m.want, m.scope)
+	if diff := cmp.Diff(m.shown, show(m.text, problems)); diff != "" {
+		t.Errorf("%s: %s", m.text, diff)
+	}
+	if (p == nil) != (len(problems) > 0 && !problems[0].Warning) {
+		t.Errorf("%s: program %v with problems %v", m.text, p, problems)
 	}
 }
 
