@@ -220,3 +220,14 @@ func TestLoopsDoNotWalkOtherLists(t *testing.T) {
 		t.Error(problems)
 	}
 }
+
+func TestSubjectsByName(t *testing.T) {
+	for s := ActorSubject; s <= SystemSubject; s++ {
+		if back, ok := ParseSubject(s.String()); back != s || !ok {
+			t.Errorf("%s comes back as %s (%v)", s, back, ok)
+		}
+	}
+	if _, ok := ParseSubject("robot"); ok || Subject(9).String() != "subject(9)" {
+		t.Error("an unknown subject is known")
+	}
+}

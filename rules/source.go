@@ -5,19 +5,20 @@ import (
 	"strings"
 )
 
-var subjectNames = [...]string{"actor", "breaker", "supervisor", "node", "system"}
+// subjectNames are the words of for_each, in the order of the constants.
+func subjectNames() [5]string { return [...]string{"actor", "breaker", "supervisor", "node", "system"} }
 
 // String returns the subject's name as for_each writes it.
 func (s Subject) String() string {
-	if int(s) < len(subjectNames) {
-		return subjectNames[s]
+	if names := subjectNames(); int(s) < len(names) {
+		return names[s]
 	}
 	return "subject(" + strconv.Itoa(int(s)) + ")"
 }
 
 // ParseSubject returns the subject with that name, and whether there is one.
 func ParseSubject(name string) (Subject, bool) {
-	for i, n := range subjectNames {
+	for i, n := range subjectNames() {
 		if n == name {
 			return Subject(i), true
 		}
