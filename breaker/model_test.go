@@ -508,3 +508,64 @@ func TestBreakerBehavesAsTheModel(t *testing.T) {
 		}
 	})
 }
+
+// TestReloadedVerdictsEqualThoseOfTheNewPolicy is the reload property: a breaker whose policy changes answers from
+// then on as one that had the new policy all along, on the same counts. The other one counted under ForcedClosed,
+// where nothing trips.
+func TestReloadedVerdictsEqualThoseOfTheNewPolicy(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		before := drawPolicy(t, nil)
+		after := drawPolicy(t, &before)
+		// The same window and the same notion of slow make the same counts; each generation draws its own jitter.
+		after.Window, after.Trip.Slow.Over = before.Window, before.Trip.Slow.Over
+		if after.Window.Calls > 0 {
+			after.Trip.Failures = min(after.Trip.Failures, after.Window.Calls)
+		}
+		if after.Trip.Slow.Over == 0 {
+			after.Trip.Slow.Rate = 0
+		}
+		before.Mode, after.Mode, after.Open.Jitter = ForcedClosed, Normal, 0
+		reloaded, err := New(before, 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := New(after, 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other.Force(0, ForcedClosed)
+		now := int64(0)
+		both := []*Breaker{reloaded, other}
+		calls := func(label string) {
+			for range rapid.IntRange(0, 60).Draw(t, label) {
+				now += rapid.Int64Range(0, 4).Draw(t, "ms") * ms
+				took := rapid.Int64Range(0, 25).Draw(t, "took") * ms
+				o := rapid.SampledFrom([]Outcome{Success, Failed, Ignored}).Draw(t, "outcome")
+				p, v := reloaded.Allow(now)
+				q, w := other.Allow(now)
+				if v != w {
+					t.Fatalf("at %v the reloaded breaker answers %+v, the other %+v", time.Duration(now), v, w)
+				}
+				if v.Admitted {
+					reloaded.Done(now+took, p, o)
+					other.Done(now+took, q, o)
+				}
+			}
+		}
+		calls("before")
+		if err := reloaded.SetPolicy(now, after); err != nil {
+			t.Fatal(err)
+		}
+		other.Force(now, Normal)
+		calls("after")
+		var seen []string
+		for _, b := range both {
+			s := b.Snapshot(now)
+			s.Generation, s.Totals = 0, Totals{}
+			seen = append(seen, fmt.Sprintf("%+v", s))
+		}
+		if seen[0] != seen[1] {
+			t.Fatalf("\nreloaded %s\nother    %s", seen[0], seen[1])
+		}
+	})
+}
