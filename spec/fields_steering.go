@@ -9,7 +9,7 @@ func (l *language) buildSteering() {
 		field("when", exprType, "When it acts.", example("actor.error_rate > 0.5 && actor.calls >= 20")),
 		field("hold", holdType, "`when` must be true this long without a break, or `3s of 5s`.", example("5s")),
 		field("clear", exprType, "Armed again once this held; default: `when` is false.", example("actor.error_rate < 0.1")),
-		field("then", l.actions, "What it does.", example("[{quarantine: {for: 30s}}]")),
+		field("then", l.actions, "What it does.", needed, example("[{quarantine: {for: 30s}}]")),
 		field("cooldown", spanType, "Rest between two times for one subject.", example("1m")),
 		field("limit", object("limit", "How often it may act in all.",
 			field("max", countType, "Times at most.", needed, example("5")),

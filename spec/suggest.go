@@ -5,9 +5,13 @@ import "fmt"
 func didYouMean(word string) string { return fmt.Sprintf("did you mean %q?", word) }
 
 // nearest returns the candidate that a typist most likely meant, "" when none
-// is near: at most one edit in three letters (optimal string alignment).
+// is near: at most one edit in three letters (optimal string alignment), and
+// none for a single letter.
 func nearest(word string, candidates []string) string {
 	best, limit := "", max(1, len(word)/3)
+	if len(word) < 2 {
+		return ""
+	}
 	for _, c := range candidates {
 		if d := distance(word, c, limit); d <= limit && c != word {
 			best, limit = c, d-1

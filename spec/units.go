@@ -79,7 +79,7 @@ var (
 	namePattern   = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 	identPattern  = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 	targetPattern = regexp.MustCompile(`^(\*|[a-z*][a-z0-9*-]*)(/[a-z0-9*-]+)*(->[a-z][a-z0-9-]*(/[a-z0-9-]+)*)?$`)
-	yesNoPattern  = regexp.MustCompile(`^(?i:yes|no|on|off|y|n|true|false)$`)
+	yesNoPattern  = regexp.MustCompile(`^(?i:yes|no|on|off|true|false)$`)
 )
 
 // maxName bounds names: they become labels, file names and host names.
