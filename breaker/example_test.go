@@ -22,7 +22,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	b.Listen(func(t breaker.Transition) { fmt.Println(t.From, "->", t.To, "because", t.Trigger, t.Values) })
+	b.Listen(func(t breaker.Transition) { fmt.Println(t.From, "->", t.To, "because of", t.Trigger) })
 
 	broken := func(context.Context) error { return errors.New("connection refused") }
 	for range 5 {
@@ -35,11 +35,11 @@ func Example() {
 	// connection refused
 	// connection refused
 	// connection refused
-	// closed -> open because error_rate error_rate 1 >= 0.5 (4 of 4 calls)
+	// closed -> open because of error_rate
 	// connection refused
 	// breaker: call refused
-	// open -> half_open because open_elapsed
-	// half_open -> closed because probes_passed successes 1
+	// open -> half_open because of open_elapsed
+	// half_open -> closed because of probes_passed
 	// <nil>
 }
 
