@@ -405,3 +405,91 @@ func (g *gate) Create(name string) (File, error) {
 	}
 	return g.memFS.Create(name)
 }
+
+func TestAFrameSeenHalfIsReadAgain(t *testing.T) {
+	image, ends, events := unsealed(t, 4)
+	i := image.names["j/00000001.seg"]
+	whole := i.data
+	i.data = append(bytes.Clone(whole[:ends[2]+60]), make([]byte, ends[3]-ends[2]-60)...) // as a reader may see a write under way
+	r, err := openReader("j", image, clock.System())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []Event
+	c := newCursor(r, Query{}, func(e Event, err error) bool {
+		if err != nil {
+			t.Error(err)
+		}
+		got = append(got, e)
+		return true
+	})
+	defer c.close()
+	for want := 3; want <= 4; want++ {
+		v, err := r.view(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !c.round(v) || !cmp.Equal(got, events[:want]) {
+			t.Fatalf("read\n%s", texts(t, got))
+		}
+		i.data = whole
+	}
+}
+
+func TestUnsyncedFramesBehindABadOneAreKeptAside(t *testing.T) {
+	files := newMemFS()
+	o := small(files)
+	o.Durability, o.SegmentBytes = Async, 1<<20
+	j, err := Open("j", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		put(t, j, note(i))
+	}
+	image := files.copy()
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data := image.names["j/00000001.seg"].data
+	at := bytes.Index(data, []byte("note 1"))
+	data[at] ^= 1
+	if j, err = Open("j", small(image)); err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	got := all(t, j.Scan(Query{}))
+	if len(got) != 2 || got[1].Type != TypeJournalRecovered {
+		t.Errorf("read\n%s", texts(t, got))
+	}
+	kept := ""
+	for name, i := range image.names {
+		if strings.HasPrefix(name, "j/aside/") {
+			kept += string(i.data)
+		}
+	}
+	if !strings.Contains(kept, "note 2") || !strings.Contains(kept, "note 3") {
+		t.Errorf("aside holds %d bytes", len(kept))
+	}
+}
+
+func TestRowsThatCannotBe(t *testing.T) {
+	good := sampleChunk(1).rows
+	for name, rows := range map[string][]byte{
+		"empty":                 nil,
+		"cut":                   good[:len(good)-1],
+		"followed by something": append(bytes.Clone(good), 0),
+		"caused by itself":      {1, 1, 1, 0, 1, 0, 0, 0},
+		"type beyond 16 bits":   {0x80, 0x80, 4, 1, 1, 0, 0, 0, 0, 0},
+	} {
+		r := rowReader{rest: rows, seq: 1, left: 1}
+		var e Event
+		more, err := r.next(&e)
+		if err == nil && more {
+			more, err = r.next(&e)
+		}
+		if err == nil || more {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
