@@ -1,0 +1,119 @@
+package host
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/compiler"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/spec"
+)
+
+// Source says where a topology comes from. It is the one way in for run, validate, plan and reload: what validates, runs.
+type Source struct {
+	Paths           []string // files; "-" is Stdin
+	Stdin           io.Reader
+	Env             func(name string) (string, bool) // nil: the process's environment
+	Exe             string                           // what ${exe} stands for; "": this binary
+	AllowMissingEnv bool
+	Now             time.Time // policies that expired before it drop out; zero: none does
+}
+
+// Loaded is what a Source gave. Plan is nil when Diagnostics has errors.
+type Loaded struct {
+	Set         *spec.Set
+	Plan        *plan.Plan
+	Diagnostics spec.Diagnostics
+	Identity    [sha256.Size]byte // of all that was read: equal identities make equal plans
+}
+
+// Invalid is the error of a topology that does not compile.
+type Invalid struct {
+	Diagnostics spec.Diagnostics
+	Files       []spec.File // for showing the lines
+}
+
+// Error gives the first problem and how many more there are.
+func (e *Invalid) Error() string {
+	first := "the topology is invalid"
+	for _, d := range e.Diagnostics {
+		if d.Severity == spec.Error {
+			first = d.Error()
+			break
+		}
+	}
+	if n, _ := e.Diagnostics.Count(); n > 1 {
+		return fmt.Sprintf("%s (and %d more)", first, n-1)
+	}
+	return first
+}
+
+// Load reads, checks and compiles. It starts nothing.
+func Load(src Source) (Loaded, error) {
+	src, err := src.withDefaults()
+	if err != nil {
+		return Loaded{}, err
+	}
+	set, diags := spec.Load(spec.OS(), src.Paths, spec.Options{
+		Env: src.Env, ReadSecretFile: os.ReadFile, AllowMissingEnv: src.AllowMissingEnv, Exe: src.Exe, Stdin: src.Stdin, Now: src.Now,
+	})
+	l := Loaded{Set: set, Diagnostics: diags}
+	if set != nil {
+		l.Identity = identity(set)
+	}
+	if diags.HasErrors() {
+		return l, nil
+	}
+	p, more := compiler.Compile(set, compiler.Options{})
+	l.Diagnostics = slices.Concat(diags, more).Sorted()
+	if !more.HasErrors() {
+		l.Plan = p
+	}
+	return l, nil
+}
+
+func (src Source) withDefaults() (Source, error) {
+	if len(src.Paths) == 0 {
+		return src, errors.New("no topology file is given")
+	}
+	if src.Env == nil {
+		src.Env = os.LookupEnv
+	}
+	if src.Exe != "" {
+		return src, nil
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return src, fmt.Errorf("the path of this binary, for ${exe}: %w", err)
+	}
+	src.Exe = exe
+	return src, nil
+}
+
+// identity folds every file and secret, so that rewriting the same bytes is no change.
+func identity(set *spec.Set) [sha256.Size]byte {
+	files := slices.Clone(set.Files)
+	slices.SortFunc(files, func(a, b spec.File) int { return strings.Compare(a.Path, b.Path) })
+	h := sha256.New()
+	for _, f := range files {
+		fmt.Fprintf(h, "%q %x\n", f.Path, f.SHA256)
+	}
+	for _, s := range set.Secrets {
+		fmt.Fprintf(h, "%x\n", s)
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// errors of a load as an error value, nil when there are none.
+func (l Loaded) err() error {
+	if l.Diagnostics.HasErrors() {
+		return &Invalid{Diagnostics: l.Diagnostics, Files: l.Set.Files}
+	}
+	return nil
+}
