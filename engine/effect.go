@@ -42,6 +42,7 @@ type (
 		Epoch       Epoch
 		Drain, Kill time.Duration
 		Why         string
+		Again       bool // another incarnation is meant to follow
 	}
 	// Remove forgets an actor: what its mailbox holds becomes dead letters.
 	Remove struct {

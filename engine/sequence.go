@@ -264,6 +264,7 @@ func (m *Machine) stop(a *actor, after sequel, why string) {
 	m.tellStopping(a, why)
 	e := m.pools.stop.next()
 	*e = Stop{ID: a.id, Epoch: a.epoch, Drain: a.def.Shutdown.Drain, Kill: a.def.Shutdown.Kill, Why: why}
+	e.Again = after == revive || after == regroup && a.parent.sup.phase != shutting
 	m.out = append(m.out, e)
 }
 

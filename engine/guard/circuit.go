@@ -65,7 +65,7 @@ func label(name, key string) string {
 	if key == "" {
 		return name
 	}
-	return name + "[" + key + "]"
+	return name + "/" + key
 }
 
 func (c *circuit) make(key string, now time.Duration) (*breaker.Breaker, error) {

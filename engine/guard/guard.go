@@ -20,7 +20,7 @@ type Options struct {
 	Seed uint64        // of breakers' jitter
 	Now  time.Duration // engine time
 	// Listen is told of each transition of a breaker, after its lock, in order. The name is the breaker's, for one of
-	// many with its key: "llm[tenant-7]". It may be nil.
+	// many with its key: "llm/tenant-7". It may be nil.
 	Listen func(name string, b *breaker.Breaker, t breaker.Transition)
 }
 

@@ -20,7 +20,7 @@ type Snapshot struct {
 
 // BreakerSnapshot is one breaker of a guard.
 type BreakerSnapshot struct {
-	Label string // name, or name[key]
+	Label string // name, or name/key
 	Name  string
 	Key   string // or replica; "" for the only one
 	breaker.Snapshot

@@ -172,6 +172,7 @@ type incarnation struct {
 type stopSpec struct {
 	drain, kill time.Duration
 	why         string
+	again       bool // another incarnation follows
 	stage       stage
 }
 

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +36,7 @@ type control struct {
 	timers  map[engine.TimerID]alarm
 	answers map[uint64]chan string
 	reports reports
+	encoded []byte // of the last input, used again
 	numbers uint64
 
 	// While effects are carried out: what caused them, and the last event they added, which is the nearer cause of what
@@ -123,6 +125,7 @@ func (e *Engine) step(h happening) {
 	if h.fact != nil {
 		c.cause.Seq = e.scribe.record(h.actor, h.fact, &c.cause)
 	}
+	e.recordInput(h.in)
 	if h.next != nil {
 		e.next = h.next
 		e.furnish(h.next)
@@ -135,6 +138,25 @@ func (e *Engine) step(h happening) {
 	e.next = nil
 	if h.gone != nil {
 		h.gone.settle()
+	}
+}
+
+// recordInput keeps an input for replay, where the plan wants that.
+func (e *Engine) recordInput(in engine.Input) {
+	c := &e.control
+	if !e.view.Load().decisions {
+		return
+	}
+	data, err := engine.AppendInput(c.encoded[:0], in)
+	if err != nil {
+		cause := c.cause
+		e.scribe.record("", journal.Logged{Level: "error", Text: "an input could not be recorded, replay stops here: " + err.Error()}, &cause)
+		return
+	}
+	c.encoded = data
+	seq := e.scribe.record("", journal.Input{Data: slices.Clone(data)}, &c.cause)
+	if c.cause.Seq == 0 {
+		c.cause.Seq = seq
 	}
 }
 

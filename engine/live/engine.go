@@ -24,7 +24,7 @@ type Options struct {
 	LastSeq   uint64                              // the last sequence number recorded before this run
 	Factories func(kind plan.Kind) engine.Factory // nil for a kind without behaviours
 	// Webhook posts a body as JSON to a URL; nil: http.DefaultClient does. It runs on a goroutine of its own.
-	Webhook func(ctx context.Context, url string, body any) error
+	Webhook func(ctx context.Context, url string, headers []plan.Label, body any) error
 }
 
 // Engine runs one plan until it is told to shut down or its root gives up. All methods are safe for concurrent use.

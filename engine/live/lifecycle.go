@@ -234,7 +234,8 @@ func (e *Engine) halt(x *engine.Stop) {
 	a.mark(unfitDown, true)
 	inc.gate.Or(gateDown)
 	inc.ending = endStopped
-	inc.stop.drain, inc.stop.kill, inc.stop.why, inc.asked = x.Drain, x.Kill, x.Why, e.control.now
+	inc.stop.drain, inc.stop.kill, inc.stop.why, inc.stop.again = x.Drain, x.Kill, x.Why, x.Again
+	inc.asked = e.control.now
 	poison := inc.poison
 	inc.poison = nil
 	if poison != nil {
@@ -400,7 +401,6 @@ func (inc *incarnation) gone(underControl bool) {
 		h.fact = journal.ActorStopped{Incarnation: uint64(inc.epoch), Reason: "ended by itself"}
 		h.cause = engine.Cause{}
 	}
-	leaked := inc.leaked
 	a.mark(unfitDown, true)
 	inc.behavior = nil
 	if poison := inc.poison; poison != nil {
@@ -408,9 +408,6 @@ func (inc *incarnation) gone(underControl bool) {
 		a.poisoned(poison, inc.verdict)
 	}
 	a.mu.Unlock()
-	if leaked {
-		e.scribe.record(a.path, journal.ActorLeaked{Incarnation: uint64(inc.epoch), What: "a handler or its stop"}, &h.cause)
-	}
 	h.gone = inc
 	if underControl {
 		e.raise(h)
@@ -419,18 +416,15 @@ func (inc *incarnation) gone(underControl bool) {
 	e.happen(h)
 }
 
-// siblingFailed is why the Machine stops the others of a group that it starts again.
-const siblingFailed = "a sibling failed"
-
 // settle notes, once the Machine has decided, whether the actor comes back. If not, its mailbox closes.
 func (inc *incarnation) settle() {
-	a, asked, why := inc.a, inc.ending == endStopped, inc.stop.why
+	a, again := inc.a, inc.ending == endStopped && inc.stop.again
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.inc != inc || a.phase == phaseRemoved {
 		return
 	}
-	if a.revive || asked && (why == siblingFailed || why == "restart") {
+	if a.revive || again {
 		a.phase = phaseRestarting
 		return
 	}

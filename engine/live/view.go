@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,14 +17,12 @@ type view struct {
 	generation uint64
 	params     map[string]any // the plan's, as expressions see them
 	commit     func()         // puts its guards in force
+	decisions  bool           // inputs of the Machine are recorded
 }
 
 func newView(p *plan.Plan, generation uint64) *view {
-	v := &view{plan: p, generation: generation, params: make(map[string]any, len(p.Params))}
-	for _, param := range p.Params {
-		v.params[param.Name] = param.Value
-	}
-	return v
+	return &view{plan: p, generation: generation, params: p.ParamValues(),
+		decisions: slices.Contains(p.Journal.Record, "decisions") || slices.Contains(p.Journal.Record, "all")}
 }
 
 // groupBit marks the IDs of groups; the rest is the group's index. Actors are numbered by the Machine, groups by us.

@@ -58,12 +58,15 @@ func (e *Engine) Reload(p *plan.Plan, generation uint64, by, why string) error {
 	return nil
 }
 
-// webhookTimeout bounds one post.
+// webhookTimeout bounds a post that names no bound.
 const webhookTimeout = 10 * time.Second
 
 // webhook posts on a worker; a failure is only reported.
 func (e *Engine) webhook(x *engine.Webhook) {
-	url, body, post := x.URL, x.Body, e.options.Webhook
+	url, headers, body, limit, post := x.URL, x.Headers, x.Body, x.Timeout, e.options.Webhook
+	if limit <= 0 {
+		limit = webhookTimeout
+	}
 	cause := e.control.cause
 	if post == nil {
 		post = postJSON
@@ -71,15 +74,15 @@ func (e *Engine) webhook(x *engine.Webhook) {
 	e.pool.spawn(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		t := e.clock.AfterFunc(webhookTimeout, cancel)
+		t := e.clock.AfterFunc(limit, cancel)
 		defer t.Stop()
-		if err := post(ctx, url, body); err != nil {
+		if err := post(ctx, url, headers, body); err != nil {
 			e.scribe.record("", journal.Logged{Level: "error", Text: "webhook " + url + ": " + err.Error()}, &cause)
 		}
 	})
 }
 
-func postJSON(ctx context.Context, url string, body any) error {
+func postJSON(ctx context.Context, url string, headers []plan.Label, body any) error {
 	data, err := json.Marshal(body)
 	if err != nil {
 		return err
@@ -89,6 +92,9 @@ func postJSON(ctx context.Context, url string, body any) error {
 		return err
 	}
 	r.Header.Set("Content-Type", "application/json")
+	for _, h := range headers {
+		r.Header.Set(h.Key, h.Value)
+	}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return err
