@@ -43,14 +43,21 @@ func (c *clockwork) set(t timer) TimerID {
 
 // take ends a timer and gives what it was for; noPurpose when it is not set any more.
 func (c *clockwork) take(id TimerID) timer {
+	t := c.look(id)
+	if t.purpose != noPurpose {
+		c.slots[uint32(id)].purpose = noPurpose
+		c.free = append(c.free, uint32(id))
+	}
+	return t
+}
+
+// look gives a timer that is set, the zero timer for any other.
+func (c *clockwork) look(id TimerID) timer {
 	slot, turn := uint32(id), uint32(id>>32)
 	if int(slot) >= len(c.slots) || c.slots[slot].turn != turn || c.slots[slot].purpose == noPurpose {
 		return timer{}
 	}
-	t := c.slots[slot]
-	c.slots[slot].purpose = noPurpose
-	c.free = append(c.free, slot)
-	return t
+	return c.slots[slot]
 }
 
 // alarm sets a timer, at the earliest now.

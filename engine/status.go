@@ -1,6 +1,99 @@
 package engine
 
-// state is what an actor is seen as: starting, running, stopping, restarting (waits for its next incarnation), stopped,
+import (
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine/plan"
+)
+
+// Status is what the Machine knows now. It is a copy: it stays as it is while the Machine goes on.
+type Status struct {
+	Generation  uint64
+	Digest      plan.Digest
+	Health      float64 // 0..1; 1 before the first sample
+	Level       string  // healthy, degraded, critical or unknown
+	Emergency   bool
+	Actors      []ActorStatus      // in plan order, supervisors included
+	Supervisors []SupervisorStatus // in plan order
+	Temporary   []Temporary        // actions in force that will be undone, oldest first
+}
+
+// ActorStatus is one actor.
+type ActorStatus struct {
+	ID          ID
+	Path        string
+	Kind        plan.Kind
+	State       string // starting running restarting stopping stopped failed paused quarantined
+	Epoch       Epoch  // 0: never started
+	Restarts    uint64 // incarnations after the first
+	Since       time.Duration
+	Paused      bool
+	Quarantined bool
+	Held        bool          // stopped by hand: only restart or resume start it again
+	Failures    int           // in the current run of failures
+	Next        time.Duration // when its backoff ends; 0 when it does not wait
+}
+
+// SupervisorStatus is what a supervisor decided.
+type SupervisorStatus struct {
+	Path     string
+	Restarts uint64 // of its children, counted against its intensity
+	Recent   int    // of them within the intensity's span
+	GaveUp   uint64
+}
+
+// Temporary is an action that will be taken back.
+type Temporary struct {
+	Undo   string // the action that takes it back
+	Target string // path of an actor or name of a breaker
+	By     string
+	At     time.Duration // 0: when the emergency is left
+}
+
+// Status gives a copy of what the Machine knows. It costs one walk over all actors; like Step it must not run
+// beside another call.
+func (m *Machine) Status() Status {
+	if m.plan == nil {
+		return Status{Level: LevelUnknown, Health: 1}
+	}
+	s := Status{
+		Generation: m.generation, Digest: m.plan.Digest(),
+		Health: m.health.score, Level: m.health.level, Emergency: m.emergency.on,
+		Actors: make([]ActorStatus, 0, len(m.roster.byIndex)),
+	}
+	for _, a := range m.roster.byIndex {
+		s.Actors = append(s.Actors, m.statusOf(a))
+		if a.sup != nil {
+			a.sup.spell.drop(m.now, a.def.Supervisor.Intensity.Within, m.wholeSeconds)
+			s.Supervisors = append(s.Supervisors, SupervisorStatus{
+				Path: a.def.Path, Restarts: a.sup.restarts, Recent: a.sup.spell.count, GaveUp: a.sup.gaveUp,
+			})
+		}
+	}
+	for _, u := range m.undos.list {
+		s.Temporary = append(s.Temporary, m.temporary(u))
+	}
+	return s
+}
+
+func (m *Machine) statusOf(a *actor) ActorStatus {
+	s := ActorStatus{
+		ID: a.id, Path: a.def.Path, Kind: a.def.Kind, State: a.state(), Epoch: a.epoch,
+		Restarts: uint64(max(a.epoch, 1) - 1), Since: a.since,
+		Paused: a.paused, Quarantined: a.fenced, Held: a.held, Failures: int(a.tries), Next: m.clockwork.look(a.timer).at,
+	}
+	return s
+}
+
+func (m *Machine) temporary(u undo) Temporary {
+	t := Temporary{Undo: u.verb, Target: u.breaker, By: u.by, At: m.clockwork.look(u.timer).at}
+	if a := m.roster.find(u.id); a != nil {
+		t.Target = a.def.Path
+	}
+	return t
+}
+
+// state is what an actor is seen as: starting, running, stopping, restarting (its next incarnation is coming), stopped,
 // failed (ended by a failure and not started again), and, while running, paused or quarantined.
 func (a *actor) state() string {
 	switch {
@@ -8,11 +101,28 @@ func (a *actor) state() string {
 		return "failed"
 	case a.life == stopping && a.after == revive:
 		return "restarting"
+	case a.life == idle && a.parent != nil && a.parent.sup.revives(a):
+		return "restarting"
 	case a.life == running && a.paused:
 		return "paused"
 	case a.life == running && a.fenced:
 		return "quarantined"
 	default:
 		return a.life.String()
+	}
+}
+
+// revives tells whether the supervisor's sequence is about to start a child that is down.
+func (s *supervisor) revives(a *actor) bool {
+	if a.over || a.held {
+		return false
+	}
+	switch s.phase {
+	case lowering, delayed:
+		return s.absorbs(a) || a == s.first
+	case raising:
+		return a.epoch > 0 && int(a.pos) >= s.hi
+	default:
+		return false
 	}
 }

@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine/plan"
+)
+
+// widePlan is a supervisor with n children and no end of restarts.
+func widePlan(tb testing.TB, n int, within time.Duration) *plan.Plan {
+	p := &plan.Plan{}
+	p.Actors = append(p.Actors, plan.Actor{
+		Name: "root", Path: "root", Parent: -1, Kind: plan.Supervisor,
+		Supervisor: &plan.SupervisorSpec{Strategy: plan.OneForOne, Intensity: plan.Intensity{Max: 1 << 20, Within: within}},
+	})
+	for i := range n {
+		name := fmt.Sprintf("a%d", i)
+		p.Actors = append(p.Actors, plan.Actor{
+			Name: name, Path: "root/" + name, Parent: 0, Order: i, Kind: plan.Script, Script: &plan.ScriptSpec{},
+			Restart: plan.Restart{Policy: plan.Always, Backoff: plan.Backoff{Initial: time.Millisecond, Factor: 2, Max: time.Second, Jitter: 0.1}},
+		})
+		p.Actors[0].Supervisor.Children = append(p.Actors[0].Supervisor.Children, i+1)
+	}
+	if err := p.Seal(); err != nil {
+		tb.Fatal(err)
+	}
+	return p
+}
+
+// bootAll starts a plan and answers every Start.
+func bootAll(m *Machine, p *plan.Plan, out []Effect) []Effect {
+	out = m.Step(0, Boot{Plan: p, Seed: 1}, out[:0])
+	for {
+		var starts []Start
+		for _, e := range out {
+			if s, ok := e.(*Start); ok {
+				starts = append(starts, *s)
+			}
+		}
+		if len(starts) == 0 {
+			return out
+		}
+		out = out[:0]
+		for _, s := range starts {
+			out = m.Step(0, Started{ID: s.ID, Epoch: s.Epoch}, out)
+		}
+	}
+}
+
+// BenchmarkFailure is a failure and the decision on it, with 100,000 children. The rest of the restart (the stopped
+// incarnation, the timer, the new one's start) is driven outside the clock.
+func BenchmarkFailure(b *testing.B) {
+	const children = 100_000
+	m, out := NewMachine(), make([]Effect, 0, 16)
+	out = bootAll(m, widePlan(b, children, time.Millisecond), out)
+	inputs := make([]Input, children)
+	now, epoch := time.Second, Epoch(1)
+	timers := make([]TimerID, children)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; {
+		b.StopTimer()
+		for i := range inputs {
+			inputs[i] = Failed{ID: ID(i + 2), Epoch: epoch, Failure: Failure{Kind: KindCrash, Message: "boom"}}
+		}
+		b.StartTimer()
+		for i := 0; i < children && n < b.N; i, n = i+1, n+1 {
+			now += time.Microsecond
+			out = m.Step(now, inputs[i], out[:0])
+			timers[i] = out[1].(*SetTimer).Timer
+		}
+		b.StopTimer()
+		now += time.Minute
+		for i, t := range timers {
+			m.Step(now, Stopped{ID: ID(i + 2), Epoch: epoch}, out[:0])
+			m.Step(now, Due{Timer: t}, out[:0])
+			m.Step(now, Started{ID: ID(i + 2), Epoch: epoch + 1}, out[:0])
+		}
+		epoch++
+		b.StartTimer()
+	}
+}
+
+// BenchmarkRestart is everything that the Machine does for one restart: Failed, Stopped, Due, Started.
+func BenchmarkRestart(b *testing.B) {
+	m, out := NewMachine(), make([]Effect, 0, 16)
+	out = bootAll(m, widePlan(b, 1000, time.Millisecond), out)
+	now := time.Second
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; n++ {
+		id, epoch := ID(n%1000+2), Epoch(n/1000+1)
+		now += time.Millisecond
+		out = m.Step(now, Exited{ID: id, Epoch: epoch, Failure: &Failure{Kind: KindExit}}, out[:0])
+		timer := out[1].(*SetTimer).Timer
+		out = m.Step(now, Due{Timer: timer}, out[:0])
+		out = m.Step(now, Started{ID: id, Epoch: epoch + 1}, out[:0])
+	}
+}
+
+// BenchmarkBoot is the decision to start 100,000 actors, one after the other.
+func BenchmarkBoot(b *testing.B) {
+	p := widePlan(b, 100_000, time.Second)
+	out := make([]Effect, 0, 1<<18)
+	b.ReportAllocs()
+	for b.Loop() {
+		bootAll(NewMachine(), p, out)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100_000, "ns/actor")
+}
