@@ -48,7 +48,8 @@ func (l KeyedLimits) Validate() error {
 // are safe for concurrent use; the same calls by one goroutine have the same answers, evictions included.
 //
 // A Keyed decides as a Breaker does, with a window of time or none, at most 16 buckets, and counts that grow beyond a
-// million a bucket are halved. Triggers must do without latency, classes, calls in flight, samples and memory.
+// million a bucket are halved. Triggers must do without latency, classes, calls in flight and samples; a Stateful one is
+// shared by many keys, so it must not remember one of them.
 type Keyed struct {
 	seed     uint64
 	stripes  []stripe
@@ -101,11 +102,6 @@ func compileKeyed(p Policy) (*Compiled, error) {
 		return nil, invalid("half_open.successes", max(r.HalfOpen.Probes, r.HalfOpen.Successes), fmt.Sprintf("at most %d for a breaker with a key", maxKeyedSuccesses))
 	case r.detailed() || r.inFlight:
 		return nil, invalid("trip.triggers", "details", "no latency, classes, samples or in_flight for a breaker with a key")
-	}
-	for _, trigger := range r.Trip.Triggers {
-		if _, ok := trigger.(Stateful); ok {
-			return nil, invalid("trip.triggers", "stateful", "no detector for a breaker with a key")
-		}
 	}
 	return c, nil
 }
@@ -248,12 +244,14 @@ type stripe struct {
 	mu sync.Mutex
 	arena
 	rules *rules
-	seed  uint64
-	idle  int64
-	last  int64        // the latest time seen
-	began int64        // what cells count their last use from
-	born  uint64       // cells made so far
-	told  []Transition // waiting until the lock is free
+	// triggers are the rules' own, or the stripe's instances of the Stateful ones, all used under its lock.
+	triggers *[]Trigger
+	seed     uint64
+	idle     int64
+	last     int64        // the latest time seen
+	began    int64        // what cells count their last use from
+	born     uint64       // cells made so far
+	told     []Transition // waiting until the lock is free
 	// scratch is the machine a cell is unpacked into, ring its window and probes where half-open cells keep theirs.
 	scratch machine
 	ring    *timeRing
@@ -264,6 +262,7 @@ type stripe struct {
 func (s *stripe) start(c *Compiled, most int, idle int64, seed uint64, now int64, listening bool) {
 	s.rules, s.idle, s.seed, s.last, s.began = &c.rules, idle, seed, now, now
 	s.probes = make(map[uint32][]probe)
+	s.triggers = instances(&c.rules.Trip.Triggers, &[]Trigger{})
 	s.arena.start(most, c.rules.Window.Buckets)
 	s.prepare()
 	if listening {
@@ -278,7 +277,7 @@ func (s *stripe) start(c *Compiled, most int, idle int64, seed uint64, now int64
 // prepare makes the scratch machine follow the stripe's rules.
 func (s *stripe) prepare() {
 	m := &s.scratch
-	m.rules, m.triggers, m.window, s.ring = s.rules, &s.rules.Trip.Triggers, nil, nil
+	m.rules, m.triggers, m.window, s.ring = s.rules, s.triggers, nil, nil
 	if s.rules.Window.Span > 0 {
 		s.ring = newTimeRing(s.rules, s.last)
 		m.window = s.ring
@@ -382,5 +381,6 @@ func (s *stripe) adopt(c *Compiled) {
 		fresh = s.arena
 	}
 	s.arena, s.rules = fresh, &c.rules
+	s.triggers = instances(&c.rules.Trip.Triggers, s.triggers)
 	s.prepare()
 }

@@ -1,6 +1,7 @@
 package breaker
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"testing"
@@ -142,6 +143,38 @@ func TestKeyedTellsTheKey(t *testing.T) {
 	k.Allow(int64(2*time.Second), "x")
 	if got := fmt.Sprint(told); got != "[x open consecutive_failures x half_open open_elapsed]" {
 		t.Errorf("told %s", got)
+	}
+}
+
+// scratch is a trigger that needs a place of its own to compute in, as an expression does.
+type scratch struct{ place *int }
+
+func (s scratch) Trip(st Stats) (bool, string) {
+	*s.place = st.Failures
+	return *s.place >= 2, "two failures"
+}
+
+func (s scratch) Fresh(Trigger) Trigger { return scratch{place: new(int)} }
+
+func TestKeyedRunsTriggersButNotThoseThatNeedDetails(t *testing.T) {
+	p := Policy{Window: Window{Span: time.Second}, Trip: Trip{Triggers: []Trigger{scratch{}}}}
+	k, err := NewKeyed(p, KeyedLimits{MaxKeys: 10}, 1, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"a", "b", "a"} {
+		trip(k, 0, key)
+	}
+	a, _ := k.Snapshot(0, "a")
+	b, _ := k.Snapshot(0, "b")
+	if a.State != Open || b.State != Closed {
+		t.Errorf("a with two failures is %v, b with one is %v", a.State, b.State)
+	}
+	for _, trigger := range []Trigger{&watch{needs: Needs{Latency: true}}, &watch{needs: Needs{InFlight: true}}, &remembering{samples: new(int)}} {
+		p.Trip.Triggers = []Trigger{trigger}
+		if _, err := NewKeyed(p, KeyedLimits{MaxKeys: 10}, 1, 0, nil); !errors.Is(err, ErrPolicy) {
+			t.Errorf("a trigger that needs details is answered %v", err)
+		}
 	}
 }
 

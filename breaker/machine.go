@@ -2,6 +2,7 @@ package breaker
 
 import (
 	"math"
+	"slices"
 	"sync/atomic"
 )
 
@@ -62,25 +63,23 @@ func (m *machine) start(r *rules, seed uint64, now int64) {
 	}
 }
 
-// instances makes the breaker's own copies of stateful triggers, each taking over from the one it replaces.
+// instances makes the breaker's own copies of stateful triggers, each taking over from the one it replaces. Without
+// any it is the triggers themselves.
 func instances(triggers, old *[]Trigger) *[]Trigger {
-	var own []Trigger
-	for i, trigger := range *triggers {
+	if !slices.ContainsFunc(*triggers, func(t Trigger) bool { _, ok := t.(Stateful); return ok }) {
+		return triggers
+	}
+	own := slices.Clone(*triggers)
+	for i, trigger := range own {
 		stateful, ok := trigger.(Stateful)
 		if !ok {
 			continue
-		}
-		if own == nil {
-			own = append(own, *triggers...)
 		}
 		var before Trigger
 		if i < len(*old) {
 			before = (*old)[i]
 		}
 		own[i] = stateful.Fresh(before)
-	}
-	if own == nil {
-		return triggers
 	}
 	return &own
 }
