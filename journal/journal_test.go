@@ -1,12 +1,15 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -72,6 +75,15 @@ func all(t testing.TB, seq iter.Seq2[Event, error]) []Event {
 		t.Fatal(errs)
 	}
 	return events
+}
+
+// same is cmp.Equal for events, fast enough to be asked a hundred thousand times.
+func same(a, b []Event) bool {
+	return slices.EqualFunc(a, b, func(x, y Event) bool {
+		payloads := bytes.Equal(x.Payload, y.Payload)
+		x.Payload, y.Payload = nil, nil
+		return payloads && reflect.DeepEqual(x, y)
+	})
 }
 
 func texts(t testing.TB, events []Event) string {
