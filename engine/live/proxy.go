@@ -10,10 +10,10 @@ import (
 	"github.com/lukhasai/lukhas-run/engine/guard"
 )
 
-// Reply is what a fallback answers in place of a proxied exchange.
+// Reply is an answer to a request from outside.
 type Reply struct {
 	Payload any // JSON-like
-	Status  int // HTTP; 0 is none wanted
+	Status  int // HTTP, that a fallback wants which answered; 0 is none wanted
 }
 
 // Proxy takes a raw HTTP exchange through the guards to an actor, or to a replica of a group, that can pass it on. When
@@ -48,15 +48,21 @@ func (e *Engine) Proxy(to engine.Ref, w http.ResponseWriter, r *http.Request, o 
 		return nil, a.proxy(w, r, nil)
 	}
 	v, err := p.run(o.Timeout)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case p.call.Degraded:
-		return &Reply{Payload: v, Status: p.call.FallbackStatus}, nil
-	case p.degraded != nil:
-		return &Reply{Payload: v, Status: p.degraded.FallbackStatus}, nil
+	}
+	if call := p.fallback(); call != nil {
+		return &Reply{Payload: v, Status: call.FallbackStatus}, nil
 	}
 	return nil, nil
+}
+
+// fallback is the call as the guard saw it whose fallback answered, the edge's before the callee's; nil when none did.
+func (p *passage) fallback() *guard.Call {
+	if p.call.Degraded {
+		return &p.call
+	}
+	return p.degraded
 }
 
 // exchange is one proxied exchange with an actor.

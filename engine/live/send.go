@@ -47,6 +47,12 @@ func (e *Engine) Ask(ctx context.Context, name string, m engine.Msg, o CallOptio
 
 // AskRef is Ask to a resolved name.
 func (e *Engine) AskRef(ctx context.Context, to engine.Ref, m engine.Msg, o CallOptions) (any, error) {
+	r, err := e.Request(ctx, to, m, o)
+	return r.Payload, err
+}
+
+// Request is AskRef that also tells which HTTP status a fallback wants that answered.
+func (e *Engine) Request(ctx context.Context, to engine.Ref, m engine.Msg, o CallOptions) (Reply, error) {
 	c := e.outside.take()
 	defer e.outside.put(c)
 	if ctx.Done() != nil {
@@ -57,7 +63,7 @@ func (e *Engine) AskRef(ctx context.Context, to engine.Ref, m engine.Msg, o Call
 			}
 		}()
 	}
-	return e.ask(c, to, m, o.meta(), o.Timeout)
+	return e.request(c, to, m, o.meta(), o.Timeout)
 }
 
 // Tell puts a message into an actor's mailbox, by path, unique name or edge. It blocks only where the mailbox's policy
@@ -135,26 +141,36 @@ func errNoType() error {
 
 // ask is the way of every ask: gates, edge guard, guard, route, mailbox.
 func (e *Engine) ask(c *caller, to engine.Ref, m engine.Msg, meta engine.Meta, timeout time.Duration) (any, error) {
+	r, err := e.request(c, to, m, meta, timeout)
+	return r.Payload, err
+}
+
+func (e *Engine) request(c *caller, to engine.Ref, m engine.Msg, meta engine.Meta, timeout time.Duration) (Reply, error) {
 	if m.Type == "" {
-		return nil, errNoType()
+		return Reply{}, errNoType()
 	}
 	c.enter(e)
 	t, err := e.target(c, to, &meta)
 	if err != nil {
-		return nil, err
+		return Reply{}, err
 	}
 	if err := e.gate(c, t, m, &meta); err != nil {
-		return nil, err
+		return Reply{}, err
 	}
 	if t.edge == nil && t.guard == nil {
 		a, err := t.pick(c, &meta, nil)
 		if err != nil {
-			return nil, err
+			return Reply{}, err
 		}
-		return c.ask(a, m, meta, timeout)
+		v, err := c.ask(a, m, meta, timeout)
+		return Reply{Payload: v}, err
 	}
 	p := passage{c: c, to: t, m: m, meta: meta}
-	return p.run(timeout)
+	v, err := p.run(timeout)
+	if call := p.fallback(); call != nil {
+		return Reply{Payload: v, Status: call.FallbackStatus}, err
+	}
+	return Reply{Payload: v}, err
 }
 
 // tell is the way of every tell: gates, what of the guards can say no without a call, route, mailbox.

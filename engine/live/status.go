@@ -140,3 +140,6 @@ func (l *letters) count() uint64 {
 	defer l.mu.Unlock()
 	return l.total
 }
+
+// DeadLetters is how many messages were not handled since the engine started.
+func (e *Engine) DeadLetters() uint64 { return e.letters.count() }
