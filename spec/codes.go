@@ -47,6 +47,7 @@ func yamlCodes() []Code {
 		{"LR015", "unreadable file", "The path is missing, is no regular file, or may not be read.", "", ""},
 		{"LR016", "YAML syntax", "The YAML library cannot read the file near this place. Look for an unclosed bracket or quote above it.", "a: [1, 2\nb: 3", "a: [1, 2]\nb: 3"},
 		{"LR017", "layout left alone", "fmt found a layout that it cannot change without changing what the file says, such as complex keys. Write the file in the usual block style.", "", ""},
+		{"LR018", "too many values", "A file holds about a million keys and values at most. Use replicas and templates instead of repeating actors.", "", ""},
 	}
 }
 

@@ -188,10 +188,29 @@ func checkBytes(src *source) *Diagnostic {
 			col++
 		}
 	}
+	if line := crowdedLine(data); line > 0 {
+		return &Diagnostic{Code: "LR018", Pos: Pos{File: src.name, Line: line, Col: 1, Len: 1}, Message: fmt.Sprintf("more than %d values in one file", maxValues)}
+	}
 	if deep := deepPlace(src); !deep.IsZero() {
 		return &Diagnostic{Code: "LR013", Pos: deep, Message: fmt.Sprintf("nested deeper than %d", maxDepth)}
 	}
 	return nil
+}
+
+// crowdedLine is the first line past maxValues: a cheap upper guess of the
+// nodes that YAML would build, from commas, colons and lines.
+func crowdedLine(data []byte) int {
+	values, line := 0, 0
+	for text := range bytes.Lines(data) {
+		line++
+		if text = bytes.TrimLeft(text, " "); len(text) < 2 || text[0] == '#' {
+			continue
+		}
+		if values += 1 + bytes.Count(text, []byte(",")) + bytes.Count(text, []byte(": ")); values > maxValues {
+			return line
+		}
+	}
+	return 0
 }
 
 // looksUTF16 recognises UTF-16 without a byte-order mark.

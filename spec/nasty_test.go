@@ -95,6 +95,8 @@ var nastyFiles = []struct{ name, text, want string }{
 	{"49 {x: a ?? b}", "{x: a ?? b}\n", `LR314 1:5 inside { } and [ ] YAML ends the value at "?"; quote it`},
 	{"49 {p: /orders/{id}}", "{p: /orders/{id}}\n", `LR314 1:5 inside { } and [ ] YAML ends the value at "{"; quote it`},
 	{"colon in a value", "a: b\nwhen: x ? a: b\n", `LR314 2:7 a value with ": " in it must be quoted`},
+	{"13 a million values", "a: [" + strings.Repeat("a,", 1<<20) + "]\n", "LR018 1:1 more than 1048576 values in one file"},
+	{"13 a million keys", strings.Repeat("a:\n", 1<<20+1), "LR018 1048577:1 more than 1048576 values in one file"},
 	{"bom and crlf", "\ufeff" + strings.ReplaceAll(header+tree, "\n", "\r\n"), ""},
 	{"no root", header, ""},
 	{"unclosed flow", "a: [1, 2\nb: 3\n", "LR016 2:1 YAML: did not find expected ',' or ']'"},
@@ -124,6 +126,42 @@ func TestNastyBreakers(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		})
+	}
+}
+
+// mistakes are what newcomers write for an actor; each message leads to the fix.
+var mistakes = []struct{ text, want string }{
+	{"command: [a]", `LR105 5:18 "command" belongs under root.children.api.process`},
+	{"url: http://x", `LR105 5:18 "url" belongs under root.children.api.upstream`},
+	{"script: {}, timeout: 1s", `LR105 5:30 "timeout" belongs under ready, health or guard in root.children.api`},
+	{"script: {}, breaker: {}", `LR105 5:30 "breaker" belongs under root.children.api.guard`},
+	{"script: {}, capacity: 5", `LR105 5:30 "capacity" belongs under root.children.api.mailbox`},
+	{"script: {}, max_retries: 3", `LR104 5:30 unknown field "max_retries" in root.children.api`},
+	{"process: {command: python3 worker.py}", `LR106 5:37 expected a list, found text; did you mean [python3, worker.py]?`},
+	{"script: {}, restart: always", `LR203 5:39 unknown restart policy "always"; did you mean {policy: always}?`},
+	{"script: {}, upstream: {url: http://x}", `LR108 5:30 "script" and "upstream" exclude each other; keep one`},
+	{"children: {worker: {}}", `LR106 5:28 expected a list, found a mapping; begin each with "- name: "`},
+	{"script: {}, guard: {timeout: 500}", `LR113 5:47 add a unit: "500ms"`},
+	{"script: {}, replicas: three", `LR110 5:40 whole number >= 1 expected, got "three"`},
+	{"labels: {a: b}", `LR107 5:4 actor "api" needs one of children, process, upstream, script, go, consensus`},
+	{"script: {handlers: {get: {calls: [{message: x}]}}}", `LR107 5:52 "to" is missing in root.children.api.script.handlers.get.calls.0; add to: database`},
+	{"process: {cwd: /}", `LR107 5:18 "command" is missing in process`},
+}
+
+func TestMistakesOfNewcomers(t *testing.T) {
+	for _, c := range mistakes {
+		text := header + "root: {children: [\n   {name: api,   " + c.text + "}]}\n"
+		if got := findings(t, "topology.yaml", text); got != c.want {
+			t.Errorf("%s\ngot  %s\nwant %s", c.text, got, c.want)
+		}
+	}
+}
+
+func TestMissingVariablesCanBeAllowed(t *testing.T) {
+	text := header + "root: {children: [{name: a, process: {command: [\"${NOPE}\"]}, guard: {timeout: \"${NOPE}\"}}]}\n"
+	want := "warning LR601 4:50 NOPE is not set; use ${NOPE:-default}\nwarning LR601 4:80 NOPE is not set; use ${NOPE:-default}"
+	if got := findingsWith("t.yaml", text, Options{AllowMissingEnv: true}); got != want {
+		t.Errorf("got %s", got)
 	}
 }
 

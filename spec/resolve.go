@@ -38,6 +38,7 @@ func (t *Topology) Complete(scenario *Document) (*Value, Diagnostics) {
 	var diags Diagnostics
 	r.diags = &diags
 	v := r.fillParams(r.expand(scenario.Root))
+	r.complete(v)
 	return v, diags.Sorted()
 }
 

@@ -38,6 +38,11 @@ func (r *resolver) policy(t *Type, use *Value) *Value {
 	}
 	table := r.root.Entry("policies").Entry(t.Policy)
 	named := table.Entry(use.text)
+	if f := t.Field("policy"); named == nil && f != nil && contains(f.Type.Values, use.text) {
+		*r.diags = append(*r.diags, Diagnostic{Code: "LR203", Pos: use.Pos, Message: fmt.Sprintf("unknown %s %q", t.Title, use.text),
+			Suggestion: fmt.Sprintf("did you mean {policy: %s}?", use.text)})
+		return nil
+	}
 	if named == nil {
 		r.unknownRef("LR203", use.Pos, t.Title, use.text, keys(table))
 		return nil

@@ -325,7 +325,13 @@ func isBareNumber(text string) bool {
 	return ok
 }
 
-func withUnit(s scalar) string { return s.shown() + "s" }
+// withUnit guesses the unit that was meant: few are seconds, many milliseconds.
+func withUnit(s scalar) string {
+	if n, _ := decimal(s.text); n >= 100 {
+		return s.shown() + "ms"
+	}
+	return s.shown() + "s"
+}
 
 func clockUnits(text string) string {
 	minutes, seconds, _ := strings.Cut(text, ":")

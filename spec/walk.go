@@ -13,6 +13,7 @@ const (
 	MaxFileSize   = 8 << 20 // bytes
 	maxDepth      = 100     // nesting
 	maxAliasNodes = 100_000 // nodes that aliases add
+	maxValues     = 1 << 20 // keys and values of one file
 )
 
 // walker turns yaml nodes into Values as the table says. It reports everything
@@ -228,14 +229,28 @@ func (w *walker) expected(n *node, t *Type) *Value {
 		w.errorf("LR006", pos, `missing space after ":"`)
 		return nil
 	}
+	d := Diagnostic{Code: "LR106", Pos: pos}
 	want := "a mapping"
 	if t.Shape == List || t.Shape == NamedList {
 		want = "a list"
+		d.Suggestion = listHint(n, t)
 	} else if t.Shape != Map && t.Shape != Table && t.Shape != Override {
 		want = article(t.wanted())
 	}
-	w.errorf("LR106", pos, "expected %s, found %s", want, kindName(n))
+	d.Message = fmt.Sprintf("expected %s, found %s", want, kindName(n))
+	w.report(d)
 	return nil
+}
+
+// listHint shows how to write as a list what is none.
+func listHint(n *node, t *Type) string {
+	switch {
+	case t.Shape == NamedList && n.Kind == mappingNode:
+		return `begin each with "- name: "`
+	case t.Elem.Shape == Text && n.Kind == scalarNode && n.Value != "" && !strings.ContainsAny(n.Value, "\"'[]{},$"):
+		return "did you mean [" + strings.Join(strings.Fields(n.Value), ", ") + "]?"
+	}
+	return ""
 }
 
 func article(noun string) string {
@@ -284,7 +299,7 @@ func (w *walker) list(n *node, t *Type) *Value {
 		if cut = n.Style&flowStyle != 0 && (cut || w.cut(item, t.Elem)); cut {
 			continue
 		}
-		w.path = append(w.path, strconv.Itoa(i))
+		w.path = append(w.path, itemName(item, i))
 		if value := w.value(item, t.Elem); value != nil {
 			v.items = append(v.items, value)
 			w.distinct(names, value, t)
@@ -295,6 +310,17 @@ func (w *walker) list(n *node, t *Type) *Value {
 		w.errorf("LR107", v.Pos, "%s needs at least %d in the list", w.place(), t.AtLeast)
 	}
 	return v
+}
+
+// itemName is what an element of a list is called in paths: its name, or its
+// number from 0.
+func itemName(n *node, i int) string {
+	if n.Kind == mappingNode {
+		if name := valueOf(n, "name"); name != nil && name.Kind == scalarNode && name.Value != "" {
+			return name.Value
+		}
+	}
+	return strconv.Itoa(i)
 }
 
 // distinct reports the second of two equal names in a named list.
@@ -412,7 +438,7 @@ func (w *walker) interpolated(n *node, s scalar, t *Type) *Value {
 	in.fill(s.text)
 	v := &Value{Type: t, Pos: w.pos(n), source: w.src, Secret: in.secret, quoted: s.quoted, text: joined(in.parts)}
 	switch {
-	case failed:
+	case failed, in.missing && !t.takesText():
 		return nil
 	case in.missing:
 	case waitsFor(in.parts, partReplica) && !t.takesText():

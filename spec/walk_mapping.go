@@ -276,10 +276,10 @@ func (w *walker) unknown(key *node, t *Type) {
 	w.report(d)
 }
 
-// home looks for the mapping that has the field: below first, then around.
+// home looks for the mappings that have the field: below first, then around.
 func (w *walker) home(name string, t *Type) string {
-	if below := below(t, name, 2); below != "" {
-		return strings.TrimPrefix(strings.Join(w.path, ".")+"."+below, ".")
+	if homes := below(t, name, 2); len(homes) > 0 {
+		return under(w.path, homes)
 	}
 	types := w.typesAlong()
 	for level := len(types) - 2; level >= 0; level-- {
@@ -293,33 +293,50 @@ func (w *walker) home(name string, t *Type) string {
 			}
 			return strings.Join(w.path[:level], ".")
 		}
-		if under := below(around, name, 1); under != "" {
-			return strings.TrimPrefix(strings.Join(w.path[:level], ".")+"."+under, ".")
+		if homes := below(around, name, 1); len(homes) > 0 {
+			return under(w.path[:level], homes)
 		}
 	}
 	return ""
 }
 
-// below finds a field in the mappings up to depth levels under t and returns
-// the path to its mapping.
-func below(t *Type, name string, depth int) string {
-	if depth == 0 {
-		return ""
+// under names one or several mappings below path.
+func under(path, homes []string) string {
+	if len(homes) == 1 {
+		return strings.Join(append(slices.Clone(path), homes[0]), ".")
 	}
+	last := len(homes) - 1
+	text := strings.Join(homes[:last], ", ") + " or " + homes[last]
+	if len(path) > 0 {
+		text += " in " + strings.Join(path, ".")
+	}
+	return text
+}
+
+// below finds the mappings nearest under t that have the field, at most depth
+// levels down, as paths.
+func below(t *Type, name string, depth int) []string {
+	if depth == 0 {
+		return nil
+	}
+	var homes []string
 	for _, f := range t.Fields {
 		if f.Type.Shape == Map && f.Type.Field(name) != nil {
-			return f.Name
+			homes = append(homes, f.Name)
 		}
+	}
+	if homes != nil {
+		return homes
 	}
 	for _, f := range t.Fields {
 		if f.Type.Shape != Map {
 			continue
 		}
-		if under := below(f.Type, name, depth-1); under != "" {
-			return f.Name + "." + under
+		for _, home := range below(f.Type, name, depth-1) {
+			homes = append(homes, f.Name+"."+home)
 		}
 	}
-	return ""
+	return homes[:min(len(homes), 4)]
 }
 
 // typesAlong returns the types of the document and of each step of the path.
