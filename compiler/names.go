@@ -78,6 +78,9 @@ func (c *compiler) collect() bool {
 		return false
 	}
 	name := root.At("name").Text()
+	if !on(root) {
+		c.errorf("LR222", root.Entry("enabled").Pos, "the root cannot be off; switch its children off")
+	}
 	if kindOf(root) != plan.Supervisor {
 		return false // reported by spec
 	}

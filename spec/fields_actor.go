@@ -69,7 +69,7 @@ func (l *language) commonFields() []*Field {
 			field("key", exprType, "What hash picks by.", example("msg.id")),
 		).short("pick"), "How a message to the group finds a replica.", reload(Hot), side(WorkerSide)),
 		field("restart", l.restart, "When and how fast it is restarted.", reload(Hot)),
-		field("mailbox", mailboxType(), "Where its messages wait.", reload(RestartActor), side(WorkerSide)),
+		field("mailbox", mailboxType(), "Where its messages wait.", reload(Hot), side(WorkerSide)),
 		field("ready", readyType(), "When it counts as started; the next sibling waits for it.", reload(Hot), side(WorkerSide)),
 		field("health", healthProbeType(), "Checks it while it runs.", reload(Hot), side(WorkerSide)),
 		field("guard", l.guard, "Protects it from its callers, and them from it.", reload(Hot), side(WorkerSide)),
@@ -188,7 +188,7 @@ func (l *language) kindFields() []*Field {
 			field("behaviour", nameType, "Its registered name.", needed, example("ledger")),
 			field("config", l.any, "Handed to it as it is.", example("{currency: EUR}")),
 		).short("behaviour"), "A behaviour registered by the embedding program.", reload(RestartActor)),
-		field("consensus", consensus, "Asks several actors and answers what they agree on.", reload(RestartActor)),
+		field("consensus", consensus, "Asks several actors and answers what they agree on.", reload(Hot)),
 	}
 }
 
@@ -200,7 +200,7 @@ func (l *language) buildBehaviours() {
 		field("as", identType, "The name of the answer.", example("row")),
 		field("when", exprType, "Only when this is true."),
 		field("optional", boolType, "A failure is nil instead of failing the handler.", standard("false")),
-		field("guard", l.guard, "Around this call, outside the callee's own guard."),
+		field("guard", l.guard, "Around this call, outside the callee's own guard.", reload(Hot)),
 	)
 	tell := object("tell", "Sends a message without waiting.",
 		field("to", targetType, "Whom.", required, example("audit")),
@@ -255,7 +255,7 @@ func (l *language) gatewayType() *Type {
 		field("max_header", sizeType, "Larger headers are refused.", standard("64KiB"), reload(Recreate)),
 		field("max_body", sizeType, "Larger bodies are refused.", standard("10MiB")),
 		field("read_header", spanType, "Time to send the headers.", standard("5s"), reload(Recreate)),
-		field("read_body", spanType, "Time to send the body.", standard("30s"), reload(Recreate)),
+		field("read_body", spanType, "Time to send the body.", standard("30s")),
 		field("idle", spanType, "Idle connections are closed after this.", standard("60s"), reload(Recreate)),
 	)
 	t := namedList(listener)

@@ -19,7 +19,7 @@ import (
 
 // Plan is one configuration of the engine. Slices are sorted as their comment says; indexes point into them.
 type Plan struct {
-	Name   string  `plan:"name,restart_engine"`
+	Name   string  `plan:"name,hot"`
 	Labels []Label `plan:"labels,hot"` // by key
 	Dir    string  `plan:"-"`          // where relative commands start: the spec's directory
 
