@@ -19,9 +19,9 @@ type work struct {
 func (j *Journal) run(w *writer) {
 	defer close(j.done)
 	for {
-		todo := j.nextWork()
-		err := j.do(w, todo)
-		if err == nil && todo.close {
+		round := j.nextWork()
+		err := j.do(w, round)
+		if err == nil && round.close {
 			if err = j.seal(w); err == nil {
 				err = ErrClosed
 			}
@@ -40,9 +40,9 @@ func (j *Journal) nextWork() work {
 		j.mu.Lock()
 		s := &j.state
 		if s.hurry || s.due || s.closing {
-			todo := j.take()
+			round := j.take()
 			j.mu.Unlock()
-			return todo
+			return round
 		}
 		s.idle = j.buffer.bytes == 0
 		idle := s.idle
@@ -64,38 +64,38 @@ func (j *Journal) take() work {
 		s.timed = false
 	}
 	unsynced := len(j.buffer.queue) > 0 || s.written > s.durable
-	todo := work{
+	round := work{
 		chunks: j.buffer.queue, durable: s.durable, close: s.closing,
 		sync: unsynced && !s.closing && (s.due || s.wanted > s.durable),
 	}
 	j.buffer.queue = nil
 	s.hurry, s.due, s.idle = false, false, false
-	return todo
+	return round
 }
 
 // do writes and syncs one round.
-func (j *Journal) do(w *writer, todo work) error {
-	for len(todo.chunks) > 0 {
-		n := len(todo.chunks)
+func (j *Journal) do(w *writer, round work) error {
+	for len(round.chunks) > 0 {
+		n := len(round.chunks)
 		if j.options.Durability == Each {
 			n = 1
 		}
-		if err := w.write(todo.chunks[:n], todo.durable); err != nil {
+		if err := w.write(round.chunks[:n], round.durable); err != nil {
 			return err
 		}
-		j.wrote(w, todo.chunks[:n])
+		j.wrote(w, round.chunks[:n])
 		if j.options.Durability == Each {
 			if err := j.sync(w); err != nil {
 				return err
 			}
-			todo.durable = w.last
+			round.durable = w.last
 		}
-		todo.chunks = todo.chunks[n:]
+		round.chunks = round.chunks[n:]
 		if err := j.rotate(w); err != nil {
 			return err
 		}
 	}
-	if todo.sync {
+	if round.sync {
 		return j.sync(w)
 	}
 	j.mu.Lock()
