@@ -37,6 +37,8 @@ func newDemoWorker() *cobra.Command {
 `,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w := demoWorker{out: cmd.OutOrStdout(), exit: os.Exit, now: time.Now}
+			stop := context.AfterFunc(cmd.Context(), func() { w.exit(0) }) // a read of stdin cannot be interrupted
+			defer stop()
 			return w.serve(cmd.InOrStdin())
 		},
 	}
@@ -51,8 +53,8 @@ type demoWorker struct {
 }
 
 type demoRequest struct {
-	ID      string `json:"id"`
-	Type    string `json:"type"`
+	ID      json.RawMessage `json:"id"` // whatever the asker chose
+	Type    string          `json:"type"`
 	Payload struct {
 		Grams   float64 `json:"grams"`
 		Seconds float64 `json:"seconds"`
@@ -65,9 +67,9 @@ type demoError struct {
 }
 
 type demoReply struct {
-	ID    string     `json:"id"`
-	Reply any        `json:"reply,omitempty"`
-	Error *demoError `json:"error,omitempty"`
+	ID    json.RawMessage `json:"id"`
+	Reply any             `json:"reply,omitempty"`
+	Error *demoError      `json:"error,omitempty"`
 }
 
 // serve answers until its input ends.

@@ -47,7 +47,7 @@ func (l *Log) Write(e journal.Event) {
 	if line == nil {
 		return
 	}
-	line = line.Time(zerolog.TimestampFieldName, time.Unix(0, e.Time))
+	line = line.Str(zerolog.TimestampFieldName, stamp(time.Unix(0, e.Time)))
 	if l.json {
 		line = line.Uint64("seq", e.Seq).Str("type", e.Type.String()).Str("actor", e.Actor).
 			Str("correlation", e.Correlation).Uint64("causation", e.Causation)
@@ -64,8 +64,11 @@ func (l *Log) Note(level, text string, now time.Time) {
 	if err != nil {
 		at = zerolog.InfoLevel
 	}
-	l.out.WithLevel(at).Time(zerolog.TimestampFieldName, now).Msg(text)
+	l.out.WithLevel(at).Str(zerolog.TimestampFieldName, stamp(now)).Msg(text)
 }
+
+// stamp is RFC 3339 with milliseconds.
+func stamp(t time.Time) string { return t.Format("2006-01-02T15:04:05.000Z07:00") }
 
 // severity is how much an event matters to somebody who reads the log.
 func severity(e journal.Event) zerolog.Level {
@@ -99,6 +102,11 @@ func bodySeverity(e journal.Event) zerolog.Level {
 		}
 	case journal.EmergencyChanged:
 		return zerolog.ErrorLevel
+	case journal.ActionDone:
+		if b.Result == "" || b.Result == "done" {
+			return zerolog.DebugLevel // what it did is an event of its own
+		}
+		return zerolog.WarnLevel
 	case journal.Logged:
 		if at, err := zerolog.ParseLevel(b.Level); err == nil && at != zerolog.NoLevel {
 			return at
