@@ -596,6 +596,38 @@ func TestProbesAreNeverMoreThanAllowed(t *testing.T) {
 	}
 }
 
+// TestASuccessBetweenTheFoldAndTheTransitionStaysInItsGeneration plays the race that a lucky schedule needs: a success
+// reaches a cell while another goroutine, already holding the lock, ends the generation.
+func TestASuccessBetweenTheFoldAndTheTransitionStaysInItsGeneration(t *testing.T) {
+	b := mustNew(t, Policy{Window: Window{Span: time.Hour}, MinCalls: 1})
+	permit, _ := b.Allow(0)
+	b.lock()
+	b.Done(0, permit, Success) // lock-free
+	b.machine.reset(0)
+	b.unlock()
+	if s := b.Snapshot(0); s.Calls != 0 || s.Totals.Successes != 1 {
+		t.Errorf("the success of the old generation: %d calls in the new window, totals %+v", s.Calls, s.Totals)
+	}
+	late, _ := b.Allow(0)
+	b.Reset(0)
+	b.Done(0, late, Success)
+	if s := b.Snapshot(0); s.Calls != 0 || s.Totals.Late != 1 {
+		t.Errorf("a success after its generation: %d calls in the new window, totals %+v", s.Calls, s.Totals)
+	}
+}
+
+func TestAShadowJudgesAgainWhenItWouldHalfOpen(t *testing.T) {
+	p := rate()
+	p.Mode, p.Window, p.MinCalls = Shadow, Window{Calls: 10}, 1
+	b := mustNew(t, p)
+	told := story(b)
+	call(t, b, 0, Failed)
+	call(t, b, 100*ms, Success) // warm and without the lock, were it not for the deadline
+	wantStory(t, told,
+		"0s closed>open #2 error_rate: error_rate 1 >= 0.5 (1 of 1 calls) (would open)",
+		"100ms closed>open #2 error_rate: error_rate 1 >= 0.5 (1 of 1 calls) (would open)")
+}
+
 func TestCrowdedBreakerGetsShards(t *testing.T) {
 	b := mustNew(t, Policy{Window: Window{Span: time.Hour}, MinCalls: 1})
 	call(t, b, 0, Success)

@@ -78,7 +78,8 @@ func NewBulkhead(p BulkheadPolicy) (*Bulkhead, error) {
 func (b *Bulkhead) Enter(now int64) (entry Entry, ticket Ticket, until int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.running < b.policy.Concurrent && b.queued() == 0 {
+	// Nobody waits while there is a place: Leave and SetPolicy call the waiters.
+	if b.running < b.policy.Concurrent {
 		b.running++
 		return Entered, 0, 0
 	}

@@ -110,6 +110,23 @@ func TestKeyedForgetsIdleKeysButNotOpenOnes(t *testing.T) {
 	}
 }
 
+func TestKeyedRemembersAnOpenKeyUntilItMayProbe(t *testing.T) {
+	k, err := NewKeyed(Policy{Trip: Trip{ConsecutiveFailures: 1}, Open: OpenPolicy{For: time.Minute}},
+		KeyedLimits{MaxKeys: 10, Idle: 10 * time.Second}, 1, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trip(k, 0, "broken")
+	k.Tick(int64(59 * time.Second))
+	if _, v := k.Allow(int64(59*time.Second), "broken"); v.Admitted {
+		t.Error("an open key was forgotten before its open time was over")
+	}
+	k.Tick(int64(80 * time.Second))
+	if n := k.Len(); n != 0 {
+		t.Errorf("%d keys are remembered long after, want none", n)
+	}
+}
+
 func TestKeyedGivesUpTheOldestClosedKeyAtItsLimit(t *testing.T) {
 	k := keyedForTest(t, KeyedLimits{MaxKeys: 4}, nil)
 	trip(k, 0, "broken")

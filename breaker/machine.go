@@ -36,8 +36,9 @@ type memory struct {
 	inFlight uint32 // admitted and not done, if the rules ask
 	credit   uint32 // of the ramp, in 1/rampUnit of a call
 	half     halfOpen
-	state    State
-	mode     Mode
+	// Under ForcedOpen the state is Open and until Never; under the other overrides it is Closed.
+	state State
+	mode  Mode
 }
 
 // halfOpen is what one half-open period has seen.
@@ -200,14 +201,12 @@ func (m *machine) forget(at int64) {
 
 // allow answers a caller that asks for a permit.
 func (m *machine) allow(now int64) (Permit, Verdict) {
-	switch {
-	case m.mode == ForcedOpen:
-		return Permit{}, Verdict{}
-	case m.mode != Normal || m.state == Closed:
+	switch m.state {
+	case Closed:
 		return m.admit(now, 0), Verdict{Admitted: true}
-	case m.state == Open:
+	case Open:
 		return Permit{}, refusal(now, m.until)
-	case m.state == HalfOpen:
+	case HalfOpen:
 		return m.allowProbe(now)
 	}
 	return m.allowRamp(now)

@@ -36,6 +36,19 @@ func TestALostProbeDoesNotBlockTheBreaker(t *testing.T) {
 		"150ms open>half_open #5 open_elapsed")
 }
 
+// Nor does it if the policy says nothing of leases: one lasts as long as the breaker stays open.
+func TestALeaseIsTheDefault(t *testing.T) {
+	p := rate()
+	p.HalfOpen.Lease = 0
+	b := mustNew(t, p)
+	b.Force(0, ForcedOpen)
+	b.Force(0, Normal)
+	b.Allow(0)
+	if d := b.Deadline(); d != 100*ms {
+		t.Errorf("a probe without a lease of its own counts as lost at %v, want 100ms", time.Duration(d))
+	}
+}
+
 // The same with JudgeRates, where a lost probe is one of the outcomes that the rates judge.
 func TestALostProbeCountsAsFailedAmongRates(t *testing.T) {
 	p := rate()

@@ -4,7 +4,7 @@ package breaker
 
 // admitting tells that every call passes.
 func (m *machine) admitting() bool {
-	return m.mode != ForcedOpen && (m.mode != Normal || m.state == Closed)
+	return m.state == Closed
 }
 
 // passing is until when calls may pass without the lock.
