@@ -38,7 +38,7 @@ func yamlCodes() []Code {
 		{"LR006", "missing space after a colon", "Without the space YAML reads key and value as one text.", "a:\n  failures:3\n  b: 2", "a:\n  failures: 3\n  b: 2"},
 		{"LR007", "UTF-16", "Files are UTF-8. Editors call it \"save with encoding\".", "", ""},
 		{"LR008", "invalid UTF-8", "A byte of the file is no UTF-8. Often the file is Latin-1.", "", ""},
-		{"LR009", "control character", "Control characters other than tab and line breaks do not belong into YAML; in double quotes they can be written as escapes.", "", "name: \"bell \\a\""},
+		{"LR009", "control character", "Control characters other than tab and line breaks do not belong into YAML; in double quotes they can be written as escapes. Lines end with a newline, or carriage return and newline.", "", "name: \"bell \\a\""},
 		{"LR010", "aliases expand too far", "Aliases (*name) may add 100000 nodes at most.", "", ""},
 		{"LR011", "anchor contains itself", "An alias inside the value of its own anchor has no end.", "policies: &p {breakers: *p}", "policies: {breakers: {}}"},
 		{"LR012", "unknown anchor", "*name refers to an anchor &name earlier in the file. An expression that begins with * needs quotes.", "x-a: *slow", "x-a: &slow 1s\nx-b: *slow"},

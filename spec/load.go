@@ -179,7 +179,9 @@ func checkBytes(src *source) *Diagnostic {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			return &Diagnostic{Code: "LR008", Pos: pos, Message: fmt.Sprintf("byte 0x%02X at %d:%d is not UTF-8", data[i], line, col)}
-		case r < ' ' && r != '\n' && r != '\r' && r != '\t', r >= 0x7F && r < 0xA0 && r != 0x85:
+		case r == '\r' && !bytes.HasPrefix(data[i+1:], []byte("\n")), r == 0x85, r == 0x2028, r == 0x2029:
+			return &Diagnostic{Code: "LR009", Pos: pos, Message: fmt.Sprintf("line break U+%04X; end lines with a newline", r)}
+		case r < ' ' && r != '\n' && r != '\r' && r != '\t', r >= 0x7F && r < 0xA0:
 			return &Diagnostic{Code: "LR009", Pos: pos, Message: fmt.Sprintf("control character U+%04X", r)}
 		}
 		if i += size; r == '\n' {

@@ -60,6 +60,8 @@ var nastyFiles = []struct{ name, text, want string }{
 	{"8 utf-16 without mark", "a\x00:\x00 \x001\x00", "LR007 1:1 file is UTF-16; save as UTF-8"},
 	{"8 invalid", "a: 1\nb: 2\nc: 3\nd: \xff\n", "LR008 4:4 byte 0xFF at 4:4 is not UTF-8"},
 	{"9 nul", "a: \x00\n", "LR009 1:4 control character U+0000"},
+	{"9 old line ends", "a: 1\rb: 2\r", "LR009 1:5 line break U+000D; end lines with a newline"},
+	{"9 line separator", "a: 1\u2028b: 2\n", "LR009 1:5 line break U+2028; end lines with a newline"},
 	{"11 cyclic alias", header + "x-b: &b {c: 1}\npolicies: &p {breakers: *p}\n" + tree, `LR011 5:25 anchor "p" contains itself (line 5)`},
 	{"11 self-merge", header + "policies: &b {<<: *b}\n" + tree, `LR011 4:19 anchor "b" contains itself (line 4)`},
 	{"12 unknown anchor", "a: 1\nwhen: * x\nb: *x\n", `LR314 2:7 YAML reserves a leading "*"; quote the value`},

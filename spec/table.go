@@ -12,14 +12,14 @@ type language struct {
 	topology, policy, scenario *Type
 	override                   *Type // the tree that dotted paths of an override lead through
 
-	header                                   []*Field
-	breaker, restart, retry, guard           *Type
-	actor, actorChange, defaults, probe      *Type
-	call, action, actions, handler           *Type
-	message, messageField                    *Type
-	policies, params, rules, rule            *Type
-	patterns, health, emergency, observe     *Type
-	built, any, literal, moment, steps, verb *Type
+	header                               []*Field
+	breaker, restart, retry, guard       *Type
+	actor, actorChange, defaults         *Type
+	call, action, actions, handler       *Type
+	message, messageField                *Type
+	policies, params, rules, rule        *Type
+	patterns, health, emergency, observe *Type
+	built, any, literal                  *Type
 }
 
 // table returns the language. It is built on first use and never changed.
