@@ -32,6 +32,7 @@ type (
 		log   []string
 		over  bool
 		code  int
+		why   int // the exit code, were the last supervisor that left while starting its children the root
 	}
 )
 
@@ -77,12 +78,14 @@ func (m *otpModel) startAll(p *otpNode) bool {
 		if c.def.Restart.Policy == plan.Never {
 			c.removed = true
 			if m.significant(p, c) {
+				m.why = 0
 				m.leave(p)
 				return false
 			}
 			continue
 		}
 		if !m.mayRestart(p) {
+			m.why = 70
 			m.leave(p)
 			return false
 		}
@@ -179,7 +182,7 @@ func (m *otpModel) exit(n *otpNode, crashed bool) {
 	}
 	m.terminate(p, at, true)
 	if !m.startAll(p) {
-		m.left(p, 70)
+		m.left(p, m.why)
 	}
 }
 
@@ -192,8 +195,9 @@ func (m *otpModel) left(p *otpNode, code int) {
 	m.exit(p, false)
 }
 
-// drawTree makes a random supervision tree of at most three levels.
-func drawTree(t *rapid.T) *plan.Plan {
+// drawTree makes a random supervision tree of at most three levels. A shared one has siblings that start together, as
+// replicas do, and backoffs.
+func drawTree(t *rapid.T, shared bool) *plan.Plan {
 	p := &plan.Plan{}
 	var grow func(parent, depth int, name string)
 	grow = func(parent, depth int, name string) {
@@ -203,8 +207,15 @@ func drawTree(t *rapid.T) *plan.Plan {
 			up := &p.Actors[parent]
 			a.Path = up.Path + "/" + name
 			a.Order = len(up.Supervisor.Children)
+			if n := len(up.Supervisor.Children); shared && n > 0 && rapid.Bool().Draw(t, "together") {
+				a.Order = p.Actors[up.Supervisor.Children[n-1]].Order
+			}
 			up.Supervisor.Children = append(up.Supervisor.Children, len(p.Actors))
 			a.Significant = up.Supervisor.AutoShutdown != "never" && a.Restart.Policy != plan.Always && rapid.Bool().Draw(t, "significant")
+		}
+		if shared {
+			a.Restart.Backoff.Initial = rapid.SampledFrom([]time.Duration{0, 10, 1000}).Draw(t, "backoff") * time.Millisecond
+			a.Restart.Backoff.Factor = 2
 		}
 		index := len(p.Actors)
 		children := 0
@@ -215,10 +226,13 @@ func drawTree(t *rapid.T) *plan.Plan {
 				Strategy:     rapid.SampledFrom([]plan.Strategy{plan.OneForOne, plan.AllForOne, plan.RestForOne}).Draw(t, "strategy"),
 				AutoShutdown: rapid.SampledFrom([]string{"never", "never", "any", "all"}).Draw(t, "auto"),
 				Intensity: plan.Intensity{
-					Max:    rapid.IntRange(0, 4).Draw(t, "max"),
+					Max:    rapid.SampledFrom([]int{0, 1, 2, 3, 30}).Draw(t, "max"),
 					Within: time.Duration(rapid.IntRange(1, 5).Draw(t, "within")) * time.Second,
 				},
 			}
+		}
+		if depth == 0 {
+			a.Supervisor.Intensity.Max = 100 // or most runs would be short
 		}
 		p.Actors = append(p.Actors, a)
 		for i := range children {
@@ -287,24 +301,33 @@ func (q *quiet) compare(what string) {
 	q.log, q.otp.log = nil, nil
 }
 
+// drawWorker draws a living worker; nil when there is none.
+func drawWorker(t *rapid.T, m *otpModel) *otpNode {
+	alive := slices.DeleteFunc(slices.Clone(m.nodes), func(n *otpNode) bool { return n.def.Supervisor != nil || !n.alive })
+	if len(alive) == 0 {
+		return nil
+	}
+	return rapid.SampledFrom(alive).Draw(t, "who")
+}
+
 // A Machine that is left in peace between failures starts and stops whom OTP's supervisors would, in the same order, and
 // gives up at the same failure.
 func TestSupervisesAsOTP(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := drawTree(t)
+		p := drawTree(t, false)
 		otp := newOTP(p)
 		q := &quiet{t: t, m: NewMachine(), otp: otp, epochs: map[ID]Epoch{}, fails: map[ID]int{}}
 		q.step(Boot{Plan: p, Seed: 1})
 		if !otp.start(otp.root) {
-			otp.left(otp.root, 70)
+			otp.left(otp.root, otp.why)
 		}
 		q.compare("boot")
 		for i := 0; i < 30 && !q.over; i++ {
-			q.now += time.Duration(rapid.SampledFrom([]int{0, 1, 500, 1000, 3000}).Draw(t, "pause")) * time.Millisecond
+			q.now += time.Duration(rapid.SampledFrom([]int{0, 0, 1, 500, 1000, 2000}).Draw(t, "pause")) * time.Millisecond
 			otp.now = q.now
-			n := otp.nodes[rapid.IntRange(0, len(otp.nodes)-1).Draw(t, "who")]
-			if n.def.Supervisor != nil || !n.alive {
-				continue
+			n := drawWorker(t, otp)
+			if n == nil {
+				return
 			}
 			fails := rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "fails")
 			id := ID(slices.Index(otp.nodes, n) + 1)

@@ -85,6 +85,7 @@ func (m *Machine) fell(a *actor, gone bool, f *Failure) {
 	s := a.parent.sup
 	if s.absorbs(a) {
 		if gone {
+			a.over = neverAgain(a) // the group's restart must not revive it
 			m.release(a)
 		}
 		return // one that waits is stopped when its turn comes

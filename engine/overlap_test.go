@@ -1,0 +1,369 @@
+package engine
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
+)
+
+// incarnation is a live one, as a runtime sees it.
+type incarnation struct {
+	epoch    Epoch
+	up       bool
+	failed   bool // waits for Continue or Stop
+	stopping bool
+}
+
+// restarting is a group's restart that has been announced and has not started anybody yet.
+type restarting struct {
+	first int // the smallest order of the failed children merged into it
+}
+
+// slow is a runtime in which everything takes its time, so that failures, answers, timers and commands meet in any
+// order. It checks after each effect what must hold always.
+type slow struct {
+	t       *rapid.T
+	m       *Machine
+	plan    *plan.Plan
+	now     time.Duration
+	live    map[ID]*incarnation
+	epochs  map[ID]Epoch
+	pending []Input // answers that will come
+	timers  []SetTimer
+	starts  map[string][]time.Duration // counted restarts by supervisor, of its running incarnation
+	groups  map[string]*restarting     // by supervisor
+	ids     map[string]ID
+	paths   map[ID]string
+	closing bool
+	ended   bool
+}
+
+func (s *slow) step(in Input) {
+	s.t.Logf("%s %T %+v", s.now, in, in)
+	for _, e := range s.m.Step(s.now, in, nil) {
+		if s.ended {
+			s.t.Fatalf("%T after Ended", e)
+		}
+		s.take(e)
+	}
+}
+
+func (s *slow) actor(id ID) *plan.Actor {
+	at := s.plan.Index(s.paths[id])
+	if at < 0 {
+		s.t.Fatalf("an effect names the unknown actor %d", id)
+	}
+	if a := &s.plan.Actors[at]; a.Supervisor == nil {
+		return a
+	}
+	s.t.Fatalf("an effect names the supervisor %s", s.paths[id])
+	return nil
+}
+
+func (s *slow) take(e Effect) {
+	if told, ok := e.(*Emit); ok {
+		s.t.Logf("    %s %+v", told.Actor, told.Body)
+	}
+	switch e := e.(type) {
+	case *Create:
+		s.ids[e.Path], s.paths[e.ID] = e.ID, e.Path
+	case *Start:
+		s.started(e)
+	case *Stop:
+		s.stopped(e)
+	case *Continue:
+		if one := s.live[e.ID]; one == nil || !one.failed || one.epoch != e.Epoch {
+			s.t.Fatalf("Continue of %s, which does not wait for it", s.paths[e.ID])
+		}
+		s.live[e.ID].failed = false
+	case *SetTimer:
+		s.timers = append(s.timers, *e)
+	case *CancelTimer:
+		n := len(s.timers)
+		s.timers = slices.DeleteFunc(s.timers, func(t SetTimer) bool { return t.Timer == e.Timer })
+		if len(s.timers) == n {
+			s.t.Fatalf("timer %d is cancelled and was not set", e.Timer)
+		}
+	case *Emit:
+		s.told(e)
+	case *Ended:
+		s.ended = true
+		if len(s.live) > 0 {
+			s.t.Fatalf("Ended with %d incarnations alive", len(s.live))
+		}
+	}
+}
+
+func (s *slow) started(e *Start) {
+	a := s.actor(e.ID)
+	if s.live[e.ID] != nil {
+		s.t.Fatalf("%s starts while its incarnation %d lives", a.Path, s.live[e.ID].epoch)
+	}
+	if e.Epoch != s.epochs[e.ID]+1 {
+		s.t.Fatalf("%s starts incarnation %d after %d", a.Path, e.Epoch, s.epochs[e.ID])
+	}
+	if s.closing {
+		s.t.Fatalf("%s starts while everything stops", a.Path)
+	}
+	s.epochs[e.ID] = e.Epoch
+	s.live[e.ID] = &incarnation{epoch: e.Epoch}
+	s.pending = append(s.pending, Started{ID: e.ID, Epoch: e.Epoch})
+}
+
+// checkOrder: a first incarnation starts when those before it are up or will not be; a group's restart begins at its
+// first failed child.
+func (s *slow) checkOrder(a *plan.Actor) {
+	up := &s.plan.Actors[a.Parent]
+	for _, c := range up.Supervisor.Children {
+		sibling := &s.plan.Actors[c]
+		one := s.live[s.ids[sibling.Path]]
+		if sibling.Order < a.Order && sibling.Supervisor == nil && s.epochs[s.ids[a.Path]] == 0 && one != nil && !one.up && !one.stopping {
+			s.t.Fatalf("%s starts before %s is up", a.Path, sibling.Path)
+		}
+	}
+	if g := s.groups[up.Path]; g != nil {
+		if a.Order != g.first {
+			s.t.Fatalf("%s starts first in its group's restart, want order %d", a.Path, g.first)
+		}
+		delete(s.groups, up.Path)
+	}
+}
+
+func (s *slow) stopped(e *Stop) {
+	a, one := s.actor(e.ID), s.live[e.ID]
+	if one == nil || one.epoch != e.Epoch || one.stopping {
+		s.t.Fatalf("%s is stopped, which is not running", a.Path)
+	}
+	one.stopping = true
+	s.pending = slices.DeleteFunc(s.pending, func(in Input) bool { st, ok := in.(Started); return ok && st.ID == e.ID })
+	s.pending = append(s.pending, Stopped{ID: e.ID, Epoch: e.Epoch})
+	if s.closing {
+		s.checkReverse(a)
+	}
+}
+
+// checkReverse: in a shutdown everything that starts after an actor or after a supervisor above it is down.
+func (s *slow) checkReverse(a *plan.Actor) {
+	for at := a; at.Parent >= 0; at = &s.plan.Actors[at.Parent] {
+		for i := range s.plan.Actors {
+			later := &s.plan.Actors[i]
+			if later.Parent == at.Parent && later.Order > at.Order {
+				for id, path := range s.paths {
+					if (path == later.Path || len(path) > len(later.Path) && path[:len(later.Path)+1] == later.Path+"/") && s.live[id] != nil {
+						s.t.Fatalf("%s stops before %s is down", a.Path, path)
+					}
+				}
+			}
+		}
+	}
+}
+
+// told follows counted restarts: never more than the intensity allows, and giving up only when it is used up.
+func (s *slow) told(e *Emit) {
+	switch body := e.Body.(type) {
+	case *journal.ActorStarting:
+		if _, is := s.starts[e.Actor]; is {
+			s.starts[e.Actor] = nil
+			delete(s.groups, e.Actor)
+		}
+		if a := s.plan.Actor(e.Actor); a.Parent >= 0 {
+			s.checkOrder(a)
+		}
+		if s.plan.Actor(e.Actor).Supervisor != nil {
+			s.epochs[s.ids[e.Actor]] = Epoch(body.Incarnation)
+		}
+	case *journal.ActorStopping:
+		delete(s.groups, e.Actor)
+	case *journal.ActorRestarting:
+		if body.Directive != "restart" {
+			return
+		}
+		a := s.plan.Actor(e.Actor)
+		up := &s.plan.Actors[a.Parent]
+		s.starts[up.Path] = append(s.recent(up), s.now)
+		if n := len(s.starts[up.Path]); n > up.Supervisor.Intensity.Max {
+			s.t.Fatalf("%s restarts %d times within %s, at most %d", up.Path, n, up.Supervisor.Intensity.Within, up.Supervisor.Intensity.Max)
+		}
+		s.merge(up, a)
+	case *journal.SupervisorGaveUp:
+		up := s.plan.Actor(e.Actor)
+		if n := len(s.recent(up)); n != up.Supervisor.Intensity.Max {
+			s.t.Fatalf("%s gave up after %d restarts, max is %d", up.Path, n, up.Supervisor.Intensity.Max)
+		}
+	}
+}
+
+// merge checks which failures may count while a group is lowered: none of all_for_one, earlier ones of rest_for_one.
+func (s *slow) merge(up, a *plan.Actor) {
+	if up.Supervisor.Strategy == plan.OneForOne {
+		return
+	}
+	order := a.Order
+	if up.Supervisor.Strategy == plan.AllForOne {
+		order = s.firstStartable(up)
+	}
+	g := s.groups[up.Path]
+	switch {
+	case g == nil:
+		s.groups[up.Path] = &restarting{first: order}
+	case up.Supervisor.Strategy == plan.AllForOne:
+		s.t.Fatalf("%s failed while its group was restarting, and counted", a.Path)
+	case order > g.first:
+		s.t.Fatalf("%s failed after order %d was being lowered, and counted", a.Path, g.first)
+	default:
+		g.first = order
+	}
+}
+
+// firstStartable is the order of the first child that a restart of all will start: temporary ones may be gone.
+func (s *slow) firstStartable(up *plan.Actor) int {
+	for _, c := range up.Supervisor.Children {
+		if a := &s.plan.Actors[c]; a.Restart.Policy != plan.Never {
+			return a.Order
+		}
+	}
+	return -1
+}
+
+func (s *slow) recent(up *plan.Actor) []time.Duration {
+	return slices.DeleteFunc(slices.Clone(s.starts[up.Path]), func(t time.Duration) bool { return t < s.now-up.Supervisor.Intensity.Within })
+}
+
+// answer delivers one pending answer.
+func (s *slow) answer() {
+	if len(s.pending) == 0 {
+		return
+	}
+	i := rapid.IntRange(0, len(s.pending)-1).Draw(s.t, "answer")
+	in := s.pending[i]
+	s.pending = slices.Delete(s.pending, i, i+1)
+	switch in := in.(type) {
+	case Started:
+		s.live[in.ID].up = true
+	case Stopped:
+		delete(s.live, in.ID)
+	}
+	s.step(in)
+}
+
+// tick lets the next timer come.
+func (s *slow) tick() {
+	if len(s.timers) == 0 {
+		return
+	}
+	next := slices.MinFunc(s.timers, func(a, b SetTimer) int { return int(a.At - b.At) })
+	s.timers = slices.DeleteFunc(s.timers, func(t SetTimer) bool { return t.Timer == next.Timer })
+	s.now = max(s.now, next.At)
+	s.step(Due{Timer: next.Timer})
+}
+
+// fail lets a random incarnation fail or end, whatever it is doing.
+func (s *slow) fail() {
+	ids := make([]ID, 0, len(s.live))
+	for id := range s.live {
+		ids = append(ids, id)
+	}
+	if len(ids) == 0 {
+		return
+	}
+	slices.Sort(ids)
+	id := rapid.SampledFrom(ids).Draw(s.t, "who")
+	one := s.live[id]
+	failure := Failure{Kind: rapid.SampledFrom([]string{"crash", "odd"}).Draw(s.t, "kind")}
+	if one.up && !one.stopping && !one.failed && rapid.Bool().Draw(s.t, "waits") {
+		one.failed = true
+		s.step(Failed{ID: id, Epoch: one.epoch, Failure: failure})
+		return
+	}
+	s.pending = slices.DeleteFunc(s.pending, func(in Input) bool {
+		st, starting := in.(Started)
+		so, stopping := in.(Stopped)
+		return starting && st.ID == id || stopping && so.ID == id
+	})
+	delete(s.live, id)
+	in := Exited{ID: id, Epoch: one.epoch}
+	if rapid.IntRange(0, 3).Draw(s.t, "normal") > 0 {
+		in.Failure = &failure
+	}
+	s.step(in)
+}
+
+// Whatever meets whatever: no actor has two incarnations, orders are kept, intensity is exact, a shutdown ends with
+// nothing alive, and without one everything comes to rest in a state that is meant to last.
+func TestOverlappingFailures(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawTree(t, true)
+		s := &slow{
+			t: t, m: NewMachine(), plan: p, live: map[ID]*incarnation{}, epochs: map[ID]Epoch{},
+			starts: map[string][]time.Duration{}, groups: map[string]*restarting{}, ids: map[string]ID{}, paths: map[ID]string{},
+		}
+		for i := range p.Actors {
+			if p.Actors[i].Supervisor != nil {
+				s.starts[p.Actors[i].Path] = nil
+			}
+		}
+		s.step(Boot{Plan: p, Seed: 1})
+		for range 60 {
+			if s.ended {
+				return
+			}
+			s.now += time.Duration(rapid.IntRange(0, 3).Draw(t, "pause")) * 100 * time.Millisecond
+			switch rapid.IntRange(0, 7).Draw(t, "event") {
+			case 0, 1:
+				s.fail()
+			case 2:
+				s.tick()
+			default:
+				s.answer()
+			}
+		}
+		s.settle()
+		if !s.ended {
+			s.shutdown()
+		}
+	})
+}
+
+// settle lets everything that is under way come to its end.
+func (s *slow) settle() {
+	for !s.ended && len(s.pending)+len(s.timers) > 0 {
+		s.answer()
+		if len(s.pending) == 0 {
+			s.tick()
+		}
+	}
+	if s.ended {
+		return
+	}
+	for _, a := range s.m.Status().Actors {
+		if !slices.Contains([]string{"running", "stopped", "failed"}, a.State) {
+			s.t.Fatalf("%s is %s for ever", a.Path, a.State)
+		}
+		def := s.plan.Actor(a.Path)
+		if a.State == "running" || def.Restart.Policy != plan.Always || def.Parent < 0 {
+			continue
+		}
+		if up := s.m.Status().Actors[def.Parent]; up.State == "running" {
+			s.t.Fatalf("%s is always to be restarted, and is %s", a.Path, a.State)
+		}
+	}
+}
+
+func (s *slow) shutdown() {
+	s.closing = true
+	s.step(Shutdown{Why: "test"})
+	for !s.ended {
+		if len(s.pending) == 0 {
+			s.t.Fatal("the shutdown waits for nothing")
+		}
+		s.answer()
+	}
+	if len(s.timers) > 0 {
+		s.t.Fatalf("%d timers are left", len(s.timers))
+	}
+}
