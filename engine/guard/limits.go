@@ -108,13 +108,14 @@ func (b *bulkhead) forget(t breaker.Ticket) {
 type rates struct {
 	single *breaker.Rate
 	keyed  *recent[*breaker.Rate]
+	limit  int // of keys; 0 without
 	mu     sync.Mutex
 	policy breaker.RatePolicy
 }
 
-// maxRateKeys bounds the buckets of a keyed rate limit. A key that was not used for that many others starts again
-// with a full bucket.
-const maxRateKeys = 16384
+// maxRateKeys bounds the buckets of a keyed rate limit that names no bound. A key that was not used for that many
+// others starts again with a full bucket.
+const maxRateKeys = 10_000
 
 // ratePolicy turns calls a second, which may be a fraction, into whole calls in a stretch of time.
 func ratePolicy(perSecond float64, burst int) breaker.RatePolicy {
@@ -141,13 +142,19 @@ func buildRate(next, old *layers, now time.Duration) (func(), error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	if old.rates != nil && (s.Key == nil) == (old.rates.keyed == nil) {
+	limit := 0
+	if s.Key != nil {
+		if limit = s.MaxKeys; limit <= 0 {
+			limit = maxRateKeys
+		}
+	}
+	if old.rates != nil && old.rates.limit == limit {
 		next.rates = old.rates
 		return func() { next.rates.setPolicy(now, p) }, nil
 	}
-	r := &rates{policy: p}
-	if s.Key != nil {
-		r.keyed = newRecent[*breaker.Rate](maxRateKeys)
+	r := &rates{policy: p, limit: limit}
+	if limit > 0 {
+		r.keyed = newRecent[*breaker.Rate](limit)
 	}
 	single, err := breaker.NewRate(p, int64(now))
 	r.single = single
