@@ -50,37 +50,30 @@ func (g *group) pick(how string, key string, probe bool, draw func() uint64, ope
 		block &^= unfitQuarantined | unfitSick
 	}
 	fit := func(a *actor) bool { return a.unfit.Load()&block == 0 && (open == nil || !open(a)) }
-	start := 0
-	switch n := uint64(max(len(members), 1)); how {
+	switch how {
 	case "round_robin":
-		start = int((g.turn.Add(1) - 1) % n)
+		return nth(members, g.turn.Add(1)-1, fit)
 	case "random":
-		return g.random(members, draw(), fit)
+		return nth(members, draw(), fit)
 	case "hash":
 		return rendezvous(members, key, fit)
 	default:
 		return leastLoaded(members, fit)
 	}
-	for i := range members {
-		if a := members[(start+i)%len(members)]; fit(a) {
-			return a
-		}
-	}
-	return nil
 }
 
-// random gives each fit replica the same chance.
-func (g *group) random(members []*actor, draw uint64, fit func(*actor) bool) *actor {
-	n := 0
+// nth is the fit replica at place n, counted round and round, so that each has the same share.
+func nth(members []*actor, n uint64, fit func(*actor) bool) *actor {
+	var all uint64
 	for _, a := range members {
 		if fit(a) {
-			n++
+			all++
 		}
 	}
-	if n == 0 {
+	if all == 0 {
 		return nil
 	}
-	at := int(draw % uint64(n))
+	at := n % all
 	for _, a := range members {
 		if !fit(a) {
 			continue
