@@ -132,6 +132,7 @@ func (f *frame) risen(inc *incarnation, err error) {
 	a.phase = phaseRunning
 	e, cause := a.eng, a.cause
 	a.box.restart(a)
+	a.mark(unfitDown, false) // before it is told: who hears of it may send at once, and the message waits
 	a.mu.Unlock()
 	e.happen(happening{
 		in: engine.Started{ID: a.id, Epoch: inc.epoch}, cause: cause, actor: a.path,
@@ -146,7 +147,6 @@ func (f *frame) risen(inc *incarnation, err error) {
 	f.inc, f.seen = nil, false
 	inc.active--
 	inc.gate.And(^gateDown)
-	a.mark(unfitDown, false)
 	a.rouse()
 	a.mu.Unlock()
 }
