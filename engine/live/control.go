@@ -23,6 +23,7 @@ type happening struct {
 	actor string // that the fact is about
 	fact  journal.Body
 	next  *view        // of a reload: what effects are about
+	up    *frame       // that brought up what has started; it opens when the Machine knows
 	gone  *incarnation // whose end it is; settled when the Machine has decided
 }
 
@@ -132,6 +133,9 @@ func (e *Engine) step(h happening) {
 	}
 	c.now = max(c.now, e.now())
 	c.effects = c.machine.Step(c.now, h.in, c.effects[:0])
+	if h.up != nil {
+		h.up.open()
+	}
 	for _, effect := range c.effects {
 		e.apply(effect)
 	}

@@ -132,23 +132,32 @@ func (f *frame) risen(inc *incarnation, err error) {
 	a.phase = phaseRunning
 	e, cause := a.eng, a.cause
 	a.box.restart(a)
-	a.mark(unfitDown, false) // before it is told: who hears of it may send at once, and the message waits
 	a.mu.Unlock()
 	e.happen(happening{
-		in: engine.Started{ID: a.id, Epoch: inc.epoch}, cause: cause, actor: a.path,
+		in: engine.Started{ID: a.id, Epoch: inc.epoch}, cause: cause, actor: a.path, up: f,
 		fact: journal.ActorReady{Incarnation: uint64(inc.epoch), Took: e.now() - inc.began},
 	})
-	a.mu.Lock()
-	if inc.ending != notEnding { // the Machine has changed its mind
+	if f.inc != nil { // a stop came first
+		a.mu.Lock()
 		f.leave()
+	}
+}
+
+// open lets messages in, at the moment between the Machine's learning that the incarnation is up and the effects of
+// that: who hears of it finds it open, and what fails on a message fails after it was up.
+func (f *frame) open() {
+	inc, a := f.inc, f.actor
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if inc.ending != notEnding {
 		return
 	}
 	inc.unlist(f)
 	f.inc, f.seen = nil, false
 	inc.active--
 	inc.gate.And(^gateDown)
+	a.mark(unfitDown, false)
 	a.rouse()
-	a.mu.Unlock()
 }
 
 // restart applies the mailbox's policy for what waited when a new incarnation comes up. It needs the actor's lock.
