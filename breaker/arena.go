@@ -7,7 +7,7 @@ type cell struct {
 	hash   uint64
 	since  int64
 	until  int64
-	head   int64 // number of the newest bucket
+	end    int64 // when the newest bucket ends
 	gen    uint32
 	streak uint32
 	credit uint32
@@ -16,6 +16,7 @@ type cell struct {
 	half   [5]uint16 // calls, failures, slow, issued, ignored of the probes
 	state  State
 	mode   Mode
+	at     uint8 // where the newest bucket lies
 	taken  bool
 }
 
@@ -174,7 +175,7 @@ func (s *stripe) unpackFrom(index int, probes []probe) *machine {
 	if s.ring == nil {
 		return m
 	}
-	s.ring.head, s.ring.total = c.head, counts{}
+	s.ring.end, s.ring.at, s.ring.total = c.end, uint32(c.at), counts{}
 	for i, packed := range s.buckets(index) {
 		b := unpackBucket(packed)
 		s.ring.buckets[i] = b
@@ -201,7 +202,7 @@ func (s *stripe) pack(index int, m *machine) {
 	if s.ring == nil {
 		return
 	}
-	c.head = s.ring.head
+	c.end, c.at = s.ring.end, uint8(s.ring.at)
 	packed := s.buckets(index)
 	for i := range packed {
 		packed[i] = packBucket(s.ring.buckets[i])

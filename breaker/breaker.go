@@ -210,8 +210,9 @@ func (b *Breaker) publish() {
 		}
 		b.base = base
 	}
-	b.slowOver.Store(m.slowOver())
-	b.until.Store(m.until)
+	// A store that changes nothing would still cost the other processors their copy of the line.
+	store(&b.slowOver, m.slowOver())
+	store(&b.until, m.until)
 	boundary := m.passing()
 	if word := uint64(gen)<<genShift | m.flags(); word != b.word.Load() {
 		// Allow loads the word and then the boundary. Shutting the boundary before the word changes and opening it
@@ -219,7 +220,13 @@ func (b *Breaker) publish() {
 		b.boundary.Store(shut)
 		b.word.Store(word)
 	}
-	b.boundary.Store(boundary)
+	store(&b.boundary, boundary)
+}
+
+func store(to *atomic.Int64, value int64) {
+	if to.Load() != value {
+		to.Store(value)
+	}
 }
 
 // generation is the one last published.

@@ -297,7 +297,8 @@ func (s *stripe) insert(h uint64) int {
 	c.since, c.until = s.last, Never
 	c.used = s.clock()
 	if s.ring != nil {
-		c.head = floorDiv(s.last, s.ring.width)
+		s.ring.begin(s.last)
+		c.end, c.at = s.ring.end, uint8(s.ring.at)
 	}
 	c.mode = s.rules.Mode
 	if c.mode == ForcedOpen {

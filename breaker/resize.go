@@ -4,16 +4,17 @@ package breaker
 // counts for longer than the new span; the newest bucket always stays.
 
 func (t *timeRing) adopt(old window, now int64) {
-	t.head = floorDiv(now, t.width)
-	oldest := t.head - int64(len(t.buckets)) + 1
+	t.begin(now)
+	head := t.head()
+	oldest := head - int64(len(t.buckets)) + 1
 	newest := Never
 	if from, ok := old.(*timeRing); ok {
-		newest = from.head * from.width
+		newest = from.head() * from.width
 	}
 	old.each(func(since int64, c counts, ignored uint32) {
-		number := t.head
+		number := head
 		if since != Never && since != newest {
-			number = min(floorDiv(since, t.width), t.head)
+			number = min(floorDiv(since, t.width), head)
 		}
 		if number < oldest {
 			return
@@ -31,10 +32,11 @@ func (t *timeRing) adoptDetail(old window, oldest int64) {
 	if !ok || t.detail == nil || from.detail == nil {
 		return
 	}
-	for number := from.head - int64(len(from.buckets)) + 1; number <= from.head; number++ {
-		to := t.head
-		if number != from.head {
-			to = min(floorDiv(number*from.width, t.width), t.head)
+	head, newest := t.head(), from.head()
+	for number := newest - int64(len(from.buckets)) + 1; number <= newest; number++ {
+		to := head
+		if number != newest {
+			to = min(floorDiv(number*from.width, t.width), head)
 		}
 		if to >= oldest {
 			t.detail.merge(t.slot(to), from.detail, from.slot(number))

@@ -87,16 +87,28 @@ type bucket struct {
 type timeRing struct {
 	buckets []bucket
 	width   int64 // nanoseconds a bucket
-	head    int64 // number of the newest bucket: the time it begins divided by width
+	end     int64 // when the newest bucket ends
 	total   counts
+	at      uint32 // where the newest bucket lies: always its number modulo the number of buckets
 	detail  *detail
 }
 
 func newTimeRing(r *rules, now int64) *timeRing {
 	n := r.Window.Buckets
-	width := int64(r.Window.Span) / int64(n)
-	return &timeRing{buckets: make([]bucket, n), width: width, head: floorDiv(now, width), detail: newDetail(r, n)}
+	t := &timeRing{buckets: make([]bucket, n), width: int64(r.Window.Span) / int64(n), detail: newDetail(r, n)}
+	t.begin(now)
+	return t
 }
+
+// begin makes the bucket of that time the newest.
+func (t *timeRing) begin(now int64) {
+	number := floorDiv(now, t.width)
+	t.end = satMul(number+1, t.width)
+	t.at = uint32(t.slot(number))
+}
+
+// head is the number of the newest bucket: the time it begins divided by the width.
+func (t *timeRing) head() int64 { return floorDiv(t.end, t.width) - 1 }
 
 // floorDiv rounds towards minus infinity, so that times before 0 have buckets too. b is positive.
 func floorDiv(a, b int64) int64 {
@@ -113,9 +125,9 @@ func (t *timeRing) slot(number int64) int {
 	return int(((number % n) + n) % n)
 }
 
-func (t *timeRing) newest() *bucket { return &t.buckets[t.slot(t.head)] }
+func (t *timeRing) newest() *bucket { return &t.buckets[t.at] }
 
-func (t *timeRing) next() int64 { return satMul(t.head+1, t.width) }
+func (t *timeRing) next() int64 { return t.end }
 
 // satMul keeps the boundary of the last bucket before the end of time from wrapping round.
 func satMul(number, width int64) int64 {
@@ -133,7 +145,7 @@ func (t *timeRing) add(s sample) {
 	c := s.counts()
 	b.counts.add(c)
 	t.total.add(c)
-	t.detail.add(t.slot(t.head), s)
+	t.detail.add(int(t.at), s)
 }
 
 func (t *timeRing) good(n uint64) {
@@ -167,17 +179,23 @@ func (t *timeRing) ignored() int {
 }
 
 func (t *timeRing) rotate(now int64) {
-	head := floorDiv(now, t.width)
-	if head-t.head >= int64(len(t.buckets)) {
+	if now < t.end {
+		return
+	}
+	steps := floorDiv(now, t.width) - t.head()
+	if steps >= int64(len(t.buckets)) {
 		t.clear(now)
 		return
 	}
-	for t.head < head {
-		t.head++
+	for range steps {
+		if t.at++; int(t.at) == len(t.buckets) {
+			t.at = 0
+		}
+		t.end += t.width
 		b := t.newest()
 		t.total.sub(b.counts)
 		*b = bucket{}
-		t.detail.drop(t.slot(t.head))
+		t.detail.drop(int(t.at))
 	}
 }
 
@@ -188,14 +206,15 @@ func (t *timeRing) sum() counts { return t.total }
 func (t *timeRing) clear(now int64) {
 	clear(t.buckets)
 	t.total = counts{}
-	t.head = floorDiv(now, t.width)
+	t.begin(now)
 	t.detail.clear()
 }
 
 func (t *timeRing) details() *detail { return t.detail }
 
 func (t *timeRing) each(f func(int64, counts, uint32)) {
-	for number := t.head - int64(len(t.buckets)) + 1; number <= t.head; number++ {
+	head := t.head()
+	for number := head - int64(len(t.buckets)) + 1; number <= head; number++ {
 		if b := t.buckets[t.slot(number)]; b.calls > 0 || b.ignored > 0 {
 			f(number*t.width, b.counts, b.ignored)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -290,6 +291,72 @@ func BenchmarkTwoThreadsFailsafe(b *testing.B) {
 		}
 	})
 	perThread(b, began)
+}
+
+// BenchmarkSuccessWithLatencyOurs keeps a histogram, as a trigger on latency.p99 needs it.
+func BenchmarkSuccessWithLatencyOurs(b *testing.B) {
+	p := rates()
+	p.Latency = true
+	br := ours(b, p)
+	b.ReportAllocs()
+	now := int64(0)
+	began := cpuTime()
+	for b.Loop() {
+		for range batch {
+			now++
+			permit, _ := br.Allow(now)
+			br.Done(now, permit, breaker.Success)
+		}
+	}
+	perCall(b, began)
+}
+
+// BenchmarkFailureOurs ends every fifth call as a failure, below the threshold.
+func BenchmarkFailureOurs(b *testing.B) {
+	br := ours(b, rates())
+	b.ReportAllocs()
+	now, n := int64(0), 0
+	began := cpuTime()
+	for b.Loop() {
+		for range batch {
+			now++
+			n++
+			permit, _ := br.Allow(now)
+			if n%5 == 0 {
+				br.Done(now, permit, breaker.Failed)
+			} else {
+				br.Done(now, permit, breaker.Success)
+			}
+		}
+	}
+	perCall(b, began)
+}
+
+// BenchmarkKeyedOurs makes calls for ten thousand keys in turn.
+func BenchmarkKeyedOurs(b *testing.B) {
+	p := rates()
+	p.Window.Buckets = 4
+	k, err := breaker.NewKeyed(p, breaker.KeyedLimits{MaxKeys: 1 << 20}, 1, 0, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	keys := make([]string, 10000)
+	for i := range keys {
+		keys[i] = "tenant-" + strconv.Itoa(i)
+	}
+	b.ReportAllocs()
+	now, n := int64(0), 0
+	began := cpuTime()
+	for b.Loop() {
+		for range batch {
+			now++
+			n++
+			key := keys[n%len(keys)]
+			permit, _ := k.Allow(now, key)
+			k.Done(now, key, permit, breaker.Success)
+		}
+	}
+	perCall(b, began)
 }
 
 func BenchmarkReload(b *testing.B) {
