@@ -151,6 +151,9 @@ func (c *compiler) knownParam(name *spec.Value) {
 
 // runs checks a rule that another one runs.
 func (c *compiler) runs(name *spec.Value, where acting) {
+	if name == nil {
+		return // reported by spec
+	}
 	var have []string
 	for _, v := range c.root.Entry("rules").Items() {
 		have = append(have, v.Entry("name").Text())

@@ -20,7 +20,7 @@ func (c *compiler) actors() {
 			c.plan.Actors = append(c.plan.Actors, c.actor(u, n, shared))
 		}
 		if u.group {
-			c.plan.Groups = append(c.plan.Groups, c.groupOf(u))
+			c.plan.Groups = append(c.plan.Groups, c.groupOf(u, shared.guard))
 		}
 	}
 	for _, u := range c.units {
@@ -52,12 +52,12 @@ func (c *compiler) shared(u *unit) parts {
 	p := parts{restart: c.restart(v.At("restart"))}
 	p.guard = c.guard(v.Entry("guard"), edge{name: c.called(u), callee: u})
 	for _, e := range v.Entry("metrics").Entries() {
-		value := c.number(e.Value, scope{place: rules.AtMetric, unit: u.path, state: stateShape(u)})
+		value := c.number(e.Value, c.inState(scope{place: rules.AtMetric}, u))
 		p.metrics = append(p.metrics, plan.Metric{Name: e.Key, Value: value})
 	}
 	slices.SortFunc(p.metrics, func(a, b plan.Metric) int { return strings.Compare(a.Name, b.Name) })
 	if observe := v.Entry("observe"); observe != nil {
-		o := observation(observe)
+		o := observation(spec.Merge(c.root.Entry("observe"), observe))
 		p.observe = &o
 	}
 	switch u.kind {
@@ -134,15 +134,15 @@ func (c *compiler) concurrency(u *unit) int {
 	return 1
 }
 
-func (c *compiler) groupOf(u *unit) plan.Group {
-	g := plan.Group{Name: u.name, Path: u.path, Guard: c.guard(u.value.Entry("guard"), edge{name: c.called(u), callee: u})}
+func (c *compiler) groupOf(u *unit, guard *plan.Guard) plan.Group {
+	g := plan.Group{Name: u.name, Path: u.path, Guard: guard}
 	for n := range u.replicas {
 		g.Members = append(g.Members, u.path+"-"+strconv.Itoa(n))
 	}
 	route := u.value.At("route")
 	g.Route = plan.Route{Pick: route.At("pick").Text(), Key: c.program(route.Entry("key"), scope{place: rules.AtKey})}
 	if g.Route.Pick == "hash" && route.Entry("key") == nil {
-		c.errorf("LR222", route.Entry("pick").Pos, "hash needs a key; add key: msg.FIELD")
+		c.errorf("LR222", place(route.Entry("pick"), route), "hash needs a key; add key: msg.FIELD")
 	}
 	return g
 }

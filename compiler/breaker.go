@@ -30,7 +30,7 @@ func (c *compiler) breaker(v *spec.Value, e edge) *plan.Breaker {
 		out.Policy.Ramp = ramp.At("ramp").Duration()
 	}
 	if out.TripWhen != nil {
-		out.Policy.Trip.Triggers = append(out.Policy.Trip.Triggers, newWhen(out.TripWhen, c.plan.Params))
+		out.Policy.Trip.Triggers = append(out.Policy.Trip.Triggers, c.when(out.TripWhen))
 	}
 	c.checkBreaker(v, out)
 	c.nameBreaker(e, out)

@@ -86,7 +86,7 @@ func (c *compiler) checkReach() {
 		case constantly(r.When, true):
 			c.warnf("LR231", v.Entry("when").Pos, "rule %q always acts: %q is always true", r.Name, r.When.Source())
 		case len(r.Then) == 0 && v.Entry("then") == nil:
-			c.warnf("LR226", v.Entry("name").Pos, "rule %q does nothing; add then: [ACTION]", r.Name)
+			c.warnf("LR226", place(v.Entry("name"), v), "rule %q does nothing; add then: [ACTION]", r.Name)
 		case r.Subject == rules.BreakerSubject && len(c.breakers) == 0:
 			c.warnf("LR231", place(v.Entry("for_each"), v), "rule %q never acts: there is no breaker", r.Name)
 		case r.Where != nil && r.Subject == rules.ActorSubject && c.nobody(r.Where):

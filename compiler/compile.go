@@ -66,6 +66,8 @@ type compiler struct {
 	breakers map[string]bool    // names of all breakers
 	edges    map[string]edgeUse // guards of edges by name
 	secrets  map[string]bool
+
+	conditions map[*rules.Program]*when
 }
 
 func newCompiler(top *spec.Topology, opts Options) *compiler {
@@ -77,7 +79,7 @@ func newCompiler(top *spec.Topology, opts Options) *compiler {
 		top: top, root: top.Root, plan: &plan.Plan{Name: top.Name, Dir: dir},
 		byName: map[string][]*unit{}, byPath: map[string]*unit{}, replicas: map[string]*unit{},
 		messages: map[string]message{}, programs: map[programKey]*rules.Program{}, reported: map[exprPlace]bool{},
-		breakers: map[string]bool{}, edges: map[string]edgeUse{}, secrets: map[string]bool{},
+		breakers: map[string]bool{}, edges: map[string]edgeUse{}, secrets: map[string]bool{}, conditions: map[*rules.Program]*when{},
 	}
 }
 

@@ -19,7 +19,7 @@ type scope struct {
 	subject rules.Subject
 	msg     string // type of the message in scope, "" when unknown
 	reply   string // type of the message whose answer is in scope
-	unit    string // path of the actor whose state is in scope
+	fields  string // of the state in scope, as they key the cache
 	oneOf   string // comma-separated texts the expression may give
 	binds   string // names of results in scope, as they key the cache
 
@@ -36,7 +36,7 @@ type programKey struct {
 	subject rules.Subject
 	msg     string
 	reply   string
-	unit    string
+	fields  string
 	oneOf   string
 	binds   string
 }
@@ -48,7 +48,7 @@ type exprPlace struct {
 }
 
 func (s scope) key(text string) programKey {
-	return programKey{text, s.place, s.want, s.subject, s.msg, s.reply, s.unit, s.oneOf, s.binds}
+	return programKey{text, s.place, s.want, s.subject, s.msg, s.reply, s.fields, s.oneOf, s.binds}
 }
 
 func (s scope) wanting(want rules.Want) scope { s.want = want; return s }

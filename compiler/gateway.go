@@ -62,7 +62,7 @@ func (c *compiler) listener(v *spec.Value) plan.Listener {
 		}
 	}
 	if l.H2C && l.TLSCert != "" {
-		c.errorf("LR222", v.Entry("h2c").Pos, "h2c is HTTP/2 without TLS; with tls HTTP/2 needs no setting")
+		c.errorf("LR222", place(v.Entry("h2c"), v), "h2c is HTTP/2 without TLS; with tls HTTP/2 needs no setting")
 	}
 	var written []*spec.Value
 	for _, item := range v.Entry("routes").Items() {
@@ -149,7 +149,7 @@ func (c *compiler) checkRoute(v *spec.Value, r plan.HTTPRoute) {
 	case path != nil && strings.ContainsAny(r.Path, "{}*?#"):
 		c.errorf("LR223", path.Pos, "path %q is a pattern, which routes do not know; end it in / to make it a prefix", path)
 	case r.StripPrefix != "" && !strings.HasPrefix(r.Path, r.StripPrefix):
-		c.errorf("LR223", v.Entry("strip_prefix").Pos, "path %q does not begin with strip_prefix %q", r.Path, r.StripPrefix)
+		c.errorf("LR223", place(v.Entry("strip_prefix"), v), "path %q does not begin with strip_prefix %q", r.Path, r.StripPrefix)
 	}
 	for i := 1; i < len(r.Headers); i++ {
 		if r.Headers[i].Key == r.Headers[i-1].Key {

@@ -131,6 +131,9 @@ func (c *compiler) weights(v *spec.Value, members []string) []plan.Weight {
 
 // receiver resolves a name that must take messages.
 func (c *compiler) receiver(v *spec.Value) (target, bool) {
+	if v == nil {
+		return target{}, false // reported by spec
+	}
 	t, ok := c.resolve(v)
 	if ok && t.unit.kind == plan.Supervisor {
 		c.errorf("LR222", v.Pos, "%q is a supervisor, which takes no messages; name an actor below it", v.Text())
@@ -141,6 +144,9 @@ func (c *compiler) receiver(v *spec.Value) (target, bool) {
 
 // takes reports a message that the receiver cannot understand.
 func (c *compiler) takes(t target, v *spec.Value, message string) {
+	if v == nil || message == "" {
+		return // reported by spec
+	}
 	part := t.unit.part()
 	switch t.unit.kind {
 	case plan.Script:

@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -18,9 +19,10 @@ type waits struct {
 func (c *compiler) script(u *unit) *plan.ScriptSpec {
 	v := u.part()
 	out := &plan.ScriptSpec{State: c.data(v.Entry("state"), vars{"name": u.name, "replica": "0"})}
-	state := stateShape(u)
+	s := c.inState(scope{place: rules.AtHandler}, u)
 	for _, e := range v.Entry("handlers").Entries() {
-		out.Handlers = append(out.Handlers, c.handler(u, e.Key, e.Value, state))
+		s.msg = e.Key
+		out.Handlers = append(out.Handlers, c.handler(u, e.Value, s))
 	}
 	slices.SortFunc(out.Handlers, func(a, b plan.Handler) int { return strings.Compare(a.Message, b.Message) })
 	for _, e := range v.Entry("timers").Entries() {
@@ -56,6 +58,18 @@ func stateShape(u *unit) *rules.Shape {
 	return out
 }
 
+// inState puts the actor's state into scope.
+func (c *compiler) inState(s scope, u *unit) scope {
+	s.state = stateShape(u)
+	if s.state != nil {
+		s.fields = "state"
+		for _, f := range s.state.Fields {
+			s.fields += fmt.Sprintf(" %s:%d", f.Name, f.Kind)
+		}
+	}
+	return s
+}
+
 func stateKind(v *spec.Value) rules.Kind {
 	switch v.Type.Shape {
 	case spec.Int, spec.Number:
@@ -72,9 +86,8 @@ func stateKind(v *spec.Value) rules.Kind {
 	return rules.AnyKind
 }
 
-func (c *compiler) handler(u *unit, name string, v *spec.Value, state *rules.Shape) plan.Handler {
-	s := scope{place: rules.AtHandler, msg: name, unit: u.path, state: state}
-	h := plan.Handler{Message: name, Parallel: v.At("parallel").Bool()}
+func (c *compiler) handler(u *unit, v *spec.Value, s scope) plan.Handler {
+	h := plan.Handler{Message: s.msg, Parallel: v.At("parallel").Bool()}
 	before := s
 	for _, item := range v.Entry("calls").Items() {
 		at := s

@@ -21,6 +21,14 @@ type when struct {
 	window rules.Window
 }
 
+// when wires a condition once, however many breakers share it.
+func (c *compiler) when(p *rules.Program) *when {
+	if c.conditions[p] == nil {
+		c.conditions[p] = newWhen(p, c.plan.Params)
+	}
+	return c.conditions[p]
+}
+
 func newWhen(p *rules.Program, params []plan.Param) *when {
 	values := make(map[string]any, len(params))
 	for _, param := range params {
