@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"sync"
+	"sync/atomic"
 
 	"github.com/lukhasai/lukhas-run/engine"
 )
@@ -15,7 +16,10 @@ import (
 const copyBuffer = 32 << 10
 
 // passing is one proxied exchange on its way; it travels in the request's context.
-type passing struct{ err error }
+type passing struct {
+	err      error
+	bodyLost atomic.Bool // the client's body could not be read to its end: not the upstream's fault
+}
 
 type passingKey struct{}
 
@@ -57,24 +61,30 @@ func (u *upstream) newProxy() *httputil.ReverseProxy {
 func (u *upstream) rewrite(p *httputil.ProxyRequest) {
 	p.SetURL(u.base)
 	p.SetXForwarded()
-	if len(p.In.Trailer) > 0 && p.Out.Body != nil {
-		p.Out.Body = &trailing{ReadCloser: p.Out.Body, from: p.In, to: p.Out}
+	if p.Out.Body != nil && p.Out.Body != http.NoBody {
+		passing, _ := p.In.Context().Value(passingKey{}).(*passing)
+		p.Out.Body = &inbound{ReadCloser: p.Out.Body, from: p.In, to: p.Out, passing: passing}
 	}
 }
 
-// trailing carries a request's trailers over: they are known only when its body has ended, after the copy was made.
-type trailing struct {
+// inbound is a client's body on its way: it remembers whether it broke, and carries the trailers over, which are known only
+// at its end, after the copy of the request was made.
+type inbound struct {
 	io.ReadCloser
 	from, to *http.Request
+	passing  *passing
 }
 
-// Read reads the body and, at its end, takes the trailers.
-func (t *trailing) Read(p []byte) (int, error) {
-	n, err := t.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
-		for name, values := range t.from.Trailer {
-			t.to.Trailer[name] = values
+// Read reads the body.
+func (b *inbound) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case errors.Is(err, io.EOF):
+		for name, values := range b.from.Trailer {
+			b.to.Trailer[name] = values
 		}
+	case err != nil && b.passing != nil:
+		b.passing.bodyLost.Store(true)
 	}
 	return n, err
 }
@@ -98,6 +108,9 @@ func (u *upstream) ServeProxy(w http.ResponseWriter, r *http.Request) error {
 	u.proxy.ServeHTTP(w, in)
 	if p.err == nil {
 		return nil
+	}
+	if p.bodyLost.Load() {
+		return &engine.Error{Kind: engine.KindCanceled, By: u.path, Message: "the request's body could not be read", Delivered: true}
 	}
 	var sent *sendError
 	if ctx.Err() != nil || errors.As(p.err, &sent) {

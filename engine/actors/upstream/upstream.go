@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"sort"
@@ -165,10 +164,6 @@ func (u *upstream) failure(ctx context.Context, err error) *engine.Error {
 		e.Kind, e.Message = engine.KindTimeout, "no answer in time"
 	default:
 		e.Kind, e.Message = engine.KindCanceled, "the asker went away"
-	}
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
-		e.Kind, e.Status, e.Message = engine.KindInvalid, http.StatusRequestEntityTooLarge, err.Error()
 	}
 	return e
 }
