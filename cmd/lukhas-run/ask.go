@@ -71,10 +71,7 @@ func request(s *settings, r *admin.AskRequest, args []string) (*admin.Client, er
 }
 
 func printJSON(cmd *cobra.Command, value any) error {
-	e := json.NewEncoder(cmd.OutOrStdout())
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(value); err != nil {
+	if err := writeJSON(cmd.OutOrStdout(), value); err != nil {
 		return exit{exitFailed, err}
 	}
 	return nil

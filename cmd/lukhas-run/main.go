@@ -82,5 +82,6 @@ func newRoot() *cobra.Command {
 	s := addSettings(root)
 	root.AddCommand(newDemo())
 	root.AddCommand(newStatus(s), newSteer(s), newAsk(s), newTell(s), newEvents(s), newJournal(s), newInit())
+	root.AddCommand(newValidate(s), newPlan(s), newVersion(s))
 	return root
 }

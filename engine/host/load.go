@@ -60,9 +60,7 @@ func Load(src Source) (Loaded, error) {
 	if err != nil {
 		return Loaded{}, err
 	}
-	set, diags := spec.Load(spec.OS(), src.Paths, spec.Options{
-		Env: src.Env, ReadSecretFile: os.ReadFile, AllowMissingEnv: src.AllowMissingEnv, Exe: src.Exe, Stdin: src.Stdin, Now: src.Now,
-	})
+	set, diags := spec.Load(spec.OS(), src.Paths, src.options())
 	l := Loaded{Set: set, Diagnostics: diags}
 	if set != nil {
 		l.Identity = identity(set)
@@ -76,6 +74,18 @@ func Load(src Source) (Loaded, error) {
 		l.Plan = p
 	}
 	return l, nil
+}
+
+// Options are what Load reads files with, for those who read them without compiling.
+func (src Source) Options() (spec.Options, error) {
+	src, err := src.withDefaults()
+	return src.options(), err
+}
+
+func (src Source) options() spec.Options {
+	return spec.Options{
+		Env: src.Env, ReadSecretFile: os.ReadFile, AllowMissingEnv: src.AllowMissingEnv, Exe: src.Exe, Stdin: src.Stdin, Now: src.Now,
+	}
 }
 
 func (src Source) withDefaults() (Source, error) {
