@@ -25,7 +25,7 @@ type Breaker struct {
 	machine  machine
 	ended    ended     // without what the cells hold
 	audience *audience // nil if nobody ever listened
-	clock    Clock
+	self     *self     // nil without a clock
 }
 
 // ended counts how calls ended since the breaker was made.

@@ -454,6 +454,25 @@ func TestDo(t *testing.T) {
 	}
 }
 
+func TestDoAsksWhatResultsMean(t *testing.T) {
+	clock, _ := fakeClock()
+	notFound := errors.New("not found")
+	b := mustNew(t, rate(), WithClock(clock), WithOutcomes(func(_ context.Context, err error) Outcome {
+		if errors.Is(err, notFound) {
+			return Success
+		}
+		return Failed
+	}))
+	for _, err := range []error{notFound, errors.New("broken")} {
+		if got := b.Do(context.Background(), func(context.Context) error { return err }); !errors.Is(got, err) {
+			t.Errorf("Do answers %v, want %v", got, err)
+		}
+	}
+	if got := b.Snapshot(0).Totals; got != (Totals{Successes: 1, Failures: 1}) {
+		t.Errorf("totals %+v, want a success and a failure", got)
+	}
+}
+
 func TestDoRefuses(t *testing.T) {
 	clock, _ := fakeClock()
 	b := mustNew(t, Policy{Mode: ForcedOpen}, WithClock(clock))

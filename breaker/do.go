@@ -11,24 +11,45 @@ type Clock func() int64
 // Option configures what a Breaker does beyond its policy.
 type Option func(*Breaker)
 
+// self is what a breaker that calls functions by itself needs beyond its policy.
+type self struct {
+	clock    Clock
+	classify func(context.Context, error) Outcome
+}
+
 // WithClock lets the breaker read the time by itself, for Do.
-func WithClock(c Clock) Option { return func(b *Breaker) { b.clock = c } }
+func WithClock(c Clock) Option {
+	return func(b *Breaker) { b.own().clock = c }
+}
+
+// WithOutcomes lets Do ask f what the result of a call means, instead of what Do says about errors.
+func WithOutcomes(f func(ctx context.Context, err error) Outcome) Option {
+	return func(b *Breaker) { b.own().classify = f }
+}
+
+func (b *Breaker) own() *self {
+	if b.self == nil {
+		b.self = &self{classify: classify}
+	}
+	return b.self
+}
 
 // Do calls fn if the breaker admits it, and records how it ended: nil is a success; an error is a failure, of class
 // "timeout" for context.DeadlineExceeded; an error after the caller's own context was cancelled is ignored; a panic
 // or a runtime.Goexit in fn is a failure of class "crash" and goes on. A refused call returns ErrRefused. It needs WithClock.
 func (b *Breaker) Do(ctx context.Context, fn func(context.Context) error) error {
-	if b.clock == nil {
+	if b.self == nil || b.self.clock == nil {
 		return ErrNoClock
 	}
-	permit, verdict := b.Allow(b.clock())
+	clock := b.self.clock
+	permit, verdict := b.Allow(clock())
 	if !verdict.Admitted {
 		return ErrRefused
 	}
 	outcome := Failure("crash")
-	defer func() { b.Done(b.clock(), permit, outcome) }()
+	defer func() { b.Done(clock(), permit, outcome) }()
 	err := fn(ctx)
-	outcome = classify(ctx, err)
+	outcome = b.self.classify(ctx, err)
 	return err
 }
 

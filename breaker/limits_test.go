@@ -30,6 +30,18 @@ func TestBackoffGrowsToItsCap(t *testing.T) {
 	}
 }
 
+// The same seed must wait the same on every platform.
+func TestBackoffGoldenWaits(t *testing.T) {
+	b := Backoff{Initial: 100 * time.Millisecond, Factor: 1.7, Max: 30 * time.Second, Jitter: 0.3}
+	var got []time.Duration
+	for n := range 6 {
+		got = append(got, b.Wait(n*3, 42))
+	}
+	if want := []time.Duration{114493892, 445370539, 2005936055, 12701819848, 23262407764, 18970639974}; !slices.Equal(got, want) {
+		t.Errorf("waits %d, want %d", got, want)
+	}
+}
+
 func TestBackoffJitterStaysInItsBoundsAndSpreads(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := Backoff{
@@ -230,8 +242,8 @@ func TestRetryBudgetIsAShareOfTheCalls(t *testing.T) {
 		t.Errorf("%d retries for 100 calls, want 10 and the floor of 2", n)
 	}
 	later := int64(11 * time.Second)
-	if !b.Retry(later) || !b.Retry(later) || b.Retry(later) {
-		t.Error("when the calls have left the span, only the floor is left")
+	if got := []bool{b.Retry(later), b.Retry(later), b.Retry(later)}; !slices.Equal(got, []bool{true, true, false}) {
+		t.Errorf("when the calls have left the span, only the floor of 2 is left: %v", got)
 	}
 	if err := b.SetPolicy(later, RetryBudgetPolicy{Ratio: 0.1, Floor: 2, Span: time.Minute}); err != nil {
 		t.Fatal(err)

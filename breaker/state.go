@@ -90,7 +90,8 @@ type Transition struct {
 	// Until is when an opened breaker half-opens, when a recovering one closes; Never if nothing is planned.
 	Until int64
 	// Trigger names what caused the change: consecutive_failures, failures, error_rate, slow_calls, a wired
-	// trigger's own name, probe_failed, probe_lost, probes_ignored, probes_passed, open_elapsed, ramp_done, forced, reset, reload.
+	// trigger's own name, probe_failed, probe_slow, probe_lost, probes_ignored, probes_passed, open_elapsed, ramp_done,
+	// forced, reset.
 	Trigger string
 	// Values is what the trigger read, ready to print, such as "error_rate 0.6 >= 0.5 (12 of 20 calls)".
 	Values string
