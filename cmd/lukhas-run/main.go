@@ -81,7 +81,7 @@ func newRoot() *cobra.Command {
 	}
 	s := addSettings(root)
 	root.AddCommand(newDemo())
-	root.AddCommand(newStatus(s), newSteer(s), newAsk(s), newTell(s), newEvents(s), newJournal(s), newInit())
+	root.AddCommand(newStatus(s), newSteer(s), newAsk(s), newTell(s), newEvents(s), newJournal(s), newInit(), newRun(s))
 	root.AddCommand(newValidate(s), newPlan(s), newVersion(s))
 	return root
 }

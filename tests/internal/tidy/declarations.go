@@ -83,7 +83,7 @@ func (s *source) values(d *ast.GenDecl, spec *ast.ValueSpec) []Finding {
 		if name.IsExported() && d.Doc == nil && spec.Doc == nil && spec.Comment == nil {
 			found = append(found, s.at(name.Pos(), "doc", "exported %s has no doc comment", name.Name))
 		}
-		if d.Tok == token.VAR && name.Name != "_" && !constant(spec, i) {
+		if d.Tok == token.VAR && name.Name != "_" && !constant(d, spec, i) {
 			found = append(found, s.at(name.Pos(), "state", "package-level variable %s: keep state in a value that somebody owns", name.Name))
 		}
 	}
@@ -92,9 +92,9 @@ func (s *source) values(d *ast.GenDecl, spec *ast.ValueSpec) []Finding {
 
 // constant accepts what the language cannot call const but nobody changes: sentinel errors, compiled patterns, embedded
 // files and tables. That nobody assigns to them is checked by bodies.
-func constant(spec *ast.ValueSpec, i int) bool {
+func constant(d *ast.GenDecl, spec *ast.ValueSpec, i int) bool {
 	if i >= len(spec.Values) {
-		return embedded(spec)
+		return embedded(d.Doc) || embedded(spec.Doc)
 	}
 	switch v := spec.Values[i].(type) {
 	case *ast.CompositeLit:
@@ -110,13 +110,8 @@ func constant(spec *ast.ValueSpec, i int) bool {
 	return false
 }
 
-func embedded(spec *ast.ValueSpec) bool {
-	for _, group := range []*ast.CommentGroup{spec.Doc, spec.Comment} {
-		if group != nil && strings.Contains(group.List[0].Text+group.List[len(group.List)-1].Text, "go:embed") {
-			return true
-		}
-	}
-	return false
+func embedded(comments *ast.CommentGroup) bool {
+	return comments != nil && slices.ContainsFunc(comments.List, func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//go:embed ") })
 }
 
 // callee names a called function as it is written: fmt.Errorf.

@@ -63,9 +63,13 @@ func TestCleanCodeIsClean(t *testing.T) {
 package watch
 
 import (
+	"embed"
 	"errors"
 	"time"
 )
+
+//go:embed a.go
+var files embed.FS
 
 // ErrGone is a sentinel.
 var ErrGone = errors.New("gone")

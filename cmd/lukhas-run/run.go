@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lukhasai/lukhas-run/engine/host"
+	"github.com/lukhasai/lukhas-run/engine/observe"
+	"github.com/lukhasai/lukhas-run/journal"
+	"github.com/lukhasai/lukhas-run/spec"
+)
+
+func newRun(s *settings) *cobra.Command {
+	var watch bool
+	var lasts time.Duration
+	cmd := &cobra.Command{
+		Use:   "run SPEC…",
+		Short: "run the engine: supervise, guard, steer, journal, and take changes of the files",
+		Args:  cobra.MinimumNArgs(1),
+		Example: `  lukhas-run run examples/quickstart.yaml
+  lukhas-run run topology.yaml on-call.yaml --data /var/lib/lukhas`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			if lasts > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, lasts)
+				defer cancel()
+			}
+			return run(ctx, cmd, s, host.Options{
+				Source: host.Source{Paths: args, Stdin: cmd.InOrStdin(), Now: time.Now()},
+				Data:   s.data(), Version: buildVersion().Version, Watch: watch,
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&watch, "watch", true, "take changes of the files while running")
+	cmd.Flags().DurationVar(&lasts, "for", 0, "stop after this time; 0: run until Ctrl-C")
+	return cmd
+}
+
+// run starts the engine, shows its events, and stops it when ctx ends or the engine ends by itself.
+func run(ctx context.Context, cmd *cobra.Command, s *settings, o host.Options) error {
+	errs := cmd.ErrOrStderr()
+	log := observe.NewLog(errs, observe.LogOptions{
+		Format: s.v.GetString("log-format"), Level: logLevel(s), Color: s.color(errs),
+	})
+	events := observe.NewStream(8192)
+	shown := show(events, log)
+	defer func() { events.Close(); <-shown }()
+	o.Events = events
+	h, err := host.Start(ctx, o)
+	if err != nil {
+		return startFailed(err, errs, s.color(errs))
+	}
+	if !s.quiet() && s.v.GetString("log-format") == "console" {
+		greet(errs, h, o.Source.Paths)
+	}
+	stop := onHangup(h)
+	defer stop()
+	select {
+	case <-ctx.Done():
+		h.Stop(why(ctx))
+	case <-h.Done():
+	}
+	<-h.Done()
+	code, reason := h.Result()
+	if code == 0 {
+		return nil
+	}
+	return exit{code, errors.New(reason)}
+}
+
+func logLevel(s *settings) string {
+	if s.quiet() {
+		return "error"
+	}
+	return s.v.GetString("log-level")
+}
+
+func why(ctx context.Context) string {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return "the time given by --for is over"
+	}
+	return "interrupted"
+}
+
+// show writes events as they come; the channel closes when the stream has ended and all are written.
+func show(events *observe.Stream, log *observe.Log) <-chan struct{} {
+	done := make(chan struct{})
+	sub := events.Subscribe(8192, 0)
+	go func() {
+		defer close(done)
+		for more := true; more; {
+			<-sub.Wake()
+			var list []journal.Event
+			var dropped uint64
+			list, dropped, more = sub.Take()
+			if dropped > 0 {
+				log.Note("warn", fmt.Sprintf("%d lines are not shown: the terminal is too slow (the journal has them)", dropped), time.Now())
+			}
+			for _, e := range list {
+				log.Write(e)
+			}
+		}
+	}()
+	return done
+}
+
+// onHangup reloads on SIGHUP, as daemons do.
+func onHangup(h *host.Host) (stop func()) {
+	c := make(chan os.Signal, 1)
+	done := make(chan struct{})
+	signal.Notify(c, syscall.SIGHUP)
+	go func() {
+		defer close(done)
+		for range c {
+			_, _ = h.Reload(context.Background(), "SIGHUP") // the verdict is an event
+		}
+	}()
+	return func() {
+		signal.Stop(c)
+		close(c)
+		<-done
+	}
+}
+
+func greet(w io.Writer, h *host.Host, paths []string) {
+	st := h.Status()
+	fmt.Fprintf(w, "\n%s is running: %s, %s.\n", st.Name, count(len(st.Actors), "actor"), count(len(st.Breakers), "breaker"))
+	for _, l := range st.Listeners {
+		fmt.Fprintf(w, "  gateway   http://%s (%s)\n", l.Address, l.Name)
+	}
+	fmt.Fprintf(w, "  status    lukhas-run status\n  edit      %s (changes apply as you save)\n  stop      Ctrl-C\n\n", strings.Join(paths, ", "))
+}
+
+// startFailed shows why nothing was started and gives the exit code that fits.
+func startFailed(err error, w io.Writer, color bool) error {
+	var invalid *host.Invalid
+	switch {
+	case errors.As(err, &invalid):
+		if err := spec.Render(w, invalid.Diagnostics, invalid.Files, color); err != nil {
+			return exit{exitFailed, err}
+		}
+		return exit{code: invalidCode(invalid.Diagnostics)}
+	case errors.Is(err, host.ErrBusy):
+		return exit{exitUnavailable, err}
+	default:
+		return exit{exitFailed, err}
+	}
+}
+
+// invalidCode tells a missing file from a wrong one.
+func invalidCode(diags spec.Diagnostics) int {
+	for _, d := range diags {
+		if d.Code == codeMissing {
+			return exitNoInput
+		}
+	}
+	return exitFailed
+}
+
+// codeMissing is the diagnostic of a file that is not there.
+const codeMissing = "LR015"
+
+// count is a number with its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

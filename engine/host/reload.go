@@ -1,0 +1,128 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lukhasai/lukhas-run/engine/admin"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/internal/watch"
+	"github.com/lukhasai/lukhas-run/journal"
+	"github.com/lukhasai/lukhas-run/spec"
+)
+
+// watch reloads whenever the files may have changed, until ctx ends.
+func (h *Host) watch(ctx context.Context) {
+	warn := func(err error) { h.tell("", journal.Logged{Level: "warn", Text: err.Error()}) }
+	files, err := watch.New(watched(h.running.Load().loaded.Set), watch.Options{Warn: warn})
+	if err != nil {
+		if !errors.Is(err, watch.ErrNoFiles) { // a topology on standard input never changes
+			warn(err)
+		}
+		return
+	}
+	defer files.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-files.C:
+			_, _ = h.Reload(ctx, "file") // the verdict is an event
+			if err := files.Set(watched(h.running.Load().loaded.Set)); err != nil {
+				warn(err)
+			}
+		}
+	}
+}
+
+// watched lists the files that were read.
+func watched(set *spec.Set) []string {
+	var paths []string
+	for _, f := range set.Files {
+		if f.Path != "-" {
+			paths = append(paths, f.Path)
+		}
+	}
+	return paths
+}
+
+// Reload reads the files again and makes what they say the running generation. Nothing changes when they are what runs
+// already, or when anything is wrong with them: the result then says what, and so does the error.
+func (h *Host) Reload(_ context.Context, by string) (admin.ReloadResult, error) {
+	h.reloading.Lock()
+	defer h.reloading.Unlock()
+	now := h.running.Load()
+	src := h.options.Source
+	if !src.Now.IsZero() {
+		src.Now = h.clock.Wall() // a policy may have expired meanwhile
+	}
+	next, err := Load(src)
+	if err != nil {
+		return h.rejected(now, next, []string{err.Error()}, err)
+	}
+	if err := next.err(); err != nil {
+		return h.rejected(now, next, problems(next.Diagnostics), err)
+	}
+	if next.Identity == now.loaded.Identity || next.Plan.Digest() == now.loaded.Plan.Digest() {
+		h.drift.Store(nil)
+		return admin.ReloadResult{Generation: now.number}, nil
+	}
+	changes := plan.Diff(now.loaded.Plan, next.Plan)
+	if err := h.possible(next.Plan, changes); err != nil {
+		return h.rejected(now, next, []string{err.Error()}, err)
+	}
+	return h.commit(now, next, changes, by)
+}
+
+// possible refuses what cannot be changed in place, and what would fail once it was begun.
+func (h *Host) possible(p *plan.Plan, changes plan.Changes) error {
+	for _, c := range changes {
+		if c.Class == plan.RestartEngine {
+			return fmt.Errorf("LR411 %s: %s -> %s takes a restart of the engine; stop it and run it again, or take the change back", c.Path, c.Old, c.New)
+		}
+	}
+	if p.Reload.Mode == "off" {
+		return errors.New("LR412 reload.mode is off: restart the engine to use the new file")
+	}
+	return h.options.check(p)
+}
+
+// commit prepares the gateway, lets the engine swap, and then the gateway: a request sees the old plan or the new one.
+func (h *Host) commit(now *generation, next Loaded, changes plan.Changes, by string) (admin.ReloadResult, error) {
+	if err := h.gateway.Prepare(next.Plan.Gateway); err != nil {
+		return h.rejected(now, next, []string{err.Error()}, err)
+	}
+	number := now.number + 1
+	if err := h.engine.Reload(next.Plan, number, by, changes.Summary()); err != nil {
+		h.gateway.Abandon()
+		return h.rejected(now, next, []string{err.Error()}, err)
+	}
+	h.gateway.Swap(next.Plan)
+	h.running.Store(&generation{number: number, loaded: next})
+	h.drift.Store(nil)
+	result := admin.ReloadResult{Generation: number, Changed: true}
+	for _, c := range changes {
+		result.Changes = append(result.Changes, fmt.Sprintf("%s %s: %s -> %s", c.Class, c.Path, c.Old, c.New))
+	}
+	return result, nil
+}
+
+// rejected keeps the running generation and says why, in the stream and to the caller.
+func (h *Host) rejected(now *generation, next Loaded, found []string, err error) (admin.ReloadResult, error) {
+	why := found[0]
+	h.drift.Store(&why)
+	h.tell("", journal.ReloadRejected{Hash: fmt.Sprintf("%x", next.Identity), Diagnostics: found})
+	return admin.ReloadResult{Generation: now.number, Problems: found}, err
+}
+
+// problems are the errors as lines with place and code.
+func problems(diags spec.Diagnostics) []string {
+	var out []string
+	for _, d := range diags {
+		if d.Severity == spec.Error {
+			out = append(out, d.Error())
+		}
+	}
+	return out
+}

@@ -1,0 +1,165 @@
+package host
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/admin"
+	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/live"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/rules"
+)
+
+// plan is the one in force.
+func (h *Host) plan() *plan.Plan { return h.running.Load().loaded.Plan }
+
+// system is what rules may know of the engine as a whole. Health and emergency are the Machine's own.
+func (h *Host) system() rules.System {
+	s := rules.System{Generation: float64(h.running.Load().number), DeadLetters: float64(h.engine.DeadLetters())}
+	if h.drift.Load() != nil {
+		s.Reload.Status = "rejected"
+	}
+	return s
+}
+
+// Status is what the engine looks like now.
+func (h *Host) Status() admin.Status {
+	now := h.engine.Status()
+	g := h.running.Load()
+	digest := g.loaded.Plan.Digest()
+	level, score := h.record.health()
+	out := admin.Status{
+		Name: now.Plan.Name, Generation: now.Generation, Digest: hex.EncodeToString(digest[:]), PID: os.Getpid(),
+		Uptime: (now.Now - h.started).Seconds(), Health: level, Score: score, Emergency: now.Emergency, Listeners: h.listeners(),
+	}
+	if d := h.drift.Load(); d != nil {
+		out.Drift = *d
+	}
+	rates := h.sampler.last()
+	byPath := make(map[string]live.ActorStatus, len(now.Actors))
+	for _, a := range now.Actors {
+		byPath[a.Path] = a
+	}
+	for i := range now.Plan.Actors {
+		spec := &now.Plan.Actors[i]
+		if a, ok := byPath[spec.Path]; ok && spec.Kind != plan.Supervisor {
+			out.Actors = append(out.Actors, actorStatus(a, rates[a.Path]))
+		}
+	}
+	policies := breakers(now.Plan)
+	for _, g := range now.Guards {
+		for _, b := range g.Breakers {
+			out.Breakers = append(out.Breakers, breakerStatus(b, now.Now, policies[b.Name]))
+		}
+	}
+	return out
+}
+
+func (h *Host) listeners() []admin.Listener {
+	var out []admin.Listener
+	for _, l := range h.gateway.Addresses() {
+		out = append(out, admin.Listener{Name: l.Name, Address: l.Address})
+	}
+	return out
+}
+
+func actorStatus(a live.ActorStatus, rates rules.Actor) admin.ActorStatus {
+	return admin.ActorStatus{
+		Path: a.Path, Kind: a.Kind.String(), State: a.State, Ready: a.Ready, Paused: a.Paused, Quarantined: a.Quarantined,
+		Restarts: a.Restarts, Incarnation: uint32(a.Incarnation), Since: a.Up.Seconds(), Mailbox: a.Mailbox, Capacity: a.Capacity,
+		InFlight: a.InFlight, Calls: a.Calls, Failures: a.Failures, ErrorRate: rates.ErrorRate, P99: rates.Latency.P99,
+		PID: a.PID, Memory: a.Usage.Memory,
+	}
+}
+
+func breakerStatus(b guard.BreakerSnapshot, now time.Duration, policy *plan.Breaker) admin.BreakerStatus {
+	out := admin.BreakerStatus{
+		Name: b.Label, State: guard.StateName(b.State, b.Mode), Since: max(0, now-time.Duration(b.Since)).Seconds(), Calls: uint64(b.Calls),
+		ErrorRate: b.ErrorRate, SlowRate: b.SlowRate, Consecutive: uint64(b.Consecutive), Rejected: b.Totals.Rejected, Opens: b.Totals.Opens,
+	}
+	if left := time.Duration(b.Until) - now; out.State == "open" && left > 0 {
+		out.Until = left.Seconds()
+	}
+	if policy != nil {
+		out.Thresholds = thresholds(policy)
+	}
+	return out
+}
+
+// thresholds names what trips the breaker, as the topology does.
+func thresholds(b *plan.Breaker) map[string]string {
+	t := b.Policy.Trip
+	out := map[string]string{}
+	if t.ConsecutiveFailures > 0 {
+		out["consecutive_failures"] = fmt.Sprint(t.ConsecutiveFailures)
+	}
+	if t.Failures > 0 {
+		out["failures"] = fmt.Sprint(t.Failures)
+	}
+	if t.ErrorRate > 0 {
+		out["error_rate"] = fmt.Sprintf("%g%%", t.ErrorRate*100)
+	}
+	if t.Slow.Rate > 0 {
+		out["slow_calls"] = fmt.Sprintf("%g%% over %s", t.Slow.Rate*100, t.Slow.Over)
+	}
+	if b.TripWhen != nil {
+		out["when"] = b.TripWhen.Source()
+	}
+	return out
+}
+
+// breakers are the plan's, by name, wherever they stand.
+func breakers(p *plan.Plan) map[string]*plan.Breaker {
+	out := map[string]*plan.Breaker{}
+	add := func(g *plan.Guard) {
+		if g != nil && g.Breaker != nil {
+			out[g.Breaker.Name] = g.Breaker
+		}
+	}
+	for i := range p.Actors {
+		add(p.Actors[i].Guard)
+		if s := p.Actors[i].Script; s != nil {
+			for _, handler := range s.Handlers {
+				for _, c := range handler.Calls {
+					add(c.Guard)
+				}
+			}
+		}
+	}
+	for i := range p.Groups {
+		add(p.Groups[i].Guard)
+	}
+	for _, l := range p.Gateway {
+		for _, r := range l.Routes {
+			add(r.Guard)
+		}
+	}
+	return out
+}
+
+// Steer asks the Machine for an action and waits for its verdict.
+func (h *Host) Steer(ctx context.Context, s engine.Steer, by string) error {
+	return h.engine.Command(ctx, s, by)
+}
+
+// Ask sends a message through the actor's guard and waits for the reply. Errors of the call are *engine.Error; an unknown
+// name wraps engine.ErrUnknownActor.
+func (h *Host) Ask(ctx context.Context, r admin.AskRequest) (any, error) {
+	o := callOptions(r)
+	o.Timeout = r.Timeout
+	return h.engine.Ask(ctx, r.Actor, engine.Msg{Type: r.Message, Payload: r.Payload}, o)
+}
+
+// Tell sends a message without waiting for what it does.
+func (h *Host) Tell(ctx context.Context, r admin.AskRequest) error {
+	return h.engine.Tell(ctx, r.Actor, engine.Msg{Type: r.Message, Payload: r.Payload}, callOptions(r))
+}
+
+func callOptions(r admin.AskRequest) live.CallOptions {
+	return live.CallOptions{Correlation: r.Correlation, Idempotent: r.Idempotent}
+}
