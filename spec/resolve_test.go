@@ -100,6 +100,32 @@ root: {children: [{name: a, script: {}, guard: {breaker: rate}}, {name: b, scrip
 	}
 }
 
+func TestDefaultsReachOnlyTheActorsThatTakeThem(t *testing.T) {
+	text := header + "defaults: {mailbox: {capacity: 7}, strategy: all_for_one, restart: {policy: never}}\n" +
+		"root: {children: [{name: s, children: [{name: a, script: {}}]}]}\n"
+	topology, diags := resolved(t, text, "")
+	if len(diags) > 0 {
+		t.Fatal(diags)
+	}
+	s, a := at(topology.Root, "root.children.s"), at(topology.Root, "root.children.s.children.a")
+	if s.Has("mailbox") || s.Field("strategy").Text() != "all_for_one" || !s.Has("restart") {
+		t.Error("a supervisor takes strategy and restart, no mailbox")
+	}
+	if a.Has("strategy") || a.At("mailbox").At("capacity").Int() != 7 || !a.Has("restart") {
+		t.Error("an actor takes mailbox and restart, no strategy")
+	}
+}
+
+// What the walker reported is not reported again as missing, even when layers
+// above and below are merged.
+func TestReportedFieldsAreNotMissing(t *testing.T) {
+	text := header + "templates: {w: {process: {cmd: [a]}}}\nroot: {children: [{name: a, use: w, process: {cwd: /}}]}\n"
+	want := `LR104 4:27 unknown field "cmd" in templates.w.process; did you mean "cwd"?`
+	if got := findings(t, "t.yaml", text); got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
 func policyDocument(name, body string) string {
 	return "---\napiVersion: lukhas/v1\nkind: Policy\nmetadata: {name: " + name + "}\n" + body + "\n"
 }

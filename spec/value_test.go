@@ -150,6 +150,41 @@ func (neverEnding) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+func TestNamesAreBounded(t *testing.T) {
+	for n, ok := range map[int]bool{63: true, 64: false} {
+		if _, problem := parseScalar(nameType, scalar{text: strings.Repeat("a", n)}); (problem == nil) != ok {
+			t.Errorf("a name of %d letters: %+v", n, problem)
+		}
+	}
+}
+
+// Like the shell's ${VAR:-default}: a variable that is set but empty takes the
+// default, without one it is empty.
+func TestEmptyVariables(t *testing.T) {
+	opts := Options{Env: func(string) (string, bool) { return "", true }}
+	for text, want := range map[string]string{"${A:-b}": "b", "x${A}": "x"} {
+		in := interpolation{opts: &opts}
+		if in.fill(text); joined(in.parts) != want {
+			t.Errorf("%s became %q", text, joined(in.parts))
+		}
+	}
+}
+
+func TestRenderKeepsControlCharactersOffTheTerminal(t *testing.T) {
+	d := Diagnostic{Code: "LR104", Message: "unknown field \"\x1b[31m\"", Pos: Pos{File: "f", Line: 1, Col: 1, Len: 2}, Help: "none"}
+	var out strings.Builder
+	if err := Render(&out, Diagnostics{d}, []File{{Path: "f", Data: []byte("\x1b[31m")}}, false); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), "\x1b") {
+		t.Errorf("%q", out.String())
+	}
+	out.Reset()
+	if err := Render(&out, Diagnostics{d}, nil, true); err != nil || !strings.HasPrefix(out.String(), "\x1b[1;31merror[LR104]\x1b[0m") {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
 func TestNearest(t *testing.T) {
 	names := []string{"failures", "error_rate", "slow_calls", "when"}
 	for word, want := range map[string]string{"failurs": "failures", "eror_rate": "error_rate", "wehn": "when", "banana": "", "x": "", "failures": ""} {
