@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -30,11 +31,35 @@ func (c *compiler) breaker(v *spec.Value, e edge) *plan.Breaker {
 		out.Policy.Ramp = ramp.At("ramp").Duration()
 	}
 	if out.TripWhen != nil {
+		c.checkAlone(v.At("trip").Entry("when"), out.TripWhen)
 		out.Policy.Trip.Triggers = append(out.Policy.Trip.Triggers, c.when(out.TripWhen))
 	}
 	c.checkBreaker(v, out)
 	c.nameBreaker(e, out)
+	c.built = append(c.built, out)
 	return out
+}
+
+// checkAlone refuses a condition that asks for other breakers: it runs under the lock of its own, where it must not wait
+// for theirs.
+func (c *compiler) checkAlone(v *spec.Value, p *rules.Program) {
+	for _, path := range p.Reads() {
+		if strings.HasPrefix(path, "share(") {
+			c.errorf("LR222", v.Pos, "share looks at all breakers, and trip.when sees its own window only; use a rule with force_open")
+			return
+		}
+	}
+}
+
+// keepLatency lets the breakers keep a histogram when some expression, such as a rule's, reads a breaker's quantiles.
+func (c *compiler) keepLatency() {
+	wanted := false
+	for _, p := range c.programs {
+		wanted = wanted || p != nil && p.NeedsQuantiles() && slices.ContainsFunc(p.Reads(), func(path string) bool { return strings.Contains(path, "breaker") })
+	}
+	for _, b := range c.built {
+		b.Policy.Latency = wanted
+	}
 }
 
 // nameBreaker makes the breaker known to expressions, with those of single replicas.

@@ -67,7 +67,8 @@ type compiler struct {
 	edges    map[string]edgeUse // guards of edges by name
 	secrets  map[string]bool
 
-	conditions map[*rules.Program]*when
+	built      []*plan.Breaker          // all breakers of the plan
+	conditions map[*rules.Program]*when // wired once, however many breakers share them
 }
 
 func newCompiler(top *spec.Topology, opts Options) *compiler {
@@ -93,6 +94,7 @@ func (c *compiler) topology() {
 	c.gateway()
 	c.steering()
 	c.settings()
+	c.keepLatency()
 	c.checkNamed()
 	c.checkCycles()
 	c.checkReach()
@@ -120,6 +122,7 @@ func (c *compiler) definitions() {
 	odd := func(d spec.Diagnostic) bool { return d.Severity == spec.Warning }
 	c.diags = append(c.diags[:before], slices.DeleteFunc(c.diags[before:], odd)...)
 	clear(c.breakers)
+	c.built = nil
 }
 
 func labels(from map[string]string) []plan.Label {

@@ -52,7 +52,7 @@ func (c *compiler) operations(u *unit) []plan.Operation {
 		request := scope{place: rules.AtOperation, msg: e.Key}
 		op := plan.Operation{
 			Message: e.Key, Method: v.At("method").Text(), Path: c.words(v.Entry("path"), request),
-			Headers: c.built(v.Entry("headers"), request), Body: c.template(v.Entry("body"), request),
+			Headers: c.builtValues(v.Entry("headers"), request), Body: c.template(v.Entry("body"), request),
 			Reply: c.template(v.Entry("reply"), scope{place: rules.AtOperationReply, msg: e.Key}),
 		}
 		out = append(out, op)
@@ -61,8 +61,8 @@ func (c *compiler) operations(u *unit) []plan.Operation {
 	return out
 }
 
-// built compiles a table of built values.
-func (c *compiler) built(v *spec.Value, s scope) []plan.Built {
+// builtValues compiles a table of built values.
+func (c *compiler) builtValues(v *spec.Value, s scope) []plan.Built {
 	var out []plan.Built
 	for _, e := range v.Entries() {
 		out = append(out, plan.Built{Name: e.Key, Value: c.template(e.Value, s)})

@@ -110,6 +110,8 @@ func TestNastySpecs(t *testing.T) {
 			`warning LR230 6:107 breaker "a" can never open: every call ends after 500ms, before it is slow at 1s`},
 		{"a condition that is never true", children("- {name: a, upstream: http://127.0.0.1:1, guard: {breaker: {trip: {when: 1 > 2}}}}"),
 			`warning LR230 6:78 "1 > 2" is never true`},
+		{"a condition on other breakers", with("policies: {breakers: {b: {trip: {when: share(\"open\") > 0.5}}}}"),
+			`LR222 10:40 share looks at all breakers, and trip.when sees its own window only; use a rule with force_open`},
 		{"a detector for other things", with("policies: {breakers: {b: {trip: {anomaly: {detector: novelty}}}}}"),
 			`LR222 10:54 novelty needs days of history, and a breaker has seconds; use shift or spike`},
 		{"a detector of durations", with("policies: {breakers: {b: {trip: {anomaly: {detector: shift, of: error_rate}}}}}"),

@@ -102,7 +102,7 @@ func (c *compiler) handler(u *unit, v *spec.Value, s scope) plan.Handler {
 			When: c.condition(fail.Entry("when"), s), Kind: fail.At("kind").Text(), Message: c.template(fail.Entry("message"), s),
 		}
 	}
-	h.Set = c.built(v.Entry("set"), s)
+	h.Set = c.builtValues(v.Entry("set"), s)
 	for _, item := range v.Entry("tell").Items() {
 		h.Tell = append(h.Tell, c.tell(item, s))
 	}

@@ -117,3 +117,20 @@ func TestSettingsOfATriggerAreInTheDigest(t *testing.T) {
 		seen[p.Digest().String()] = trip
 	}
 }
+
+func TestLatencyIsKeptForTheRulesThatReadIt(t *testing.T) {
+	for rule, want := range map[string]bool{
+		`breaker("a").latency.p99 > 1s`:           true,
+		`over(breaker("a"), 1m).latency.p90 > 1s`: true,
+		`breaker("a").error_rate > 0.5`:           false,
+		`actor("a").latency.p99 > 1s`:             false,
+	} {
+		p, diags := compile(t, header+"root:\n  children:\n    - {name: a, upstream: http://127.0.0.1:1, guard: {breaker: {trip: {failures: 5}}}}\nrules:\n  - name: r\n    when: '"+rule+"'\n    then: [{pause: a}]\n")
+		if p == nil {
+			t.Fatalf("%s:\n%s", rule, brief(diags))
+		}
+		if got := p.Actor("root/a").Guard.Breaker.Policy.Latency; got != want {
+			t.Errorf("%s: latency is kept: %v", rule, got)
+		}
+	}
+}
