@@ -21,7 +21,8 @@ type pass struct {
 // Call takes one call through all layers and answers with what the callee, or a fallback, answered. Errors of the guard
 // are *engine.Error of kind refused, by the guard's name, undelivered, and say what refused and for how long.
 func (g *Guard) Call(env Env, c *Call, w Work) (any, error) {
-	p := &pass{layers: g.layers.Load(), env: env, call: c, work: w, began: env.Now()}
+	p := &c.pass
+	*p = pass{layers: g.layers.Load(), env: env, call: c, work: w, began: env.Now()}
 	p.deadline = p.bound()
 	v, err := p.limits()
 	if err == nil || len(p.layers.spec.Fallback) == 0 || over(err) {
@@ -33,7 +34,8 @@ func (g *Guard) Call(env Env, c *Call, w Work) (any, error) {
 // Admit asks the layers that can say no without a call: the rate limit, and an open breaker. It is for messages that
 // nobody waits for.
 func (g *Guard) Admit(env Env, c *Call) error {
-	p := &pass{layers: g.layers.Load(), env: env, call: c, began: env.Now()}
+	p := &c.pass
+	*p = pass{layers: g.layers.Load(), env: env, call: c, began: env.Now()}
 	if err := p.rate(); err != nil {
 		return err
 	}
@@ -137,7 +139,11 @@ func (p *pass) attempts() (any, error) {
 		b.Call(int64(p.env.Now()))
 	}
 	for n := 1; ; n++ {
-		a := &Attempt{N: n, pass: p}
+		a := &p.call.first
+		if n > 1 {
+			a = new(Attempt)
+		}
+		*a = Attempt{N: n, pass: p}
 		v, err := p.round(a)
 		if err == nil || !p.again(a, err) {
 			return v, err

@@ -42,7 +42,7 @@ type Work interface {
 	Try(a *Attempt) (any, error)
 }
 
-// Call is one guarded call.
+// Call is one guarded call. It goes through one guard; used again for another call it must be set anew as a whole.
 type Call struct {
 	rules.Call                // From, To, Message, Key, Probe, Idempotent, Priority are the caller's to fill
 	Payload    any            // of the message, for expressions
@@ -50,6 +50,9 @@ type Call struct {
 	Params     map[string]any // of the generation
 	Timeout    time.Duration  // of all attempts, wanted by the caller; 0 is none
 	Deadline   time.Duration  // engine time by which an answer is useful; 0 is none
+	pass       pass           // of the guard that the call is in
+	first      Attempt        // so that a call that needs one attempt allocates none
+
 	// FallbackStatus is the HTTP status that the fallback wants which answered (Degraded tells that one did); 0 is none.
 	FallbackStatus int
 }

@@ -12,19 +12,20 @@ const defaultAsk = 30 * time.Second
 
 // ask sends a message to one actor and waits for the answer, at most for timeout (0: until the message's deadline, or
 // defaultAsk).
-func (c *caller) ask(to *actor, m engine.Msg, meta engine.Meta, timeout time.Duration) (any, error) {
+func (c *caller) ask(to *actor, m engine.Msg, meta *engine.Meta, timeout time.Duration) (any, error) {
 	if err := c.mayBlock(); err != nil {
 		return nil, err
 	}
-	if timeout <= 0 && meta.Deadline == 0 {
+	deadline := meta.Deadline
+	if timeout <= 0 && deadline == 0 {
 		timeout = defaultAsk
 	}
 	if timeout > 0 {
-		if at := c.eng.now() + timeout; meta.Deadline == 0 || at < meta.Deadline {
-			meta.Deadline = at
+		if at := c.eng.now() + timeout; deadline == 0 || at < deadline {
+			deadline = at
 		}
 	}
-	t := c.begin(forAnswer, to, meta.Deadline)
+	t := c.begin(forAnswer, to, deadline)
 	if c.actor != nil {
 		if circle := c.circle(to); circle != "" {
 			c.abandon(t)
@@ -32,7 +33,9 @@ func (c *caller) ask(to *actor, m engine.Msg, meta engine.Meta, timeout time.Dur
 				Message: "the ask would wait for itself: " + circle}
 		}
 	}
-	if err := to.offer(&envelope{msg: m, meta: meta, reply: t}, c); err != nil {
+	env := envelope{msg: m, meta: *meta, reply: t}
+	env.meta.Deadline = deadline
+	if err := to.offer(&env, c); err != nil {
 		c.abandon(t)
 		return nil, err
 	}
@@ -76,9 +79,4 @@ func (a *actor) waitsFor() *actor {
 		return nil
 	}
 	return target
-}
-
-// tellTo puts a message into an actor's mailbox. c is nil for senders that cannot wait.
-func (e *Engine) tellTo(to *actor, m engine.Msg, meta engine.Meta, c *caller) error {
-	return to.offer(&envelope{msg: m, meta: meta}, c)
 }

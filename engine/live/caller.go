@@ -24,6 +24,7 @@ type caller struct {
 	actor   *actor // nil outside
 	view    *view  // the generation in force for what it does
 	w       *waiter
+	spare   *passage // for its next guarded call
 	stop    atomic.Uint32
 	spoiled bool // may not be used again
 	told    bool // it has had its ErrStopped; the next blocking call ends its goroutine

@@ -56,11 +56,9 @@ func (f *frame) Tell(to engine.Ref, m engine.Msg) error {
 	if f.turn.Load() == turnFenced {
 		return engine.ErrStopped
 	}
-	meta := f.next()
-	meta.Deadline = 0 // the asker's patience is not the tell's
-	err := f.eng.tell(&f.caller, to, m, meta)
-	f.fresh = f.fresh && err == nil
-	return err
+	env := envelope{msg: m, meta: f.next()}
+	env.meta.Deadline = 0 // the asker's patience is not the tell's
+	return f.eng.tell(&f.caller, to, &env)
 }
 
 func (f *frame) Reply(payload any) bool {

@@ -94,6 +94,7 @@ func (f *frame) take() bool {
 		f.taken(a)
 		return true
 	}
+	f.tally.clock = 0
 	a.mu.Lock()
 	if !f.seen {
 		f.seen = true

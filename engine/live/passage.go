@@ -22,7 +22,7 @@ type target struct {
 }
 
 // name is the path of the target.
-func (t target) name() string {
+func (t *target) name() string {
 	switch {
 	case t.only != nil:
 		return t.only.path
@@ -65,7 +65,7 @@ func (e *Engine) target(c *caller, to engine.Ref, meta *engine.Meta) (target, er
 }
 
 // gate refuses what emergency mode does not admit.
-func (e *Engine) gate(c *caller, t target, m engine.Msg, meta *engine.Meta) error {
+func (e *Engine) gate(c *caller, t *target, m engine.Msg, meta *engine.Meta) error {
 	if !e.emergency.Load() {
 		return nil
 	}
@@ -74,23 +74,24 @@ func (e *Engine) gate(c *caller, t target, m engine.Msg, meta *engine.Meta) erro
 		return nil
 	}
 	env := rules.Env{Params: c.view.params, Now: e.now().Seconds(), Msg: m.Payload, Caller: meta.From,
-		Call: callOf(t, m, meta)}
+		Call: new(rules.Call)}
+	fill(env.Call, t, m, meta)
 	if ok, err := spec.Admit.Condition(&env); ok && err == nil {
 		return nil
 	}
 	return &engine.Error{Kind: engine.KindRefused, Message: deadEmergency + ": not admitted", By: t.name()}
 }
 
-// callOf is a message as expressions see its call.
-func callOf(t target, m engine.Msg, meta *engine.Meta) *rules.Call {
-	return &rules.Call{
+// fill makes call what expressions see of a message.
+func fill(call *rules.Call, t *target, m engine.Msg, meta *engine.Meta) {
+	*call = rules.Call{
 		From: meta.From, To: t.name(), Message: m.Type, Key: meta.Key, Attempt: meta.Attempt,
 		Probe: meta.Probe, Idempotent: meta.Idempotent, Priority: meta.Priority,
 	}
 }
 
 // pick chooses the actor that gets the message.
-func (t target) pick(c *caller, meta *engine.Meta, open func(string) bool) (*actor, error) {
+func (t *target) pick(c *caller, meta *engine.Meta, open func(string) bool) (*actor, error) {
 	if t.only != nil {
 		return t.only, nil
 	}
@@ -145,17 +146,34 @@ type passage struct {
 	degraded *guard.Call
 }
 
+// passage gives a caller's own passage, or a new one when it is in use further up. release gives it back.
+func (c *caller) passage(to *target, m engine.Msg, meta *engine.Meta) *passage {
+	p := c.spare
+	if p == nil {
+		p = new(passage)
+	}
+	c.spare = nil
+	p.c, p.to, p.m, p.meta = c, *to, m, *meta
+	return p
+}
+
+func (c *caller) release(p *passage) {
+	*p = passage{}
+	c.spare = p
+}
+
 // prepare fills what guards see of the call.
 func (p *passage) prepare(timeout time.Duration) {
 	p.id = p.c.eng.calls.Add(1)
 	p.declare()
 	if k := p.to.route.Key; k != nil && p.meta.Key == "" {
-		env := rules.Env{Params: p.c.view.params, Now: p.c.eng.now().Seconds(), Call: callOf(p.to, p.m, &p.meta), Msg: p.m.Payload}
+		env := rules.Env{Params: p.c.view.params, Now: p.c.eng.now().Seconds(), Call: new(rules.Call), Msg: p.m.Payload}
+		fill(env.Call, &p.to, p.m, &p.meta)
 		p.meta.Key, _ = k.Text(&env) // a key that fails is no key: hash then takes all to one replica
 	}
-	p.call = guard.Call{
-		Call: *callOf(p.to, p.m, &p.meta), Raw: p.w != nil, Payload: p.m.Payload, Params: p.c.view.params, Timeout: timeout, Deadline: p.meta.Deadline,
-	}
+	p.call.Payload, p.call.Params, p.call.Raw = p.m.Payload, p.c.view.params, p.w != nil
+	p.call.Timeout, p.call.Deadline = timeout, p.meta.Deadline
+	fill(&p.call.Call, &p.to, p.m, &p.meta)
 }
 
 // declare takes over what the plan says of the message.
@@ -230,7 +248,7 @@ func (p *passage) Try(a *guard.Attempt) (any, error) {
 	}
 	meta := p.meta
 	meta.Attempt = a.N
-	return c.ask(to, p.m, meta, a.Timeout)
+	return c.ask(to, p.m, &meta, a.Timeout)
 }
 
 // through takes an attempt of the edge's guard through the callee's.

@@ -34,12 +34,11 @@ func (e *Engine) Proxy(to engine.Ref, w http.ResponseWriter, r *http.Request, o 
 	m := engine.Msg{Type: r.Method}
 	t, err := e.target(c, to, &meta)
 	if err == nil {
-		err = e.gate(c, t, m, &meta)
+		err = e.gate(c, &t, m, &meta)
 	}
 	if err != nil {
 		return nil, err
 	}
-	p := passage{c: c, to: t, m: m, meta: meta, w: w, r: r}
 	if t.edge == nil && t.guard == nil {
 		a, err := t.pick(c, &meta, nil)
 		if err != nil {
@@ -47,6 +46,9 @@ func (e *Engine) Proxy(to engine.Ref, w http.ResponseWriter, r *http.Request, o 
 		}
 		return nil, a.proxy(w, r, nil)
 	}
+	p := c.passage(&t, m, &meta)
+	defer c.release(p)
+	p.w, p.r = w, r
 	v, err := p.run(o.Timeout)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/plan"
 )
 
 // CallOptions say how a message from outside travels. The zero value is an ordinary message.
@@ -83,7 +84,7 @@ func (e *Engine) Tell(ctx context.Context, name string, m engine.Msg, o CallOpti
 			}
 		}()
 	}
-	return e.tell(c, to, m, o.meta())
+	return e.tell(c, to, &envelope{msg: m, meta: o.meta()})
 }
 
 // callers are used again by one outside call after another.
@@ -150,11 +151,15 @@ func (e *Engine) request(c *caller, to engine.Ref, m engine.Msg, meta engine.Met
 		return Reply{}, errNoType()
 	}
 	c.enter(e)
-	t, err := e.target(c, to, &meta)
-	if err != nil {
-		return Reply{}, err
+	if a := e.direct(to); a != nil {
+		v, err := c.ask(a, m, &meta, timeout)
+		return Reply{Payload: v}, err
 	}
-	if err := e.gate(c, t, m, &meta); err != nil {
+	t, err := e.target(c, to, &meta)
+	if err == nil {
+		err = e.gate(c, &t, m, &meta)
+	}
+	if err != nil {
 		return Reply{}, err
 	}
 	if t.edge == nil && t.guard == nil {
@@ -162,10 +167,11 @@ func (e *Engine) request(c *caller, to engine.Ref, m engine.Msg, meta engine.Met
 		if err != nil {
 			return Reply{}, err
 		}
-		v, err := c.ask(a, m, meta, timeout)
+		v, err := c.ask(a, m, &meta, timeout)
 		return Reply{Payload: v}, err
 	}
-	p := passage{c: c, to: t, m: m, meta: meta}
+	p := c.passage(&t, m, &meta)
+	defer c.release(p)
 	v, err := p.run(timeout)
 	if call := p.fallback(); call != nil {
 		return Reply{Payload: v, Status: call.FallbackStatus}, err
@@ -173,51 +179,68 @@ func (e *Engine) request(c *caller, to engine.Ref, m engine.Msg, meta engine.Met
 	return Reply{Payload: v}, err
 }
 
+// direct is the actor that a message reaches with nothing in its way: no guard, group, quarantine or emergency. nil:
+// the long way decides.
+func (e *Engine) direct(to engine.Ref) *actor {
+	if to.Edge != 0 || to.ID&groupBit != 0 || e.emergency.Load() {
+		return nil
+	}
+	a := e.actor(to.ID)
+	if a == nil || a.group != nil || a.kind == plan.Supervisor || a.unfit.Load()&unfitQuarantined != 0 || a.guard.Load() != nil {
+		return nil
+	}
+	return a
+}
+
 // tell is the way of every tell: gates, what of the guards can say no without a call, route, mailbox.
-func (e *Engine) tell(c *caller, to engine.Ref, m engine.Msg, meta engine.Meta) error {
-	if m.Type == "" {
+func (e *Engine) tell(c *caller, to engine.Ref, env *envelope) error {
+	if env.msg.Type == "" {
 		return errNoType()
 	}
 	c.enter(e)
-	t, err := e.target(c, to, &meta)
+	if a := e.direct(to); a != nil {
+		return a.offer(env, c)
+	}
+	t, err := e.target(c, to, &env.meta)
 	if err == nil {
-		err = e.gate(c, t, m, &meta)
+		err = e.gate(c, &t, env.msg, &env.meta)
 	}
 	if err == nil && (t.edge != nil || t.guard != nil) {
-		p := passage{c: c, to: t, m: m, meta: meta}
+		p := c.passage(&t, env.msg, &env.meta)
 		err = p.admit()
+		c.release(p)
 	}
 	if err != nil {
-		return e.undelivered(t, m, meta, err)
+		return e.undelivered(&t, env, err)
 	}
 	if t.route.Pick == "all" && t.only == nil {
-		return e.tellAll(c, t.group, m, meta)
+		return e.tellAll(c, t.group, env)
 	}
-	a, err := t.pick(c, &meta, nil)
+	a, err := t.pick(c, &env.meta, nil)
 	if err != nil {
-		return e.undelivered(t, m, meta, err)
+		return e.undelivered(&t, env, err)
 	}
-	return a.offer(&envelope{msg: m, meta: meta}, c)
+	return a.offer(env, c)
 }
 
 // undelivered makes a dead letter of a tell that was refused before it reached a mailbox.
-func (e *Engine) undelivered(t target, m engine.Msg, meta engine.Meta, err error) error {
+func (e *Engine) undelivered(t *target, env *envelope, err error) error {
 	var refused *engine.Error
 	if errors.As(err, &refused) {
-		cause := engine.Cause{Correlation: meta.Correlation, Seq: meta.Causation}
-		e.letters.add(letter{t.name(), refused.Message, m.Type}, cause)
+		cause := engine.Cause{Correlation: env.meta.Correlation, Seq: env.meta.Causation}
+		e.letters.add(letter{t.name(), refused.Message, env.msg.Type}, cause)
 	}
 	return err
 }
 
 // tellAll tells every replica that is not quarantined. The first refusal is the answer, the others get the message all
 // the same.
-func (e *Engine) tellAll(c *caller, g *group, m engine.Msg, meta engine.Meta) error {
+func (e *Engine) tellAll(c *caller, g *group, env *envelope) error {
 	var first error
 	for _, a := range *g.members.Load() {
 		err := error(a.refuse(deadRefused))
-		if meta.Probe || a.unfit.Load()&unfitQuarantined == 0 {
-			err = a.offer(&envelope{msg: m, meta: meta}, c)
+		if env.meta.Probe || a.unfit.Load()&unfitQuarantined == 0 {
+			err = a.offer(env, c)
 		}
 		if first == nil {
 			first = err

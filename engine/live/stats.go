@@ -65,24 +65,32 @@ const tallySize = 64
 // tally is what an activation has counted and not yet added.
 type tally struct {
 	calls, failures uint32
-	began           time.Duration
+	began           time.Duration // of the call at hand
+	clock           time.Duration // when the last call ended, if the next follows at once; 0 otherwise
 	took            [tallySize]time.Duration
 }
 
-// start starts a call's clock, where durations are wanted.
+// start starts a call's clock, where durations are wanted. A message taken right after another begins when that ended, so
+// the clock is read once a message.
 func (f *frame) start() {
-	if f.eng.detailed.Load() {
-		f.began = f.Now()
+	t := &f.tally
+	if !f.eng.detailed.Load() {
+		t.clock = 0
+		return
 	}
+	if t.clock != 0 {
+		f.now, f.fresh = t.clock, true
+	}
+	t.began = f.Now()
 }
 
 // end counts a call.
 func (f *frame) end(failed bool) {
 	t := &f.tally
+	t.took[t.calls] = -1
 	if f.eng.detailed.Load() {
-		t.took[t.calls] = f.eng.now() - f.began
-	} else {
-		t.took[t.calls] = -1
+		t.clock = f.eng.now()
+		t.took[t.calls] = t.clock - t.began
 	}
 	t.calls++
 	if failed {
