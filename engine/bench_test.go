@@ -49,6 +49,37 @@ func bootAll(m *Machine, p *plan.Plan, out []Effect) []Effect {
 	}
 }
 
+// The decision on a failure and all that follows from it allocates nothing once the pools are warm.
+func TestFailureAllocatesNothing(t *testing.T) {
+	m, out := NewMachine(), make([]Effect, 0, 16)
+	out = bootAll(m, widePlan(t, 10, time.Millisecond), out)
+	var inputs []Input
+	const rounds = 1000
+	for epoch := range Epoch(rounds + 2) {
+		inputs = append(inputs, Failed{ID: 2, Epoch: epoch + 1, Failure: Failure{Kind: KindCrash}},
+			Stopped{ID: 2, Epoch: epoch + 1}, Started{ID: 2, Epoch: epoch + 2})
+	}
+	dues := make([]Input, 2*rounds+10)
+	for turn := range dues {
+		dues[turn] = Due{Timer: TimerID(uint64(turn+1) << 32)}
+	}
+	now, next, turn := time.Second, 0, 0
+	allocs := testing.AllocsPerRun(rounds, func() {
+		now += 10 * time.Second
+		out = m.Step(now, inputs[next], out[:0])
+		out = m.Step(now, inputs[next+1], out[:0])
+		out = m.Step(now+5*time.Second, dues[turn], out[:0])
+		if _, ok := out[1].(*Start); !ok {
+			t.Fatalf("effect %T, want a start", out[1])
+		}
+		out = m.Step(now+5*time.Second, inputs[next+2], out[:0])
+		next, turn = next+3, turn+1
+	})
+	if allocs != 0 {
+		t.Errorf("a restart allocates %v times", allocs)
+	}
+}
+
 // BenchmarkFailure is a failure and the decision on it, with 100,000 children. The rest of the restart (the stopped
 // incarnation, the timer, the new one's start) is driven outside the clock.
 func BenchmarkFailure(b *testing.B) {

@@ -137,6 +137,10 @@ func (m *Machine) advance(s *supervisor) {
 
 // raise starts the next stage. Past the last one the supervisor is up.
 func (m *Machine) raise(s *supervisor) {
+	if m.mode == closing { // its turn to stop comes: nobody is started any more
+		s.enter(steady)
+		return
+	}
 	if s.hi >= len(s.children) {
 		s.enter(steady)
 		if s.self.life == starting {
@@ -334,7 +338,7 @@ func (m *Machine) reviveNow(a *actor) {
 	if a.life != waiting {
 		return // its last incarnation is still stopping: down comes here again
 	}
-	if a.parent != nil && a.parent.sup.absorbs(a) {
+	if a.parent != nil && (m.mode == closing || a.parent.sup.absorbs(a)) {
 		a.life = idle
 		m.release(a)
 		return

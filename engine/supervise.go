@@ -83,7 +83,7 @@ func (m *Machine) fell(a *actor, gone bool, f *Failure) {
 		a.life = idle
 	}
 	s := a.parent.sup
-	if s.absorbs(a) {
+	if m.mode == closing || s.absorbs(a) {
 		if gone {
 			a.over = neverAgain(a) // the group's restart must not revive it
 			m.release(a)
