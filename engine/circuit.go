@@ -12,6 +12,7 @@ import (
 // circuit is a breaker as the Machine knows it: by name, state and last measurements. The breaker itself trips on its
 // callers' goroutines.
 type circuit struct {
+	owner   *supervisor // of a restart breaker, which lives in the Machine
 	view    rules.Breaker
 	touched bool   // among those that changed since the last sample
 	forced  string // the mode an action put it in; "" is normal
@@ -174,7 +175,7 @@ func (m *Machine) onBreaker(c *circuit, s Steer, o origin) {
 	mode := map[string]string{"force_open": "forced_open", "force_close": "forced_closed"}[s.Verb]
 	if mode == "" { // reset: also the way out of a forced mode
 		m.unforce(c)
-		m.out = append(m.out, &Force{Breaker: c.id(), Mode: "reset"})
+		m.force(c, "reset")
 		return
 	}
 	fresh := c.forced != mode
@@ -183,7 +184,7 @@ func (m *Machine) onBreaker(c *circuit, s Steer, o origin) {
 	}
 	if fresh {
 		c.forced = mode
-		m.out = append(m.out, &Force{Breaker: c.id(), Mode: mode})
+		m.force(c, mode)
 	}
 	m.undoLater(undo{verb: "unforce", breaker: c.id()}, s, o, fresh)
 }
@@ -193,7 +194,7 @@ func (m *Machine) unforce(c *circuit) {
 	m.dropUndo(undo{verb: "unforce", breaker: c.id()})
 	if c.forced != "" {
 		c.forced = ""
-		m.out = append(m.out, &Force{Breaker: c.id(), Mode: "normal"})
+		m.force(c, "normal")
 	}
 }
 

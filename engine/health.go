@@ -112,7 +112,7 @@ func (m *Machine) openWhileUnhealthy(a *actor, in Probed) {
 		switch {
 		case !in.Healthy && c.forced == "":
 			c.forced = "forced_open"
-			m.out = append(m.out, &Force{Breaker: c.id(), Mode: c.forced})
+			m.force(c, c.forced)
 		case in.Healthy && c.forced == "forced_open":
 			m.unforce(c)
 		}

@@ -125,6 +125,7 @@ func (m *Machine) boot(in Boot) {
 	for _, a := range m.roster.byIndex {
 		m.create(a)
 	}
+	m.equip()
 	m.start(m.roster.byIndex[0], byBoot)
 }
 

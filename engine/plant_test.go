@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lukhasai/lukhas-run/breaker"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/rules"
 )
@@ -103,6 +104,14 @@ func word(a *plan.Actor, w string) error {
 		a.Supervisor.AutoShutdown = value
 	case key == "breaker":
 		a.Guard = &plan.Guard{Name: value, Breaker: &plan.Breaker{Name: value}}
+	case key == "storm":
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return err
+		}
+		a.Supervisor.RestartBreaker = &plan.Breaker{Name: a.Path + "/restarts", Policy: breaker.Policy{
+			Trip: breaker.Trip{ConsecutiveFailures: n}, Open: breaker.OpenPolicy{For: 5 * time.Second},
+		}}
 	case key == "health":
 		a.Health = &plan.Probe{Then: value}
 	case key == "concurrency":

@@ -189,6 +189,7 @@ func (m *Machine) replaceChanged(changes plan.Changes) {
 // forgetSteering lines rules, breakers and measurements up with the new plan.
 func (m *Machine) forgetSteering(removed []*actor) {
 	m.circuits.adopt(m.plan)
+	m.equip()
 	m.rulebook.adopt(m.plan)
 	gone := make(map[*actor]bool)
 	for _, a := range removed {

@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"github.com/lukhasai/lukhas-run/breaker"
 	"github.com/lukhasai/lukhas-run/journal"
 )
 
@@ -45,6 +46,7 @@ type supervisor struct {
 	first    *actor        // rest_for_one: the failed child at whose stage lowering ends; nil: everything
 	cause    cause         // of the starts of this walk
 	leave    leave
+	storm    *storm // nil without a restart breaker
 	restarts uint64 // of its children, over all its incarnations
 	gaveUp   uint64
 }
@@ -116,7 +118,7 @@ func (m *Machine) advance(s *supervisor) {
 		case lowering:
 			m.lower(s)
 		case delayed:
-			if s.timer != 0 {
+			if s.timer != 0 || !m.groupMayStart(s) {
 				return
 			}
 			s.hi = s.floor()
@@ -143,6 +145,7 @@ func (m *Machine) raise(s *supervisor) {
 	}
 	if s.hi >= len(s.children) {
 		s.enter(steady)
+		s.storm.settle(s.self.id, m.now, breaker.Success)
 		if s.self.life == starting {
 			m.up(s.self)
 		}
@@ -253,6 +256,7 @@ func (m *Machine) up(a *actor) {
 		m.tell(a.def.Path, &journal.ActorReady{Incarnation: uint64(a.epoch), Took: took})
 	}
 	if a.parent != nil {
+		a.parent.sup.storm.settle(a.id, m.now, breaker.Success)
 		m.release(a)
 	}
 }
@@ -260,6 +264,9 @@ func (m *Machine) up(a *actor) {
 // stop ends an incarnation; after says what follows when it is gone.
 func (m *Machine) stop(a *actor, after sequel, why string) {
 	a.after = after
+	if a.parent != nil {
+		a.parent.sup.storm.settle(a.id, m.now, breaker.Ignored)
+	}
 	if a.sup != nil {
 		m.close(a.sup, exitAsked, why)
 		return
@@ -343,7 +350,23 @@ func (m *Machine) reviveNow(a *actor) {
 		m.release(a)
 		return
 	}
+	if a.cause == byRestart {
+		if wait, ok := a.parent.sup.storm.admits(a.id, m.now); !ok {
+			a.timer = m.alarm(timer{purpose: restartActor, subject: a.id, at: m.now + wait})
+			return
+		}
+	}
 	m.start(a, a.cause)
+}
+
+// groupMayStart asks the restart breaker before a group starts again.
+func (m *Machine) groupMayStart(s *supervisor) bool {
+	wait, ok := s.storm.admits(s.self.id, m.now)
+	if !ok {
+		s.at = m.now + wait
+		s.timer = m.alarm(timer{purpose: restartGroup, subject: s.self.id, at: s.at})
+	}
+	return ok
 }
 
 // forgetTimer takes back an actor's pending restart.

@@ -182,6 +182,11 @@ func (s *supervisor) significantOver() bool {
 func (m *Machine) again(s *supervisor, a *actor, gone bool) {
 	spec := s.self.def.Supervisor
 	s.restarts++
+	if s.phase == raising && spec.Strategy != plan.OneForOne && s.storm.settle(s.self.id, m.now, breaker.Failed) {
+		s.storm.settle(a.id, m.now, breaker.Ignored)
+	} else {
+		s.storm.failedIn(a.id, m.now)
+	}
 	m.rulebook.touchSupervisor(s)
 	if s.spell.add(m.now, spec.Intensity, m.wholeSeconds) {
 		m.giveUp(s, a, gone)
