@@ -66,6 +66,7 @@ func Load(src Source) (Loaded, error) {
 		l.Identity = identity(set)
 	}
 	if diags.HasErrors() {
+		l.Diagnostics = slices.Concat(diags, unresolved(set)).Sorted()
 		return l, nil
 	}
 	p, more := compiler.Compile(set, compiler.Options{})
@@ -74,6 +75,15 @@ func Load(src Source) (Loaded, error) {
 		l.Plan = p
 	}
 	return l, nil
+}
+
+// unresolved finds wrong references beside errors that already stop the compiler, so that both are shown at once.
+func unresolved(set *spec.Set) spec.Diagnostics {
+	if set == nil || set.Topology == nil {
+		return nil
+	}
+	_, diags := spec.Resolve(set, nil)
+	return slices.DeleteFunc(diags, func(d spec.Diagnostic) bool { return d.Severity == spec.Warning })
 }
 
 // Options are what Load reads files with, for those who read them without compiling.
