@@ -25,7 +25,8 @@ type Snapshot struct {
 	Totals  Totals
 }
 
-// Totals count since the breaker was made. Without a window successes are not counted.
+// Totals count since the breaker was made. Without a window successes are not counted,
+// nor are they when they come late.
 type Totals struct {
 	Successes, Failures, Slow, Ignored uint64
 	// Rejected are the calls refused.
