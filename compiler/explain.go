@@ -1,15 +1,16 @@
 package compiler
 
 import (
-	"strconv"
+	"slices"
+	"strings"
 
 	"github.com/lukhasai/lukhas-run/spec"
 )
 
 // Setting is one effective value and where it comes from, for `plan --explain-defaults`.
 type Setting struct {
-	Path   string // root/services/database guard.timeout: an actor's path and the field below it, or the field alone
-	Value  string // as an author would write it; *** for a secret
+	Path   string // root/services/database.guard.timeout: an actor's path and the field below it, or the field alone
+	Value  string // in flow style; *** for a secret
 	Origin string // "written here", "built-in", `template "worker"`, `policy breaker "upstream"`, `policy document "on-call"`, "override"…
 	Pos    spec.Pos
 }
@@ -23,17 +24,17 @@ func Explain(set *spec.Set, opts Options) ([]Setting, spec.Diagnostics) {
 	}
 	var x explainer
 	for _, f := range top.Root.Type.Fields {
-		switch f.Name {
-		case "apiVersion", "kind", "include", "policies", "templates", "defaults":
-			continue // not effective by themselves
-		case "root":
+		if f.Name == "root" {
 			x.actor(top.Root.Entry("root"), "")
-		default:
-			x.field(top.Root, f, "", "")
+		} else if !slices.Contains(ineffective[:], f.Name) {
+			x.field(top.Root, f, "")
 		}
 	}
 	return x.out, diags
 }
+
+// ineffective are fields that others refer to, or that only say what is read.
+var ineffective = [...]string{"apiVersion", "kind", "metadata", "include", "messages", "policies", "templates", "defaults"}
 
 type explainer struct{ out []Setting }
 
@@ -43,12 +44,14 @@ func (x *explainer) actor(v *spec.Value, above string) {
 		return
 	}
 	path := above + v.At("name").Text()
-	supervisor := v.Entry("children") != nil
+	wrong := spec.SupervisorSide
+	if v.Entry("children") != nil {
+		wrong = spec.WorkerSide
+	}
 	for _, f := range v.Type.Fields {
-		wrongSide := supervisor && f.Side == spec.WorkerSide || !supervisor && f.Side == spec.SupervisorSide
 		inherited := f.Name == "observe" && v.Entry("observe") == nil // the topology's
-		if f.Name != "name" && f.Name != "children" && f.Name != "defaults" && !wrongSide && !inherited {
-			x.field(v, f, path+" ", "")
+		if f.Name != "children" && f.Name != "defaults" && f.Side != wrong && !inherited {
+			x.field(v, f, path+".")
 		}
 	}
 	for _, child := range v.Entry("children").Items() {
@@ -56,56 +59,61 @@ func (x *explainer) actor(v *spec.Value, above string) {
 	}
 }
 
-// field lists one field of v. A part with a switch of its own, or that must say something to be there, is listed only when
-// it was given: the defaults of an absent guard are nobody's settings.
-func (x *explainer) field(v *spec.Value, f *spec.Field, prefix, above string) {
-	given := v.Entry(f.Name)
-	if given == nil && (optional(f) || v.At(f.Name) == nil) {
+// field lists one field of v, unless leaving it out means that there is none: the defaults of an absent guard are nobody's
+// settings.
+func (x *explainer) field(v *spec.Value, f *spec.Field, above string) {
+	effective := v.At(f.Name)
+	if f.Name == "use" || f.Name == "name" || effective == nil || v.Entry(f.Name) == nil && optional(f.Type) {
 		return
 	}
-	x.value(v.At(f.Name), prefix, above+f.Name)
+	x.value(effective, above+f.Name)
 }
 
-// optional reports whether leaving the field out means that the part is not there.
-func optional(f *spec.Field) bool {
-	t := f.Type
-	if t.Shape != spec.Map {
+// optional reports whether a mapping that is left out is not there, instead of being there with its defaults.
+// What has a switch is not there, but for the journal and for patterns (which have actions), which are on until switched off.
+func optional(t *spec.Type) bool {
+	switch {
+	case t.Shape != spec.Map:
 		return false
+	case t.Field("enabled") != nil && t.Title != "journal" && t.Field("then") == nil, len(t.AnyOf) > 0, t.Policy == "guards":
+		return true
 	}
-	switches := t.Field("enabled") != nil && t.Policy != "restarts"
-	return switches || len(t.AnyOf) > 0 || t.Policy == "guards" || needs(t)
+	return slices.ContainsFunc(t.Fields, func(f *spec.Field) bool { return f.Needed || f.Required })
 }
 
-func needs(t *spec.Type) bool {
-	for _, f := range t.Fields {
-		if f.Needed || f.Required {
-			return true
-		}
-	}
-	return false
-}
-
-func (x *explainer) value(v *spec.Value, prefix, path string) {
+func (x *explainer) value(v *spec.Value, path string) {
 	switch v.Type.Shape {
 	case spec.Map:
 		for _, f := range v.Type.Fields {
-			x.field(v, f, prefix, path+".")
+			x.field(v, f, path+".")
 		}
-		return
 	case spec.Table:
 		for _, e := range v.Entries() {
-			x.value(e.Value, prefix, path+"."+e.Key)
+			x.value(e.Value, path+"."+e.Key)
 		}
-		return
-	case spec.List, spec.NamedList:
-		for i, item := range v.Items() {
-			name := strconv.Itoa(i)
-			if n := item.Entry("name"); n != nil {
-				name = n.Text()
-			}
-			x.value(item, prefix, path+"."+name)
+	case spec.NamedList:
+		for _, item := range v.Items() {
+			x.value(item, path+"."+item.Entry("name").Text())
 		}
-		return
+	default:
+		x.out = append(x.out, Setting{Path: path, Value: flow(v), Origin: v.Origin.String(), Pos: v.Pos})
 	}
-	x.out = append(x.out, Setting{Path: prefix + path, Value: v.String(), Origin: v.Origin.String(), Pos: v.Pos})
+}
+
+// flow is a value in YAML's flow style, without secrets.
+func flow(v *spec.Value) string {
+	var parts []string
+	switch v.Type.Shape {
+	case spec.Map, spec.Table:
+		for _, e := range v.Entries() {
+			parts = append(parts, e.Key+": "+flow(e.Value))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case spec.List, spec.NamedList:
+		for _, item := range v.Items() {
+			parts = append(parts, flow(item))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	}
+	return v.String()
 }

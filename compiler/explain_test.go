@@ -35,17 +35,17 @@ actors: {database: {guard: {timeout: 1s}}}
 		fmt.Fprintf(&all, "%s: %s  (%s)\n", s.Path, s.Value, s.Origin)
 	}
 	for path, want := range map[string]string{
-		"root/services/database guard.timeout":           `1s | policy document "on-call"`,
-		"root/services/database guard.bulkhead.queue":    `7 | override`,
-		"root/services/database guard.bulkhead.wait":     `100ms | written here`,
-		"root/services/database guard.breaker.open.for":  `5s | policy breaker "upstream"`,
-		"root/services/database guard.retry.attempts":    `3 | policy retry "quick"`,
-		"root/services/database restart.backoff.initial": `100ms | policy restart "gentle"`,
-		"root/services/database shutdown.drain":          `5s | built-in`,
-		"root/services/database mailbox.capacity":        `1024 | defaults`,
-		"root/workers/resize mailbox.attempts":           `3 | template "worker"`,
-		"root/workers/resize process.env.TOKEN":          `*** | written here`,
-		"root intensity.max":                             `3 | written here`,
+		"root/services/database.guard.timeout":           `1s | policy document "on-call"`,
+		"root/services/database.guard.bulkhead.queue":    `7 | override`,
+		"root/services/database.guard.bulkhead.wait":     `100ms | written here`,
+		"root/services/database.guard.breaker.open.for":  `5s | policy breaker "upstream"`,
+		"root/services/database.guard.retry.attempts":    `3 | policy retry "quick"`,
+		"root/services/database.restart.backoff.initial": `100ms | policy restart "gentle"`,
+		"root/services/database.shutdown.drain":          `5s | built-in`,
+		"root/services/database.mailbox.capacity":        `1024 | defaults`,
+		"root/workers/resize.mailbox.attempts":           `3 | template "worker"`,
+		"root/workers/resize.process.env.TOKEN":          `*** | written here`,
+		"root.intensity.max":                             `3 | written here`,
 		"journal.durability":                             `group | written here`,
 		"observe.level":                                  `detailed | written here`,
 		"gateway.public.idle":                            `60s | built-in`,
@@ -57,7 +57,10 @@ actors: {database: {guard: {timeout: 1s}}}
 	if strings.Contains(all.String(), "t0ps3cret") {
 		t.Error("a secret is told")
 	}
-	if _, ok := got["root/services/cache guard.timeout"]; ok {
+	if got["patterns.hotspot.sigma"] != "2 | written here" || got["patterns.flapping.changes"] != "5 | built-in" {
+		t.Error("a pattern that is looked for has no settings")
+	}
+	if _, ok := got["root/services/cache.guard.timeout"]; ok {
 		t.Error("a guard that is not there has settings")
 	}
 	golden(t, "annotated.settings", all.String())

@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/lukhasai/lukhas-run/spec"
 )
 
 func TestPlanTellsClasses(t *testing.T) {
@@ -100,23 +98,6 @@ root:
 	} {
 		if from[path] != want {
 			t.Errorf("%s: %q, want %q", path, from[path], want)
-		}
-	}
-}
-
-// The mappings that are in force without being written are fields of the table.
-func TestInForceAreFields(t *testing.T) {
-	for _, name := range inForce() {
-		if _, _, ok := spec.Lookup(name); ok {
-			continue
-		}
-		found := false
-		for _, parent := range []string{"actor.", "journal.", "persist.", "breaker.", "restart_policy.", "process."} {
-			_, _, ok := spec.Lookup(parent + name)
-			found = found || ok
-		}
-		if !found {
-			t.Errorf("no field is called %q", name)
 		}
 	}
 }
