@@ -131,7 +131,11 @@ func (b Unknown) describe() string {
 }
 
 func (b ReloadCommitted) describe() string {
-	return fmt.Sprintf("generation %d in force after %s: %s%s%s%s", b.Generation, brief(b.Took), plural(uint64(len(b.Changes)), "change"),
+	took := ""
+	if b.Took > 0 {
+		took = " after " + brief(b.Took)
+	}
+	return fmt.Sprintf("generation %d in force%s: %s%s%s%s", b.Generation, took, plural(uint64(len(b.Changes)), "change"),
 		clause(" (", changes(b.Changes), ")"), clause(" by ", b.Who, ""), clause(": ", b.Why, ""))
 }
 

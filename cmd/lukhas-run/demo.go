@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -163,7 +162,7 @@ func (d *demoRates) rate(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, `{"error":"rates are down"}`)
 		return
 	}
-	rate := 1 + float64(len(strings.ToLower(r.PathValue("country"))))/10
+	rate := 1 + float64(len(r.PathValue("country")))/8
 	fmt.Fprintf(w, "{\"rate\":%.2f,\"source\":\"live\"}\n", rate)
 }
 

@@ -94,7 +94,7 @@ func (h *Host) commit(now *generation, next Loaded, changes plan.Changes, by str
 		return h.rejected(now, next, []string{err.Error()}, err)
 	}
 	number := now.number + 1
-	if err := h.engine.Reload(next.Plan, number, by, changes.Summary()); err != nil {
+	if err := h.engine.Reload(next.Plan, number, by, ""); err != nil {
 		h.gateway.Abandon()
 		return h.rejected(now, next, []string{err.Error()}, err)
 	}
