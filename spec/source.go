@@ -10,12 +10,14 @@ import (
 type source struct {
 	name  string
 	data  []byte
-	lines []int // byte offset of each line's start, built on first use
+	text  string // data as a string, so that lines cost nothing; made with lines
+	lines []int  // byte offset of each line's start, built on first use
 }
 
 // line returns line n (from 1) without its line break.
 func (s *source) line(n int) string {
 	if s.lines == nil {
+		s.text = string(s.data)
 		s.lines = append(make([]int, 0, bytes.Count(s.data, []byte("\n"))+1), 0)
 		for i, c := range s.data {
 			if c == '\n' {
@@ -30,7 +32,7 @@ func (s *source) line(n int) string {
 	if n < len(s.lines) {
 		end = s.lines[n] - 1
 	}
-	return strings.TrimSuffix(string(s.data[s.lines[n-1]:end]), "\r")
+	return strings.TrimSuffix(s.text[s.lines[n-1]:end], "\r")
 }
 
 // from returns the part of a line from column col (from 1, in runes) on.

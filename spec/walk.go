@@ -291,6 +291,7 @@ func (w *walker) list(n *node, t *Type) *Value {
 		return w.expected(n, t)
 	}
 	cut := false
+	v.items = make([]*Value, 0, len(nodes))
 	var names map[string]*Value
 	if t.Shape == NamedList {
 		names = make(map[string]*Value, len(nodes))

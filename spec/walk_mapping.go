@@ -131,7 +131,9 @@ func (w *walker) mapping(n *node, t *Type) *Value {
 	}
 	v := &Value{Type: t, Pos: w.pos(n), source: w.src}
 	cut := false
-	for _, p := range w.pairs(n) {
+	pairs := w.pairs(n)
+	v.entries = make([]Entry, 0, len(pairs))
+	for _, p := range pairs {
 		if w.dotted && strings.Contains(p.key.Value, ".") {
 			v = w.nest(v, p)
 			continue
