@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
 	"github.com/lukhasai/lukhas-run/rules"
 )
 
@@ -100,6 +101,15 @@ type Steer struct {
 	Reason   string
 	Headers  []plan.Label  // of webhook
 	Timeout  time.Duration // of webhook
+}
+
+// Report is the event of a transition. now is the engine's time and wall the calendar's at that moment.
+func (b BreakerChanged) Report(now time.Duration, wall time.Time) journal.Body {
+	body := journal.BreakerChanged{Breaker: b.Breaker, From: b.From, To: b.To, Generation: b.Generation, Reason: b.Reason}
+	if b.Until > 0 {
+		body.Until = wall.Add(b.Until - now).UnixNano()
+	}
+	return body
 }
 
 func (Boot) input()           {}

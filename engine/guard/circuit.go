@@ -3,6 +3,8 @@ package guard
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -73,7 +75,7 @@ func (c *circuit) make(key string, now time.Duration) (*breaker.Breaker, error) 
 	policy, mode := c.policy, c.mode
 	c.mu.Unlock()
 	name := label(c.name, key)
-	b, err := breaker.New(policy, c.options.Seed^hash(name), int64(now))
+	b, err := breaker.New(policy, c.options.Seed^Hash(name), int64(now))
 	if err != nil {
 		return nil, err
 	}
@@ -84,15 +86,6 @@ func (c *circuit) make(key string, now time.Duration) (*breaker.Breaker, error) 
 		b.Force(int64(now), mode)
 	}
 	return b, nil
-}
-
-// hash is FNV-1a, so that each breaker draws its own jitter.
-func hash(s string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 1099511628211
-	}
-	return h
 }
 
 func (c *circuit) of(key string, now time.Duration) *breaker.Breaker {
@@ -116,6 +109,7 @@ func (c *circuit) each(visit func(key string, b *breaker.Breaker)) {
 	}
 	var all []entry
 	c.many.each(func(key string, b *breaker.Breaker) { all = append(all, entry{key, b}) })
+	slices.SortFunc(all, func(a, b entry) int { return strings.Compare(a.key, b.key) }) // what a visit causes has one order
 	for _, e := range all {
 		visit(e.key, e.b)
 	}

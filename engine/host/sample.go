@@ -34,7 +34,7 @@ func newSampler(h *Host) *sampler {
 		name = "localhost"
 	}
 	return &sampler{
-		host: h, windows: observe.NewWindows(0, live.BucketLimit), node: observe.NewNodeMeter(name, h.options.Data),
+		host: h, windows: observe.NewWindows(0, engine.BucketLimit), node: observe.NewNodeMeter(name, h.options.Data),
 		breakers: map[string]rules.Breaker{}, buckets: map[string][]uint32{}, actors: map[string]rules.Actor{},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
 )
@@ -29,17 +30,8 @@ func (f *frame) Now() time.Duration {
 	return f.now
 }
 
-// golden is the increment of SplitMix64.
-const golden = 0x9e3779b97f4a7c15
-
-// Rand is SplitMix64 (Steele, Lea and Flood, 2014) on a counter, so that several handlers may draw at once.
-func (f *frame) Rand() uint64 { return mix(f.inc.rng.Add(golden)) }
-
-func mix(x uint64) uint64 {
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
+// Rand is SplitMix64 on a counter, so that several handlers may draw at once.
+func (f *frame) Rand() uint64 { return guard.Mix(f.inc.rng.Add(guard.Golden)) }
 
 func (f *frame) Ref(name string) (engine.Ref, error) { return f.eng.Ref(name) }
 

@@ -88,7 +88,7 @@ func (e *Engine) now() time.Duration { return time.Duration(e.clock.Now()) }
 // Now is the engine's time: what its clock says.
 func (e *Engine) Now() time.Duration { return e.now() }
 
-func (e *Engine) seedFor(name string) uint64 { return mix(e.options.Seed ^ fnv(name)) }
+func (e *Engine) seedFor(name string) uint64 { return guard.Mix(e.options.Seed ^ guard.Hash(name)) }
 
 func (e *Engine) factories(k plan.Kind) engine.Factory { return e.options.Factories(k) }
 

@@ -2,8 +2,6 @@ package live
 
 import (
 	"errors"
-	"fmt"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -177,7 +175,7 @@ func (f *frame) handle() pace {
 		return lost
 	}
 	if f.failure == nil && err != nil && !(f.stop.Load() != 0 && errors.Is(err, engine.ErrStopped)) {
-		f.failure = failureOf(err, f.inc.a.path)
+		f.failure = engine.FailureOf(err, f.inc.a.path)
 	}
 	f.end(f.failure != nil || f.faulty)
 	return f.outcome(err)
@@ -197,7 +195,7 @@ func (f *frame) ready() {
 func (f *frame) outcome(err error) pace {
 	switch {
 	case f.failure != nil && f.inc.soft:
-		f.env.reply.settle(nil, crashed(f.failure))
+		f.env.reply.settle(nil, f.failure.Answer())
 		f.env = envelope{}
 		return goOn
 	case f.failure != nil:
@@ -231,19 +229,12 @@ func (f *frame) protect(fn func() error) (err error) {
 			return
 		}
 		if r := recover(); r != nil {
-			f.failure = panicked(r, f.inc.a.path)
+			f.failure = engine.Panicked(r, f.inc.a.path, 1)
 		}
 	}()
 	err = fn()
 	returned = true
 	return err
-}
-
-// panicked is called while the panicking stack still stands.
-func panicked(r any, path string) *engine.Failure {
-	pcs := make([]uintptr, 48)
-	n := runtime.Callers(4, pcs) // Callers, panicked, the deferred function, runtime.gopanic
-	return &engine.Failure{Kind: engine.KindCrash, Message: "panic: " + clip(fmt.Sprint(r)), By: path, Stack: pcs[:n]}
 }
 
 // unwound is called when the worker's goroutine ends. If a handler ended it, its message is settled, and the
@@ -283,49 +274,18 @@ func (f *frame) broken() pace {
 		inc.gate.Or(gateDown)
 		a.mark(unfitDown, true)
 		a.phase = phaseFailed
-		inc.poison, inc.verdict = &env, crashed(&failure)
+		inc.poison, inc.verdict = &env, failure.Answer()
 	}
 	f.failure = nil
 	cause := engine.Cause{Correlation: env.meta.Correlation, Seq: env.meta.Causation}
 	f.leave()
 	if !first {
-		a.deadLetter(deadInFlight, &env, crashed(&failure))
+		a.deadLetter(deadInFlight, &env, failure.Answer())
 		return over
 	}
 	a.eng.happen(happening{
 		in:    engine.Failed{ID: a.id, Epoch: inc.epoch, Failure: failure},
-		cause: cause, actor: a.path, fact: failedEvent(inc.epoch, &failure),
+		cause: cause, actor: a.path, fact: failure.Report(inc.epoch),
 	})
 	return over
-}
-
-// failureOf is what a handler's error says to the supervisor.
-func failureOf(err error, path string) *engine.Failure {
-	var e *engine.Error
-	if errors.As(err, &e) {
-		return &engine.Failure{Kind: e.Kind, Message: clip(e.Message), By: cmpOr(e.By, path)}
-	}
-	return &engine.Failure{Kind: engine.KindCrash, Message: clip(err.Error()), By: path}
-}
-
-func cmpOr(s, other string) string {
-	if s != "" {
-		return s
-	}
-	return other
-}
-
-// crashed is what the asker learns of a failure.
-func crashed(f *engine.Failure) *engine.Error {
-	return &engine.Error{Kind: f.Kind, Message: f.Message, By: f.By, Delivered: true}
-}
-
-// maxText bounds the text of a failure: panic values can be of any size.
-const maxText = 4 << 10
-
-func clip(s string) string {
-	if len(s) > maxText {
-		return s[:maxText] + "…"
-	}
-	return s
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/plan"
-	"github.com/lukhasai/lukhas-run/journal"
 )
 
 // guards are the guards of the running generation, by name. They outlive generations: a reload gives one another
@@ -29,47 +28,6 @@ type edge struct {
 	guard  atomic.Pointer[guard.Guard]
 }
 
-// placed is a guard of a plan and where it stands.
-type placed struct {
-	spec *plan.Guard
-	path string // of the actor or group; of the callee for an edge
-	edge bool
-}
-
-// guardsOf finds all guards of a plan: of actors, of groups, of script calls, of gateway routes.
-func guardsOf(p *plan.Plan) []placed {
-	var all []placed
-	for i := range p.Actors {
-		a := &p.Actors[i]
-		if a.Guard != nil {
-			all = append(all, placed{a.Guard, a.Path, false})
-		}
-		if a.Script == nil {
-			continue
-		}
-		for _, h := range a.Script.Handlers {
-			for _, c := range h.Calls {
-				if c.Guard != nil {
-					all = append(all, placed{c.Guard, c.To, true})
-				}
-			}
-		}
-	}
-	for i := range p.Groups {
-		if g := &p.Groups[i]; g.Guard != nil {
-			all = append(all, placed{g.Guard, g.Path, false})
-		}
-	}
-	for _, l := range p.Gateway {
-		for _, r := range l.Routes {
-			if r.Guard != nil {
-				all = append(all, placed{r.Guard, r.To, true})
-			}
-		}
-	}
-	return all
-}
-
 // prepareGuards makes or updates the guards of a plan. What it returns puts them in force and cannot fail; it must be
 // called under the control lock or before the start.
 func (e *Engine) prepareGuards(p *plan.Plan) (commit func(), err error) {
@@ -79,21 +37,21 @@ func (e *Engine) prepareGuards(p *plan.Plan) (commit func(), err error) {
 	now := e.now()
 	byName := map[string]*guard.Guard{}
 	var commits []func()
-	all := guardsOf(p)
+	all := guard.Place(p)
 	for _, at := range all {
-		name := at.spec.Name
+		name := at.Spec.Name
 		if byName[name] != nil {
 			continue // the same edge named by another call
 		}
 		if g := gs.byName[name]; g != nil {
-			change, err := g.Prepare(now, at.spec)
+			change, err := g.Prepare(now, at.Spec)
 			if err != nil {
 				return nil, fmt.Errorf("guard %q: %w", name, err)
 			}
 			commits, byName[name] = append(commits, change), g
 			continue
 		}
-		g, err := guard.New(at.spec, guard.Options{Seed: e.seedFor(name), Now: now, Listen: e.tripped})
+		g, err := guard.New(at.Spec, guard.Options{Seed: e.seedFor(name), Now: now, Listen: e.tripped})
 		if err != nil {
 			return nil, fmt.Errorf("guard %q: %w", name, err)
 		}
@@ -108,17 +66,17 @@ func (e *Engine) prepareGuards(p *plan.Plan) (commit func(), err error) {
 }
 
 // placeGuards puts guards where senders find them.
-func (e *Engine) placeGuards(all []placed, byName map[string]*guard.Guard) {
+func (e *Engine) placeGuards(all []guard.Placed, byName map[string]*guard.Guard) {
 	gs := &e.guards
 	gs.mu.Lock()
 	gs.byName = byName
 	own := map[string]*guard.Guard{}
-	outer := map[string]placed{}
+	outer := map[string]guard.Placed{}
 	for _, at := range all {
-		if at.edge {
-			outer[at.spec.Name] = at
+		if at.Edge {
+			outer[at.Spec.Name] = at
 		} else {
-			own[at.path] = byName[at.spec.Name]
+			own[at.Path] = byName[at.Spec.Name]
 		}
 	}
 	var listed []*edge
@@ -131,16 +89,16 @@ func (e *Engine) placeGuards(all []placed, byName map[string]*guard.Guard) {
 		}
 	}
 	for _, at := range all { // in the plan's order, so that numbers do not depend on map order
-		if !at.edge {
+		if !at.Edge {
 			continue
 		}
-		ed := gs.edges[at.spec.Name]
+		ed := gs.edges[at.Spec.Name]
 		if ed == nil {
-			ed = &edge{number: uint32(len(listed) + 1), to: at.path}
-			gs.edges[at.spec.Name] = ed
+			ed = &edge{number: uint32(len(listed) + 1), to: at.Path}
+			gs.edges[at.Spec.Name] = ed
 			listed = append(listed, ed)
 		}
-		ed.guard.Store(byName[at.spec.Name])
+		ed.guard.Store(byName[at.Spec.Name])
 	}
 	gs.listed.Store(&listed)
 	gs.mu.Unlock()
@@ -178,25 +136,8 @@ func (e *Engine) tripped(name string, b *breaker.Breaker, t breaker.Transition) 
 	if t.Until != breaker.Never {
 		e.clock.AfterFunc(time.Duration(t.Until)-e.now(), func() { b.Tick(e.clock.Now()) })
 	}
-	from, to := t.From.String(), guard.StateName(t.To, t.Mode)
-	if t.WouldOpen {
-		to = "would_open"
-	} else if t.From == t.To { // only the mode has changed
-		from = "normal"
-		if to == t.To.String() {
-			from, to = "forced", t.To.String()
-		}
-	}
-	body := journal.BreakerChanged{Breaker: name, From: from, To: to, Generation: t.Generation, Reason: t.Trigger}
-	if t.Values != "" {
-		body.Reason += ": " + t.Values
-	}
-	in := engine.BreakerChanged{Breaker: name, From: from, To: to, Generation: t.Generation, Reason: body.Reason}
-	if t.Until != breaker.Never {
-		in.Until = time.Duration(t.Until)
-		body.Until = e.clock.Wall().Add(in.Until - e.now()).UnixNano()
-	}
-	e.report(happening{in: in, fact: body})
+	in := guard.Report(name, t)
+	e.report(happening{in: in, fact: in.Report(e.now(), e.clock.Wall())})
 }
 
 // force overrides a breaker by its name, or by its guard's.

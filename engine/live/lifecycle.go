@@ -27,7 +27,7 @@ func (e *Engine) begin(x *engine.Start) {
 	}
 	inc := &incarnation{a: a, epoch: x.Epoch, limit: spec.Concurrency, began: e.control.now, active: 1}
 	inc.soft = spec.Kind == plan.Process || spec.Kind == plan.Upstream
-	inc.rng.Store(e.seedFor(a.path) + uint64(x.Epoch)*golden)
+	inc.rng.Store(e.seedFor(a.path) + uint64(x.Epoch)*guard.Golden)
 	inc.gate.Store(gateDown)
 	a.alone.Store(spec.Concurrency == 1)
 	a.mu.Lock()
@@ -108,7 +108,7 @@ func (f *frame) risen(inc *incarnation, err error) {
 	a := inc.a
 	f.env = envelope{}
 	if f.failure == nil && err != nil {
-		f.failure = failureOf(err, a.path)
+		f.failure = engine.FailureOf(err, a.path)
 		if f.failure.Kind == engine.KindCrash {
 			f.failure.Kind = engine.KindStart
 		}
@@ -401,7 +401,7 @@ func (inc *incarnation) gone(underControl bool) {
 		h.fact = journal.ActorStopped{Incarnation: uint64(inc.epoch), Reason: inc.stop.why, Took: e.now() - inc.asked}
 	case inc.failure != nil:
 		h.in = engine.Exited{ID: a.id, Epoch: inc.epoch, Failure: inc.failure}
-		h.fact = failedEvent(inc.epoch, inc.failure)
+		h.fact = inc.failure.Report(inc.epoch)
 		if !inc.failure.Starting { // while starting, the failure belongs to what caused the start
 			h.cause = engine.Cause{Correlation: inc.failure.Correlation}
 		}

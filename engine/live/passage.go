@@ -123,7 +123,9 @@ func (a *actor) name() string {
 }
 
 // draw is a random number for a group's routing.
-func (e *Engine) draw(g *group) uint64 { return mix(e.seedFor(g.path) + g.turn.Add(1)*golden) }
+func (e *Engine) draw(g *group) uint64 {
+	return guard.Mix(e.seedFor(g.path) + g.turn.Add(1)*guard.Golden)
+}
 
 // passage is one ask through guards: the Env of the guards and the Work that they protect. Work of the edge's guard is
 // the callee's guard, whose work is the delivery.
@@ -284,7 +286,7 @@ func (p *passage) Now() time.Duration { return p.c.eng.now() }
 
 // Rand implements guard.Env.
 func (p *passage) Rand(key uint64) uint64 {
-	return mix(p.c.eng.options.Seed + p.id*golden + mix(key+golden))
+	return guard.Mix(p.c.eng.options.Seed + p.id*guard.Golden + guard.Mix(key+guard.Golden))
 }
 
 // Sleep implements guard.Env.

@@ -1,9 +1,7 @@
 package live
 
 import (
-	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -46,42 +44,6 @@ func (s *scribe) record(actor string, body journal.Body, cause *engine.Cause) ui
 		s.last = seq
 	}
 	return s.last
-}
-
-// failedEvent is the report of a failure. Program counters become text here.
-func failedEvent(epoch engine.Epoch, f *engine.Failure) journal.Body {
-	return journal.ActorFailed{
-		Incarnation: uint64(epoch), Kind: f.Kind, Message: f.Message, ExitCode: f.ExitCode, Signal: f.Signal,
-		LastLines: f.LastLines, Stack: stackText(f.Stack), MessageType: f.MessageType,
-	}
-}
-
-// maxStack bounds the frames of a recorded stack.
-const maxStack = 24
-
-// stackText prints program counters as Go prints a stack, without the frames of this package below the behaviour.
-func stackText(pcs []uintptr) string {
-	if len(pcs) == 0 {
-		return ""
-	}
-	var b strings.Builder
-	frames := runtime.CallersFrames(pcs)
-	for range maxStack {
-		f, more := frames.Next()
-		if strings.HasSuffix(f.Function, ".(*frame).protect") {
-			break
-		}
-		b.WriteString(f.Function)
-		b.WriteString("\n\t")
-		b.WriteString(f.File)
-		b.WriteByte(':')
-		b.WriteString(strconv.Itoa(f.Line))
-		b.WriteByte('\n')
-		if !more {
-			break
-		}
-	}
-	return b.String()
 }
 
 // letters gathers dead letters: the first of a kind is recorded at once, the others of the next second together.

@@ -1,9 +1,10 @@
 package live
 
 import (
-	"math/bits"
 	"sync/atomic"
 	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
 )
 
 // stats are an actor's counts since the engine started. They are made when the first message is handled, and written
@@ -11,53 +12,8 @@ import (
 type stats struct {
 	calls, failures, refused atomic.Uint64
 	restarts                 atomic.Uint64
-	hist                     atomic.Pointer[Histogram]
+	hist                     atomic.Pointer[engine.Histogram]
 }
-
-// Histogram counts durations in buckets whose width is a quarter of a power of two of a microsecond, so that a quantile
-// is exact to one part in four. Counts only grow.
-type Histogram struct{ counts [histBuckets]atomic.Uint32 }
-
-// histBuckets reaches 2^36 microseconds, 19 hours.
-const histBuckets = 36 * 4
-
-// add counts one duration.
-func (h *Histogram) add(d time.Duration) { h.counts[bucketOf(d)].Add(1) }
-
-func bucketOf(d time.Duration) int {
-	us := uint64(max(d, 0) / time.Microsecond)
-	if us < 4 {
-		return int(us)
-	}
-	exp := bits.Len64(us) - 1 // at least 2
-	i := (exp-1)*4 + int(us>>(exp-2)&3)
-	return min(i, histBuckets-1)
-}
-
-// upper is the largest duration that falls into bucket i, in effect.
-func upper(i int) time.Duration {
-	if i < 4 {
-		return time.Duration(i+1) * time.Microsecond
-	}
-	exp, quarter := i/4+1, i%4
-	return time.Duration(uint64(4+quarter+1)<<(exp-2)) * time.Microsecond
-}
-
-// Counts copies the counts to buckets, growing it as needed, and returns it. Bucket i holds durations up to
-// BucketLimit(i). A nil Histogram has none.
-func (h *Histogram) Counts(buckets []uint32) []uint32 {
-	buckets = buckets[:0]
-	if h == nil {
-		return buckets
-	}
-	for i := range h.counts {
-		buckets = append(buckets, h.counts[i].Load())
-	}
-	return buckets
-}
-
-// BucketLimit is the upper end of a Histogram's bucket.
-func BucketLimit(i int) time.Duration { return upper(i) }
 
 // tallySize is how many messages an activation counts for itself before it adds them to the actor's counts.
 const tallySize = 64
@@ -112,7 +68,7 @@ func (f *frame) flush() {
 	s.failures.Add(uint64(t.failures))
 	for _, d := range t.took[:t.calls] {
 		if d >= 0 {
-			s.histogram().add(d)
+			s.histogram().Add(d)
 		}
 	}
 	t.calls, t.failures = 0, 0
@@ -127,10 +83,10 @@ func (a *actor) counts() *stats {
 	return a.stats.Load()
 }
 
-func (s *stats) histogram() *Histogram {
+func (s *stats) histogram() *engine.Histogram {
 	if h := s.hist.Load(); h != nil {
 		return h
 	}
-	s.hist.CompareAndSwap(nil, new(Histogram))
+	s.hist.CompareAndSwap(nil, new(engine.Histogram))
 	return s.hist.Load()
 }

@@ -10,30 +10,8 @@ import (
 	"github.com/lukhasai/lukhas-run/engine/plan"
 )
 
-// ActorStatus is what an actor looks like at one moment. Counts cover the engine's run.
-type ActorStatus struct {
-	Path, Group string
-	Kind        plan.Kind
-	// State is new, starting, running, failed, restarting, stopping, stopped or removed.
-	State       string
-	Ready       bool
-	Paused      bool
-	Quarantined bool
-	Healthy     bool
-	Incarnation engine.Epoch
-	Up          time.Duration // since the incarnation began; 0 when it is not up
-	Restarts    uint64
-	Mailbox     int // messages waiting
-	Capacity    int
-	InFlight    int // handlers at work
-	Calls       uint64
-	Failures    uint64
-	DeadLetters uint64
-	Latency     *Histogram // nil before the first timed call, and at level basic
-	PID         int
-	Address     string
-	Usage       engine.Usage // zero when it cannot be measured
-}
+// ActorStatus is what an actor looks like at one moment.
+type ActorStatus = engine.Vitals
 
 // GroupStatus is a replica group.
 type GroupStatus struct {

@@ -1,0 +1,45 @@
+package guard
+
+import "github.com/lukhasai/lukhas-run/engine/plan"
+
+// Placed is a guard of a plan and where it stands.
+type Placed struct {
+	Spec *plan.Guard
+	Path string // of the actor or group; of the callee for an edge
+	Edge bool   // outside the callee's own guard, for one caller
+}
+
+// Place finds all guards of a plan, in its order: of actors, of script calls, of groups, of gateway routes. An edge that
+// several calls name is listed for each of them.
+func Place(p *plan.Plan) []Placed {
+	var all []Placed
+	for i := range p.Actors {
+		a := &p.Actors[i]
+		if a.Guard != nil {
+			all = append(all, Placed{a.Guard, a.Path, false})
+		}
+		if a.Script == nil {
+			continue
+		}
+		for _, h := range a.Script.Handlers {
+			for _, c := range h.Calls {
+				if c.Guard != nil {
+					all = append(all, Placed{c.Guard, c.To, true})
+				}
+			}
+		}
+	}
+	for i := range p.Groups {
+		if g := &p.Groups[i]; g.Guard != nil {
+			all = append(all, Placed{g.Guard, g.Path, false})
+		}
+	}
+	for _, l := range p.Gateway {
+		for _, r := range l.Routes {
+			if r.Guard != nil {
+				all = append(all, Placed{r.Guard, r.To, true})
+			}
+		}
+	}
+	return all
+}
