@@ -92,7 +92,16 @@ func (e *Engine) work() {
 		c.queue = c.reports.take(c.queue)
 	}
 	c.queue = c.queue[:0]
+	if cap(c.queue) > mostKept { // a boot or shutdown of very many: their memory is not needed again
+		c.queue = nil
+	}
+	if cap(c.effects) > mostKept {
+		c.effects = nil
+	}
 }
+
+// mostKept bounds the buffers that are kept for the next input.
+const mostKept = 1024
 
 // reports are happenings from those who cannot wait for the control lock.
 type reports struct {

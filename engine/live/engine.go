@@ -36,6 +36,7 @@ type Engine struct {
 	next      *view // being swapped in; guarded by the control lock
 	control   control
 	pool      pool
+	launcher  launcher
 	scribe    scribe
 	letters   letters
 	emergency atomic.Bool
@@ -64,7 +65,7 @@ func New(o Options) (*Engine, error) {
 		return nil, fmt.Errorf("live: %d actors are too many, at most %d", len(o.Plan.Actors), pageSize*maxPages-1)
 	}
 	e := &Engine{options: o, clock: o.Clock, up: make(chan struct{}), done: make(chan struct{})}
-	e.pool.eng, e.letters.eng, e.outside.eng = e, e, e
+	e.pool.eng, e.launcher.eng, e.letters.eng, e.outside.eng = e, e, e, e
 	e.scribe = scribe{eng: e, to: o.Recorder, last: o.LastSeq}
 	e.letters.kinds = map[letter]uint64{}
 	e.control = control{machine: o.Machine, timers: map[engine.TimerID]alarm{}, answers: map[uint64]chan string{}}

@@ -25,12 +25,15 @@ type frame struct {
 	op   sysOp
 	seen bool // registered with the incarnation
 
-	now      time.Duration
-	fresh    bool // now has been read in this segment
-	answered bool
-	faulty   bool // answered with an error
-	quit     bool // the behaviour asked for a normal stop
-	failure  *engine.Failure
+	now       time.Duration
+	fresh     bool // now has been read in this segment
+	answered  bool
+	faulty    bool // answered with an error
+	quit      bool // the behaviour asked for a normal stop
+	bringing  bool // the code that runs is a start's
+	launching bool // the frame's worker is at the launcher
+	blocks    bool // a launch: what may block is not done here
+	failure   *engine.Failure
 	tally
 }
 
@@ -244,11 +247,18 @@ func (f *frame) unwound() *incarnation {
 	if inc == nil || !f.turn.CompareAndSwap(turnUser, turnLoop) {
 		return nil
 	}
-	f.end(true)
-	if f.stop.Load() != 0 {
+	gone := &engine.Failure{Kind: engine.KindCrash, Message: "the handler ended its goroutine (runtime.Goexit)", By: inc.a.path}
+	switch {
+	case f.bringing:
+		f.failure = gone
+		f.risen(inc, nil)
+		return nil
+	case f.stop.Load() != 0:
+		f.end(true)
 		f.interrupted()
-	} else {
-		f.failure = &engine.Failure{Kind: engine.KindCrash, Message: "the handler ended its goroutine (runtime.Goexit)", By: inc.a.path}
+	default:
+		f.end(true)
+		f.failure = gone
 		if f.outcome(nil) != goOn {
 			return nil
 		}

@@ -38,11 +38,12 @@ func (e *Engine) begin(x *engine.Start) {
 	}
 	a.sys = nil
 	a.mu.Unlock()
-	e.pool.dispatch(task{inc: inc, start: true})
+	e.launcher.add(inc)
 }
 
 // bring brings an incarnation up on the worker's frame: behaviour, Start, Init. It reports whether the worker may go on.
-func (f *frame) bring(inc *incarnation) bool {
+// A launch only makes the behaviour: when that has a Start or Init, which may block, the rest is another worker's.
+func (f *frame) bring(inc *incarnation, launch bool) bool {
 	a := inc.a
 	f.inc, f.actor, f.seen = inc, a, true
 	a.mu.Lock()
@@ -52,45 +53,79 @@ func (f *frame) bring(inc *incarnation) bool {
 	f.view, f.fresh, f.failure = f.eng.view.Load(), false, nil
 	f.ready()
 	f.turn.Store(turnUser)
+	f.blocks, f.bringing = launch, true
 	err := f.protect(func() error { return f.rise(inc) })
+	f.bringing = false
 	if !f.turn.CompareAndSwap(turnUser, turnLoop) {
 		return false
+	}
+	if err == errBlocks {
+		f.handOver(inc)
+		return true
 	}
 	f.risen(inc, err)
 	return true
 }
 
+// errBlocks says that a start may block and must go on elsewhere.
+var errBlocks = errors.New("the start may block")
+
+// handOver gives an incarnation whose behaviour is made to a worker of its own.
+func (f *frame) handOver(inc *incarnation) {
+	inc.a.mu.Lock()
+	inc.unlist(f)
+	f.inc, f.seen = nil, false
+	inc.a.mu.Unlock()
+	f.eng.pool.dispatch(task{inc: inc, start: true})
+}
+
 // rise is the part of a start that runs a behaviour's code.
 func (f *frame) rise(inc *incarnation) error {
-	spec := f.Actor()
-	factory := f.eng.factories(spec.Kind)
-	if factory == nil {
-		return &engine.Error{Kind: engine.KindStart, Message: "no behaviour for actors of kind " + spec.Kind.String(), By: spec.Path}
-	}
-	b, err := factory(spec, f.view.plan)
+	b, err := f.make(inc)
 	if err != nil {
 		return err
 	}
 	r, runs := b.(engine.Runner)
-	inc.a.mu.Lock()
-	inc.behavior = b
-	if runs {
-		inc.runner = r // also when its Start fails half way: Stop ends what began
+	i, inits := b.(engine.Initer)
+	if f.blocks && (runs || inits) {
+		return errBlocks
 	}
-	inc.a.mu.Unlock()
 	if f.turn.Load() == turnFenced {
 		return engine.ErrStopped
 	}
 	if runs {
+		inc.a.mu.Lock()
+		inc.runner = r // also when its Start fails half way: Stop ends what began
+		inc.a.mu.Unlock()
 		if err := r.Start(life{inc}); err != nil {
 			return err
 		}
 	}
 	f.announce(inc, b)
-	if i, ok := b.(engine.Initer); ok {
+	if inits {
 		return i.Init(f)
 	}
 	return nil
+}
+
+// make gives the incarnation its behaviour, which a launch may have made already.
+func (f *frame) make(inc *incarnation) (engine.Behavior, error) {
+	if inc.behavior != nil {
+		return inc.behavior, nil
+	}
+	spec := f.Actor()
+	factory := f.eng.factories(spec.Kind)
+	if factory == nil {
+		return nil, &engine.Error{Kind: engine.KindStart, Message: "no behaviour for actors of kind " + spec.Kind.String(), By: spec.Path}
+	}
+	b, err := factory(spec, f.view.plan)
+	if err != nil {
+		return nil, err
+	}
+	inc.a.mu.Lock()
+	inc.behavior = b
+	inc.a.mu.Unlock()
+	return b, nil
 }
 
 func (f *frame) announce(inc *incarnation, b engine.Behavior) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -102,7 +103,7 @@ func (s *service) Handle(ctx engine.Context, m engine.Msg) error {
 }
 
 func TestFailedStartsAreRetriedAndCleanedUp(t *testing.T) {
-	for _, stage := range []string{"factory", "start", "init", "panic"} {
+	for _, stage := range []string{"factory", "start", "init", "panic", "goexit"} {
 		t.Run(stage, func(t *testing.T) {
 			var made []*service
 			m := making{"a": func(*plan.Actor) (engine.Behavior, error) {
@@ -121,6 +122,8 @@ func TestFailedStartsAreRetriedAndCleanedUp(t *testing.T) {
 					s.initErr = err
 				case "panic":
 					panic("no luck at panic")
+				case "goexit":
+					runtime.Goexit()
 				}
 				return s, nil
 			}}
@@ -130,7 +133,11 @@ func TestFailedStartsAreRetriedAndCleanedUp(t *testing.T) {
 					t.Fatalf("answered %v after %d tries", got, len(made))
 				}
 				failed := r.book.of(journal.TypeActorFailed, "root/a")
-				if len(failed) != 2 || !strings.Contains(string(failed[0].Payload), "no luck at "+stage) {
+				reason := "no luck at " + stage
+				if stage == "goexit" {
+					reason = "runtime.Goexit"
+				}
+				if len(failed) != 2 || !strings.Contains(string(failed[0].Payload), reason) {
 					t.Errorf("%d failures, first %s", len(failed), journal.Describe(failed[0]))
 				}
 				began := stage == "start" || stage == "init"

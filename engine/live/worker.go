@@ -33,9 +33,10 @@ type worker struct {
 
 // task is an activation or a job.
 type task struct {
-	inc   *incarnation
-	start bool // the incarnation is brought up
-	job   func()
+	inc    *incarnation
+	start  bool // the incarnation is brought up
+	launch bool // those that wait in the launcher are brought up
+	job    func()
 }
 
 func (p *pool) run(inc *incarnation) { p.dispatch(task{inc: inc}) }
@@ -83,8 +84,11 @@ func (w *worker) do(p *pool, t task) bool {
 	if w.frame == nil {
 		w.frame = newFrame(p.eng)
 	}
+	if t.launch {
+		return w.frame.launch()
+	}
 	if t.start {
-		return w.frame.bring(t.inc)
+		return w.frame.bring(t.inc, false)
 	}
 	return w.frame.activate(t.inc)
 }
@@ -94,6 +98,9 @@ func (w *worker) unwound(p *pool) {
 		return
 	}
 	w.frame.rest()
+	if w.frame.launching { // a factory ended the goroutine
+		p.eng.launcher.left()
+	}
 	if inc := w.frame.unwound(); inc != nil {
 		p.run(inc)
 	}

@@ -1,0 +1,62 @@
+package live
+
+import "sync"
+
+// maxLaunchers is how many workers make behaviours at once. Making one is quick; what may block has a worker of its own.
+const maxLaunchers = 4
+
+// launcher brings up what starts together without a worker for each: a plan may start a million actors at once.
+type launcher struct {
+	eng     *Engine
+	mu      sync.Mutex
+	waiting []*incarnation // in the order of their Start effects
+	next    int
+	at      int // workers at it
+}
+
+// add brings an incarnation up soon. It may be called under the control lock.
+func (l *launcher) add(inc *incarnation) {
+	l.mu.Lock()
+	l.waiting = append(l.waiting, inc)
+	more := l.at < maxLaunchers
+	if more {
+		l.at++
+	}
+	l.mu.Unlock()
+	if more {
+		l.eng.pool.dispatch(task{launch: true})
+	}
+}
+
+// take gives the next one, or nil when the worker is not needed any more.
+func (l *launcher) take() *incarnation {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.next == len(l.waiting) {
+		l.waiting, l.next = nil, 0
+		l.at--
+		return nil
+	}
+	inc := l.waiting[l.next]
+	l.waiting[l.next] = nil
+	l.next++
+	return inc
+}
+
+// left notes that a worker was lost in a factory; another takes its place.
+func (l *launcher) left() { l.eng.pool.dispatch(task{launch: true}) }
+
+// launch brings up all that waits. It reports whether the worker may go on.
+func (f *frame) launch() bool {
+	l := &f.eng.launcher
+	f.launching = true
+	for inc := l.take(); inc != nil; inc = l.take() {
+		if !f.bring(inc, true) {
+			f.launching = false
+			l.left()
+			return false
+		}
+	}
+	f.launching = false
+	return true
+}
