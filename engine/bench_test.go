@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/rules"
 )
 
 // widePlan is a supervisor with n children and no end of restarts.
@@ -140,4 +141,33 @@ func BenchmarkBoot(b *testing.B) {
 		bootAll(NewMachine(), p, out)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100_000, "ns/actor")
+}
+
+// BenchmarkRules is one tick of 1,000 rules over 10,000 actors of which 1% changed.
+func BenchmarkRules(b *testing.B) {
+	p := widePlan(b, 10_000, time.Second)
+	for i := range 1000 {
+		when, err := compile(fmt.Sprintf("actor.error_rate > 0.5 && actor.calls >= 20 && actor.mailbox < 100 && actor.anomaly < %d", i+2),
+			rules.Condition, rules.Scope{Place: rules.AtRule})
+		if err != nil {
+			b.Fatal(err)
+		}
+		p.Rules = append(p.Rules, plan.Rule{Name: fmt.Sprintf("r%d", i), Enabled: true, When: when, OnError: "ignore"})
+	}
+	if err := p.Seal(); err != nil {
+		b.Fatal(err)
+	}
+	m, out := NewMachine(), make([]Effect, 0, 16)
+	out = bootAll(m, p, out)
+	var in Sampled
+	for i := range 100 {
+		in.Actors = append(in.Actors, rules.Actor{Path: p.Actors[i*100+1].Path, Calls: 50, ErrorRate: 0.1})
+	}
+	now := time.Second
+	out = m.Step(now, in, out[:0])
+	b.ReportAllocs()
+	for b.Loop() {
+		now += time.Second
+		out = m.Step(now, in, out[:0])
+	}
 }

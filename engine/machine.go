@@ -36,6 +36,7 @@ type Machine struct {
 type steering struct {
 	circuits  circuits
 	rulebook  rulebook
+	history   history
 	undos     undos
 	health    health
 	emergency emergency
@@ -121,6 +122,7 @@ func (m *Machine) boot(in Boot) {
 	m.health = health{score: 1, level: LevelUnknown}
 	m.circuits.adopt(in.Plan)
 	m.rulebook.adopt(in.Plan)
+	m.history.adopt(in.Plan)
 	m.roster.enrol(in.Plan)
 	for _, a := range m.roster.byIndex {
 		m.create(a)

@@ -191,6 +191,7 @@ func (m *Machine) forgetSteering(removed []*actor) {
 	m.circuits.adopt(m.plan)
 	m.equip()
 	m.rulebook.adopt(m.plan)
+	m.history.adopt(m.plan)
 	gone := make(map[*actor]bool)
 	for _, a := range removed {
 		mark(gone, a)

@@ -116,6 +116,9 @@ func (r *roster) define(a *actor, p *plan.Plan, index int) {
 	if a.def.Parent >= 0 {
 		a.parent = r.byIndex[a.def.Parent]
 	}
+	if a.sample != nil {
+		a.introduce()
+	}
 	if a.def.Supervisor != nil && a.sup == nil {
 		a.sup = &supervisor{self: a}
 	}

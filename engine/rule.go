@@ -20,6 +20,7 @@ type rulebook struct {
 	sups     []*actor   // supervisors that decided something since the last sample
 	all      bool       // judge everybody next time: the plan is new
 	tick     uint64
+	subjects []subject // memory of the list that is made for each rule
 }
 
 // standing is one rule and what it remembers of its subjects. Memory is kept only for subjects whose condition is true,
@@ -132,11 +133,17 @@ func (m *Machine) judgeRules() {
 // judgeRule judges one rule for all subjects that matter now, then lets it fire: for the worst subject first, since a
 // share or a limit may not reach for all.
 func (m *Machine) judgeRule(r *standing) {
+	env := m.envOf(subject{})
 	for _, s := range m.subjects(r) {
+		m.about(env, s)
 		m.judgeSubject(r, s)
+	}
+	if len(r.order) == 0 {
+		return
 	}
 	for _, w := range slices.Clone(r.order) {
 		if w.tick != m.rulebook.tick {
+			m.about(env, w.subject)
 			m.judgeSubject(r, w.subject)
 		}
 	}
@@ -158,29 +165,22 @@ func (m *Machine) judgeRule(r *standing) {
 	r.tidy(m.now)
 }
 
-// subjects are whom a rule must look at on this sample, besides those it watches.
+// subjects are whom a rule must look at on this sample, besides those it watches. The list is good until the next call.
 func (m *Machine) subjects(r *standing) []subject {
 	b := &m.rulebook
 	everybody := r.broad || b.all
-	var out []subject
+	out := b.subjects[:0]
 	switch r.rule.Subject {
-	case rules.ActorSubject:
-		from := b.actors
-		if everybody {
+	case rules.ActorSubject, rules.SupervisorSubject:
+		from, supervisors := b.actors, r.rule.Subject == rules.SupervisorSubject
+		switch {
+		case everybody:
 			from = m.roster.byIndex
+		case supervisors:
+			from = b.sups
 		}
 		for _, a := range from {
-			if a.sup == nil {
-				out = append(out, subject{actor: a})
-			}
-		}
-	case rules.SupervisorSubject:
-		from := b.sups
-		if everybody {
-			from = m.roster.byIndex
-		}
-		for _, a := range from {
-			if a.sup != nil {
+			if (a.sup != nil) == supervisors {
 				out = append(out, subject{actor: a})
 			}
 		}
@@ -195,14 +195,19 @@ func (m *Machine) subjects(r *standing) []subject {
 	default:
 		out = append(out, subject{})
 	}
+	b.subjects = out
 	return out
 }
 
-// judgeSubject evaluates a rule for one subject and remembers what came out.
+// judgeSubject evaluates a rule for the subject that the scratch environment is about and remembers what came out.
+// Most often that is nothing: the condition is false, and nobody was watching.
 func (m *Machine) judgeSubject(r *standing, s subject) {
+	is, selected, err := evaluate(r.rule, &m.scratch)
+	if !is && err == nil && len(r.order) == 0 {
+		return
+	}
 	name := s.name()
 	w := r.watches[name]
-	is, selected, err := evaluate(r.rule, m.envOf(s))
 	if w == nil {
 		if !is && err == nil {
 			return

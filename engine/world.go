@@ -22,6 +22,7 @@ func (m *Machine) sampled(in Sampled) {
 	for i := range in.Breakers {
 		m.measureBreaker(&in.Breakers[i])
 	}
+	m.remember()
 	m.judgeHealth()
 	m.judgeEmergency()
 	m.judgeRules()
@@ -36,6 +37,7 @@ func (m *Machine) measure(sample *rules.Actor) {
 			a.sample = &rules.Actor{}
 		}
 		*a.sample = *sample
+		a.introduce()
 		m.rulebook.actors = append(m.rulebook.actors, a)
 		return
 	}
@@ -61,6 +63,13 @@ func (m *Machine) envOf(s subject) *rules.Env {
 	m.system.Emergency, m.system.Generation = m.emergency.on, float64(m.generation)
 	env := &m.scratch
 	*env = rules.Env{Params: m.params, Now: m.now.Seconds(), World: (*world)(m), System: &m.system, Node: &m.node}
+	m.about(env, s)
+	return env
+}
+
+// about points an environment at a subject.
+func (m *Machine) about(env *rules.Env, s subject) {
+	env.Actor, env.Supervisor, env.Breaker = nil, nil, nil
 	switch {
 	case s.breaker != nil:
 		env.Breaker = &s.breaker.view
@@ -69,26 +78,31 @@ func (m *Machine) envOf(s subject) *rules.Env {
 	case s.actor != nil:
 		env.Actor = m.view(s.actor)
 	}
-	return env
 }
 
 // view is an actor as expressions see it: its last measurements, and what the Machine itself knows better.
 func (m *Machine) view(a *actor) *rules.Actor {
+	if a.sample == nil {
+		a.sample = &rules.Actor{}
+		a.introduce()
+	}
 	v := a.sample
-	if v == nil {
-		v = &rules.Actor{}
-		a.sample = v
-	}
-	v.Name, v.Path, v.Group, v.Replica = a.def.Name, a.def.Path, a.def.Group, a.def.Replica
-	if v.Labels == nil && len(a.def.Labels) > 0 {
-		v.Labels = labelsOf(a.def)
-	}
 	v.State, v.Ready, v.Quarantined = a.state(), a.life == running, a.fenced
 	v.Restarts = float64(max(a.epoch, 1) - 1)
 	return v
 }
 
+// introduce writes into an actor's measurements what its definition says of it.
+func (a *actor) introduce() {
+	v := a.sample
+	v.Name, v.Path, v.Group, v.Replica = a.def.Name, a.def.Path, a.def.Group, a.def.Replica
+	v.Labels = labelsOf(a.def)
+}
+
 func labelsOf(def *plan.Actor) map[string]string {
+	if len(def.Labels) == 0 {
+		return nil
+	}
 	labels := make(map[string]string, len(def.Labels))
 	for i := range len(def.Labels) {
 		labels[def.Labels[i].Key] = def.Labels[i].Value
@@ -161,12 +175,6 @@ func (w *world) Breaker(name, key string) *rules.Breaker {
 
 // Load is nil: loads belong to scenarios.
 func (w *world) Load(string) *rules.Load { return nil }
-
-// Over is unknown: the rates of a sample cover observe.window.
-func (w *world) Over(rules.Reference, float64) *rules.Rates { return nil }
-
-// Predict is unknown, so expressions see what the field is now.
-func (w *world) Predict(rules.Reference, string, float64) (float64, bool) { return 0, false }
 
 // Share counts breakers in a breaker's state, and actors in any other.
 func (w *world) Share(state, target string) float64 {
