@@ -26,7 +26,7 @@ func (c *compiler) actions(v *spec.Value, where acting) []plan.Action {
 }
 
 func (c *compiler) action(verb string, v *spec.Value, where acting) plan.Action {
-	s := scope{place: where.place, subject: where.subject}
+	s := in(where.place).of(where.subject)
 	field := func(name string) *spec.Value {
 		if v.Type.Field(name) == nil {
 			return nil
@@ -34,7 +34,7 @@ func (c *compiler) action(verb string, v *spec.Value, where acting) plan.Action 
 		return v.At(name)
 	}
 	a := plan.Action{
-		Verb: verb, Where: c.condition(field("where"), scope{place: rules.AtActionWhere}), For: field("for").Duration(),
+		Verb: verb, Where: c.condition(field("where"), in(rules.AtActionWhere)), For: field("for").Duration(),
 		MaxShare: field("max_share").Float(), Reason: c.text(field("reason"), nil), Level: field("level").Text(),
 	}
 	a.Target = c.aim(verb, v, field("target"), where)

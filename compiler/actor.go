@@ -52,7 +52,7 @@ func (c *compiler) shared(u *unit) parts {
 	p := parts{restart: c.restart(v.At("restart"))}
 	p.guard = c.guard(v.Entry("guard"), edge{name: c.called(u), callee: u})
 	for _, e := range v.Entry("metrics").Entries() {
-		value := c.number(e.Value, c.inState(scope{place: rules.AtMetric}, u))
+		value := c.number(e.Value, c.inState(in(rules.AtMetric), u))
 		p.metrics = append(p.metrics, plan.Metric{Name: e.Key, Value: value})
 	}
 	slices.SortFunc(p.metrics, func(a, b plan.Metric) int { return strings.Compare(a.Name, b.Name) })
@@ -140,7 +140,7 @@ func (c *compiler) groupOf(u *unit, guard *plan.Guard) plan.Group {
 		g.Members = append(g.Members, u.path+"-"+strconv.Itoa(n))
 	}
 	route := u.value.At("route")
-	g.Route = plan.Route{Pick: route.At("pick").Text(), Key: c.program(route.Entry("key"), scope{place: rules.AtKey})}
+	g.Route = plan.Route{Pick: route.At("pick").Text(), Key: c.program(route.Entry("key"), in(rules.AtKey))}
 	if g.Route.Pick == "hash" && route.Entry("key") == nil {
 		c.errorf("LR222", place(route.Entry("pick"), route), "hash needs a key; add key: msg.FIELD")
 	}
@@ -154,7 +154,7 @@ func (c *compiler) supervisor(u *unit) *plan.SupervisorSpec {
 		Strategy:     strategy(v.At("strategy").Text()),
 		Intensity:    plan.Intensity{Max: int(intensity.At("max").Int()), Within: intensity.At("within").Duration()},
 		AutoShutdown: v.At("auto_shutdown").Text(),
-		OnFailure:    c.words(v.Entry("on_failure"), scope{place: rules.AtOnFailure, oneOf: "resume,restart,stop,escalate"}),
+		OnFailure:    c.words(v.Entry("on_failure"), scope{site: site{place: rules.AtOnFailure, oneOf: "resume,restart,stop,escalate"}}),
 	}
 	if b := v.Entry("restart_breaker"); on(b) {
 		s.RestartBreaker = c.breaker(b, edge{name: c.called(u) + "/restarts", callee: u})

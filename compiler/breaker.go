@@ -18,9 +18,9 @@ const longestLease = 10 * time.Second
 func (c *compiler) breaker(v *spec.Value, e edge) *plan.Breaker {
 	out := &plan.Breaker{
 		Name: e.name, MaxKeys: int(v.At("max_keys").Int()), PerReplica: v.At("per").Text() == "replica",
-		TripWhen: c.condition(v.At("trip").Entry("when"), scope{place: rules.AtTripWhen}),
-		Outcome:  c.words(v.Entry("outcome"), scope{place: rules.AtOutcome, msg: e.message}),
-		Key:      c.program(v.Entry("key"), scope{place: rules.AtKey, msg: e.message}),
+		TripWhen: c.condition(v.At("trip").Entry("when"), in(rules.AtTripWhen)),
+		Outcome:  c.words(v.Entry("outcome"), in(rules.AtOutcome).about(e.message)),
+		Key:      c.program(v.Entry("key"), in(rules.AtKey).about(e.message)),
 	}
 	mode, _ := breaker.ParseMode(v.At("mode").Text())
 	out.Policy = breaker.Policy{

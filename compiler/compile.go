@@ -48,25 +48,38 @@ func Compile(set *spec.Set, opts Options) (*plan.Plan, spec.Diagnostics) {
 
 // compiler holds one compilation. It is used by one goroutine.
 type compiler struct {
-	top   *spec.Topology
-	root  *spec.Value
-	plan  *plan.Plan
-	diags spec.Diagnostics
+	top     *spec.Topology
+	root    *spec.Value
+	plan    *plan.Plan
+	diags   spec.Diagnostics
+	secrets map[string]bool
+	tree
+	expressions
+	defences
+}
 
+// tree is who there is, by every name.
+type tree struct {
 	units    []*unit // every actor that is on, replicas not expanded, parents first
 	byName   map[string][]*unit
 	byPath   map[string]*unit
 	replicas map[string]*unit // path of a replica -> its group
+}
 
+// expressions are what they may read, and those that have been compiled.
+type expressions struct {
 	params   []rules.Field
 	messages map[string]message
+	metrics  []string // that some actor declares; nil when none does
 	programs map[programKey]*rules.Program
 	reported map[exprPlace]bool
-	named    []reference        // subjects that expressions name, checked when all is known
-	breakers map[string]bool    // names of all breakers
-	edges    map[string]edgeUse // guards of edges by name
-	secrets  map[string]bool
+	named    []reference // subjects that expressions name, checked when all is known
+}
 
+// defences are the guards built so far.
+type defences struct {
+	breakers   map[string]bool          // names of all breakers
+	edges      map[string]edgeUse       // guards of edges by name
 	built      []*plan.Breaker          // all breakers of the plan
 	conditions map[*rules.Program]*when // wired once, however many breakers share them
 }
@@ -77,10 +90,10 @@ func newCompiler(top *spec.Topology, opts Options) *compiler {
 		dir = filepath.Dir(top.File)
 	}
 	return &compiler{
-		top: top, root: top.Root, plan: &plan.Plan{Name: top.Name, Dir: dir},
-		byName: map[string][]*unit{}, byPath: map[string]*unit{}, replicas: map[string]*unit{},
-		messages: map[string]message{}, programs: map[programKey]*rules.Program{}, reported: map[exprPlace]bool{},
-		breakers: map[string]bool{}, edges: map[string]edgeUse{}, secrets: map[string]bool{}, conditions: map[*rules.Program]*when{},
+		top: top, root: top.Root, plan: &plan.Plan{Name: top.Name, Dir: dir}, secrets: map[string]bool{},
+		tree:        tree{byName: map[string][]*unit{}, byPath: map[string]*unit{}, replicas: map[string]*unit{}},
+		expressions: expressions{messages: map[string]message{}, programs: map[programKey]*rules.Program{}, reported: map[exprPlace]bool{}},
+		defences:    defences{breakers: map[string]bool{}, edges: map[string]edgeUse{}, conditions: map[*rules.Program]*when{}},
 	}
 }
 

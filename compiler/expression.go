@@ -11,34 +11,29 @@ import (
 	"github.com/lukhasai/lukhas-run/spec"
 )
 
-// scope is where an expression stands. What identifies it is comparable, so that equal expressions at equal places are
-// compiled once, however many actors share them.
-type scope struct {
+// site is what a compiled expression depends on besides its text and what the whole topology declares. It is comparable,
+// so that equal expressions at equal places are compiled once, however many actors share them.
+type site struct {
 	place   rules.Place
 	want    rules.Want
 	subject rules.Subject
 	msg     string // type of the message in scope, "" when unknown
-	reply   string // type of the message whose answer is in scope
-	fields  string // of the state in scope, as they key the cache
+	fields  string // of the state in scope, with their kinds
+	binds   string // results in scope, with the messages they answer
 	oneOf   string // comma-separated texts the expression may give
-	binds   string // names of results in scope, as they key the cache
-
-	state  *rules.Shape
-	bound  []rules.Field
-	metric []string
 }
 
-// programKey is what a compiled program depends on.
+// scope is where an expression stands, with the types of what is in scope there.
+type scope struct {
+	site
+	state *rules.Shape
+	bound []rules.Field
+}
+
+// programKey identifies a compiled program.
 type programKey struct {
-	text    string
-	place   rules.Place
-	want    rules.Want
-	subject rules.Subject
-	msg     string
-	reply   string
-	fields  string
-	oneOf   string
-	binds   string
+	site
+	text string
 }
 
 // exprPlace is an expression that has been reported on.
@@ -47,9 +42,14 @@ type exprPlace struct {
 	key programKey
 }
 
-func (s scope) key(text string) programKey {
-	return programKey{text, s.place, s.want, s.subject, s.msg, s.reply, s.fields, s.oneOf, s.binds}
-}
+// in is the scope of a place where neither state nor results are in scope.
+func in(place rules.Place) scope { return scope{site: site{place: place}} }
+
+// about adds the type of the message in scope.
+func (s scope) about(message string) scope { s.msg = message; return s }
+
+// of adds the subject of a rule.
+func (s scope) of(subject rules.Subject) scope { s.subject = subject; return s }
 
 func (s scope) wanting(want rules.Want) scope { s.want = want; return s }
 
@@ -72,7 +72,7 @@ func (c *compiler) program(v *spec.Value, s scope) *rules.Program {
 	if e.IsZero() {
 		return nil
 	}
-	key := s.key(e.Text)
+	key := programKey{s.site, e.Text}
 	p, known := c.programs[key]
 	here := exprPlace{e.Pos, key}
 	if known && (p != nil || c.reported[here]) {
@@ -101,12 +101,12 @@ func (c *compiler) note(p *rules.Program, e spec.Expr, s scope, here exprPlace) 
 
 // scope gives the names that are in scope their types.
 func (c *compiler) scope(s scope) rules.Scope {
-	out := rules.Scope{Place: s.place, Subject: s.subject, Params: c.params, State: s.state, Binds: s.bound, Metrics: s.metric}
+	out := rules.Scope{Place: s.place, Subject: s.subject, Params: c.params, State: s.state, Binds: s.bound, Metrics: c.metrics}
 	if m, ok := c.messages[s.msg]; ok {
 		out.Msg = m.fields
-	}
-	if m, ok := c.messages[s.reply]; ok {
-		out.Reply = m.reply
+		if s.place == rules.AtOutcome || s.place == rules.AtRetryWhen || s.place == rules.AtFallback {
+			out.Reply = m.reply
+		}
 	}
 	if s.oneOf != "" {
 		out.OneOf = strings.Split(s.oneOf, ",")

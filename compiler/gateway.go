@@ -103,7 +103,7 @@ func (c *compiler) checkShadow(v, other *spec.Value) {
 }
 
 func (c *compiler) route(listener string, v *spec.Value) plan.HTTPRoute {
-	s := scope{place: rules.AtRoute}
+	s := in(rules.AtRoute)
 	r := plan.HTTPRoute{
 		Name: v.Entry("name").Text(), Path: c.text(v.Entry("path"), nil), Methods: c.texts(v.Entry("methods"), nil),
 		Headers: c.headers(v.Entry("headers")), Message: v.Entry("message").Text(), With: c.template(v.Entry("with"), s),
@@ -121,6 +121,7 @@ func (c *compiler) route(listener string, v *spec.Value) plan.HTTPRoute {
 		return r
 	}
 	r.To = t.path()
+	c.answers(t, to)
 	if message := v.Entry("message"); message != nil {
 		c.takes(t, message, r.Message)
 		c.carries(v.Entry("with"), r.Message)

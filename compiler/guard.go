@@ -70,7 +70,7 @@ func (c *compiler) rateLimit(v *spec.Value) *plan.RateLimit {
 	}
 	out := &plan.RateLimit{
 		PerSecond: v.Entry("rate").Float(), Burst: int(v.Entry("burst").Int()),
-		Key: c.program(v.Entry("key"), scope{place: rules.AtKey}), MaxKeys: int(v.At("max_keys").Int()),
+		Key: c.program(v.Entry("key"), in(rules.AtKey)), MaxKeys: int(v.At("max_keys").Int()),
 	}
 	if v.Entry("burst") == nil {
 		out.Burst = max(1, int(math.Ceil(out.PerSecond))) // one second's worth, as the table says
@@ -121,12 +121,12 @@ func (c *compiler) retry(v *spec.Value) *plan.Retry {
 	}
 	return &plan.Retry{
 		Attempts: int(v.At("attempts").Int()), Backoff: c.backoff(v.At("backoff")), Budget: v.At("budget").Float(),
-		When: c.condition(v.Entry("when"), scope{place: rules.AtRetryWhen}),
+		When: c.condition(v.Entry("when"), in(rules.AtRetryWhen)),
 	}
 }
 
 func (c *compiler) fallback(v *spec.Value, e edge) plan.Fallback {
-	s := scope{place: rules.AtFallback, msg: e.message}
+	s := in(rules.AtFallback).about(e.message)
 	out := plan.Fallback{
 		When: c.condition(v.Entry("when"), s), Message: v.Entry("message").Text(), With: c.template(v.Entry("with"), s),
 		Reply: c.template(v.Entry("reply"), s), Status: int(v.Entry("status").Int()),
@@ -140,6 +140,7 @@ func (c *compiler) fallback(v *spec.Value, e edge) plan.Fallback {
 		return out
 	}
 	out.To = t.path()
+	c.answers(t, to)
 	if message := v.Entry("message"); message != nil {
 		c.takes(t, message, out.Message)
 		c.carries(v.Entry("with"), out.Message)

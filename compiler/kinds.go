@@ -49,11 +49,11 @@ func (c *compiler) operations(u *unit) []plan.Operation {
 	var out []plan.Operation
 	for _, e := range u.part().Entry("operations").Entries() {
 		v := e.Value
-		request := scope{place: rules.AtOperation, msg: e.Key}
+		request := in(rules.AtOperation).about(e.Key)
 		op := plan.Operation{
 			Message: e.Key, Method: v.At("method").Text(), Path: c.words(v.Entry("path"), request),
 			Headers: c.builtValues(v.Entry("headers"), request), Body: c.template(v.Entry("body"), request),
-			Reply: c.template(v.Entry("reply"), scope{place: rules.AtOperationReply, msg: e.Key}),
+			Reply: c.template(v.Entry("reply"), in(rules.AtOperationReply).about(e.Key)),
 		}
 		out = append(out, op)
 	}
@@ -74,7 +74,7 @@ func (c *compiler) builtValues(v *spec.Value, s scope) []plan.Built {
 func (c *compiler) consensus(u *unit) *plan.ConsensusSpec {
 	v := u.part()
 	out := &plan.ConsensusSpec{
-		Agreement: v.At("agreement").Float(), Compare: c.program(v.Entry("compare"), scope{place: rules.AtCompare, want: rules.Any}),
+		Agreement: v.At("agreement").Float(), Compare: c.program(v.Entry("compare"), in(rules.AtCompare)),
 		Liars:     int(v.Entry("liars").Int()),
 		OnDissent: c.actions(v.Entry("on_dissent"), acting{place: rules.AtRuleAction, subject: rules.ActorSubject}),
 	}
@@ -140,6 +140,13 @@ func (c *compiler) receiver(v *spec.Value) (target, bool) {
 		return t, false
 	}
 	return t, ok
+}
+
+// answers reports a group that cannot be asked, because it hands each message to all its replicas.
+func (c *compiler) answers(t target, v *spec.Value) {
+	if t.unit.group && t.replica < 0 && t.unit.value.At("route").At("pick").Text() == "all" {
+		c.errorf("LR222", v.Pos, "%q hands a message to all its replicas (route.pick: all), so it can be told, not asked; name one replica or pick another way", v.Text())
+	}
 }
 
 // takes reports a message that the receiver cannot understand.

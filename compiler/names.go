@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -86,6 +87,8 @@ func (c *compiler) collect() bool {
 	}
 	total := 0
 	c.walk(&unit{value: root, name: name, path: name, kind: plan.Supervisor, replicas: 1}, &total)
+	slices.Sort(c.metrics)
+	c.metrics = slices.Compact(c.metrics)
 	return total <= maxActors
 }
 
@@ -93,6 +96,9 @@ func (c *compiler) walk(u *unit, total *int) {
 	c.units = append(c.units, u)
 	c.byName[u.name] = append(c.byName[u.name], u)
 	c.byPath[u.path] = u
+	for _, e := range u.value.Entry("metrics").Entries() {
+		c.metrics = append(c.metrics, e.Key)
+	}
 	if u.group {
 		for n := range u.replicas {
 			c.replicas[u.path+"-"+strconv.Itoa(n)] = u

@@ -19,7 +19,7 @@ type waits struct {
 func (c *compiler) script(u *unit) *plan.ScriptSpec {
 	v := u.part()
 	out := &plan.ScriptSpec{State: c.data(v.Entry("state"), vars{"name": u.name, "replica": "0"})}
-	s := c.inState(scope{place: rules.AtHandler}, u)
+	s := c.inState(in(rules.AtHandler), u)
 	for _, e := range v.Entry("handlers").Entries() {
 		s.msg = e.Key
 		out.Handlers = append(out.Handlers, c.handler(u, e.Value, s))
@@ -146,6 +146,7 @@ func (c *compiler) call(u *unit, v *spec.Value, s scope) plan.CallSpec {
 		return out
 	}
 	out.To = t.path()
+	c.answers(t, to)
 	c.takes(t, v.Entry("message"), out.Message)
 	c.carries(v.Entry("with"), out.Message)
 	u.calls = append(u.calls, waits{to: t.unit, pos: to.Pos})

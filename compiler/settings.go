@@ -15,7 +15,7 @@ func (c *compiler) settings() {
 	v := c.root.At("reload")
 	c.plan.Reload = plan.Reload{
 		Mode: v.At("mode").Text(), MaxRemoved: v.At("max_removed").Float(), VerifyFor: v.At("verify_for").Duration(),
-		AbortIf: c.condition(v.Entry("abort_if"), scope{place: rules.AtAbortIf}),
+		AbortIf: c.condition(v.Entry("abort_if"), in(rules.AtAbortIf)),
 	}
 	if canary := v.Entry("canary"); on(canary) {
 		c.plan.Reload.CanaryShare, c.plan.Reload.CanaryFor = canary.At("share").Float(), canary.At("for").Duration()
@@ -32,7 +32,7 @@ func (c *compiler) journal(v *spec.Value) plan.Journal {
 		j.Durability = "memory"
 	}
 	if erase := v.Entry("erase"); erase != nil {
-		j.EraseSubject = c.program(erase.Entry("subject"), scope{place: rules.AtKey})
+		j.EraseSubject = c.program(erase.Entry("subject"), in(rules.AtKey))
 		j.EraseTypes = c.texts(erase.Entry("types"), nil)
 		slices.Sort(j.EraseTypes)
 	}

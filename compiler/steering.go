@@ -17,7 +17,7 @@ func (c *compiler) steering() {
 	c.patterns(c.root.At("patterns"))
 	health := c.root.At("health")
 	c.plan.Health = &plan.Health{
-		Score: c.number(health.At("score"), scope{place: rules.AtHealth}), Degraded: health.At("degraded").Float(),
+		Score: c.number(health.At("score"), in(rules.AtHealth)), Degraded: health.At("degraded").Float(),
 		Critical: health.At("critical").Float(), RecoverFor: health.At("recover_for").Duration(),
 	}
 	if c.plan.Health.Critical > c.plan.Health.Degraded {
@@ -30,17 +30,17 @@ func (c *compiler) steering() {
 }
 
 func (c *compiler) emergency(v *spec.Value) *plan.Emergency {
-	s := scope{place: rules.AtEmergency}
+	s := in(rules.AtEmergency)
 	return &plan.Emergency{
 		Enter: c.condition(v.Entry("enter"), s), Leave: c.condition(v.Entry("leave"), s), Hold: hold(v.At("hold")),
-		Admit: c.condition(v.Entry("admit"), scope{place: rules.AtAdmit}),
+		Admit: c.condition(v.Entry("admit"), in(rules.AtAdmit)),
 		Then:  c.actions(v.Entry("then"), acting{place: rules.AtEmergency, subject: rules.SystemSubject}),
 	}
 }
 
 func (c *compiler) rule(v *spec.Value) plan.Rule {
 	subject, _ := rules.ParseSubject(v.At("for_each").Text())
-	s := scope{place: rules.AtRule, subject: subject}
+	s := in(rules.AtRule).of(subject)
 	limit := v.Entry("limit")
 	r := plan.Rule{
 		Name: v.Entry("name").Text(), Enabled: v.At("enabled").Bool(), Subject: subject,
@@ -100,7 +100,7 @@ func (c *compiler) pattern(name string, v *spec.Value) plan.Pattern {
 		Name: name, Custom: v.Type.Field("when") != nil, Sigma: field("sigma").Float(), Failures: int(field("failures").Int()),
 		Changes: int(field("changes").Int()), Share: first("share", "backlog", "error_rate").Float(),
 		Within: first("within", "predict").Duration(), MaxDepth: int(field("max_depth").Int()),
-		When: c.condition(field("when"), scope{place: rules.AtPattern}), Hold: hold(field("hold")),
+		When: c.condition(field("when"), in(rules.AtPattern)), Hold: hold(field("hold")),
 		Then: c.actions(field("then"), acting{place: rules.AtPattern, subject: rules.ActorSubject}),
 	}
 }
