@@ -123,6 +123,14 @@ func (e *Engine) ended(code int, why string) {
 	for n := range e.control.answers {
 		e.answer(n, "the engine has ended")
 	}
+	e.each(func(a *actor) bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.phase != phaseStopped {
+			a.shut(phaseStopped, deadStopped) // it waited for a restart that will not come
+		}
+		return true
+	})
 	e.pool.spawn(func() {
 		e.letters.close()
 		e.pool.close()

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -52,6 +53,10 @@ func TestAFailureRestartsAndIsOneIncident(t *testing.T) {
 		}
 		if failed[0].Correlation == "" || failed[0].Correlation != ready[1].Correlation {
 			t.Errorf("failure %q and new readiness %q are two incidents", failed[0].Correlation, ready[1].Correlation)
+		}
+		body, _ := failed[0].Body()
+		if stack := body.(journal.ActorFailed).Stack; !strings.HasPrefix(stack, "github.com/lukhasai/lukhas-run/engine/live.TestAFailure") || strings.Contains(stack, "protect") {
+			t.Errorf("the stack does not show the handler alone:\n%s", stack)
 		}
 		at := ready[1]
 		for at.Causation != 0 {

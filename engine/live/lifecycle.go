@@ -191,7 +191,7 @@ func (f *frame) open() {
 	f.inc, f.seen = nil, false
 	inc.active--
 	inc.gate.And(^gateDown)
-	a.mark(unfitDown, false)
+	a.mark(unfitDown|unfitSick, false) // its checks begin anew and tell only changes
 	a.rouse()
 }
 
@@ -472,9 +472,14 @@ func (inc *incarnation) settle() {
 		a.phase = phaseRestarting
 		return
 	}
-	a.phase = phaseStopped
+	a.shut(phaseStopped, deadStopped)
+}
+
+// shut closes a mailbox: what waits becomes dead letters, askers are told. It needs the lock.
+func (a *actor) shut(p phase, why string) {
+	a.phase = p
 	for _, env := range a.empty() {
-		a.deadLetter(deadStopped, &env, &engine.Error{Kind: engine.KindUnreachable, Message: deadStopped, By: a.path})
+		a.deadLetter(why, &env, &engine.Error{Kind: engine.KindUnreachable, Message: why, By: a.path})
 	}
 }
 
@@ -515,12 +520,8 @@ func (e *Engine) remove(id engine.ID) {
 		return
 	}
 	a.mu.Lock()
-	a.phase = phaseRemoved
-	left := a.empty()
+	a.shut(phaseRemoved, deadRemoved)
 	a.mu.Unlock()
-	for _, env := range left {
-		a.deadLetter(deadRemoved, &env, &engine.Error{Kind: engine.KindUnreachable, Message: deadRemoved, By: a.path})
-	}
 	e.forget(a)
 }
 

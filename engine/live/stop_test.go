@@ -165,6 +165,11 @@ func TestARunnersExitRestartsItAndOldWordsAreVoid(t *testing.T) {
 			asked <- err
 		}()
 		synctest.Wait()
+		made[0].life.Healthy(false, "no answer")
+		synctest.Wait()
+		if st := r.actorStatus("root/a"); st.Healthy {
+			t.Error("a sick actor is shown as healthy")
+		}
 		made[0].life.Exited(&engine.Failure{Kind: engine.KindExit, Message: "signal: killed", Signal: "killed", ExitCode: -1})
 		if err := <-asked; kindOf(err) != engine.KindUnreachable {
 			t.Errorf("the asker got %v", err)
@@ -208,8 +213,14 @@ func TestTheRootsGiveUpEndsTheEngine(t *testing.T) {
 		if code, why := r.Result(); code != 70 || !strings.Contains(why, "root/a") {
 			t.Errorf("ended with %d: %s", code, why)
 		}
-		if _, err := r.Ask(context.Background(), "b", engine.Msg{Type: "n"}, CallOptions{Timeout: time.Second}); err == nil {
-			t.Error("somebody answered")
+		start := time.Now()
+		for _, name := range []string{"a", "b"} {
+			if _, err := r.Ask(context.Background(), name, engine.Msg{Type: "n"}, CallOptions{}); kindOf(err) != engine.KindUnreachable {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if time.Since(start) != 0 {
+			t.Error("asking who is gone takes time")
 		}
 	})
 }
