@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/lukhasai/lukhas-run/engine/plan"
 )
 
 // The interfaces here are optional: a runtime asks a Behavior, or a behaviour its Context, whether it has them.
@@ -63,4 +65,26 @@ func TimeLeft(ctx Context, most time.Duration) time.Duration {
 		return most
 	}
 	return max(deadline-ctx.Now(), 1)
+}
+
+// Definer is a Life that knows the actor's definition in the running generation; nil when that has no such actor.
+type Definer interface {
+	Actor() *plan.Actor
+}
+
+// As finds what a Behavior can do: itself, or what it wraps (Unwrap). Runner and Initer are never looked for in what is
+// wrapped: the wrapper has its own and calls those.
+func As[T any](b Behavior) (T, bool) {
+	for b != nil {
+		if found, ok := b.(T); ok {
+			return found, true
+		}
+		wrapper, ok := b.(interface{ Unwrap() Behavior })
+		if !ok {
+			break
+		}
+		b = wrapper.Unwrap()
+	}
+	var none T
+	return none, false
 }

@@ -341,7 +341,7 @@ func (e *Engine) setState(x *engine.SetState) {
 	}
 	state := x.State
 	a.system(func(b engine.Behavior) {
-		s, ok := b.(engine.Stateful)
+		s, ok := engine.As[engine.Stateful](b)
 		if !ok {
 			return
 		}

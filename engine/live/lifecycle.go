@@ -130,7 +130,7 @@ func (f *frame) make(inc *incarnation) (engine.Behavior, error) {
 
 func (f *frame) announce(inc *incarnation, b engine.Behavior) {
 	started := journal.ActorStarted{Incarnation: uint64(inc.epoch)}
-	if l, ok := b.(engine.Located); ok {
+	if l, ok := engine.As[engine.Located](b); ok {
 		started.PID, started.Address = l.Locate()
 	}
 	cause := inc.a.why()
@@ -548,6 +548,7 @@ func (l life) Healthy(ok bool, why string) {
 	}
 }
 
+func (l life) Actor() *plan.Actor { return l.inc.a.eng.view.Load().plan.Actor(l.inc.a.path) }
 func (l life) Path() string       { return l.inc.a.path }
 func (l life) Now() time.Duration { return l.inc.a.eng.now() }
 

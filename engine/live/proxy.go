@@ -138,7 +138,7 @@ func (x *exchange) enter(a *actor) (engine.Proxy, error) {
 	case inc.limit > 0 && inc.active >= inc.limit:
 		return nil, a.refuse("all its handlers are busy")
 	}
-	b, ok := inc.behavior.(engine.Proxy)
+	b, ok := engine.As[engine.Proxy](inc.behavior)
 	if !ok {
 		return nil, &engine.Error{Kind: engine.KindInvalid, By: a.path,
 			Message: "it cannot pass HTTP requests through; give the route a message"}

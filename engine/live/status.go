@@ -104,10 +104,10 @@ func (a *actor) status(now time.Duration) ActorStatus {
 		s.Calls, s.Failures, s.DeadLetters, s.Restarts = c.calls.Load(), c.failures.Load(), c.refused.Load(), c.restarts.Load()
 		s.Latency = c.hist.Load()
 	}
-	if l, ok := b.(engine.Located); ok {
+	if l, ok := engine.As[engine.Located](b); ok {
 		s.PID, s.Address = l.Locate()
 	}
-	if m, ok := b.(engine.Metered); ok {
+	if m, ok := engine.As[engine.Metered](b); ok {
 		s.Usage, _ = m.Usage()
 	}
 	return s

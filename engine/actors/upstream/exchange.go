@@ -202,6 +202,16 @@ func (u *upstream) exchange(ctx context.Context, r *request) (any, error) {
 	return got, nil
 }
 
+// CheckHTTP gets a path of the upstream and is satisfied by a status of the 200s.
+func (u *upstream) CheckHTTP(ctx context.Context, path string) error {
+	target, err := u.join(path)
+	if err != nil {
+		return err
+	}
+	_, err = u.exchange(ctx, &request{method: http.MethodGet, target: target, header: http.Header{}, by: u.path})
+	return err
+}
+
 // read takes a response's whole body and decodes it where it is JSON.
 func read(resp *http.Response) (*rules.Response, error) {
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))

@@ -101,7 +101,7 @@ func (u *upstream) ServeProxy(w http.ResponseWriter, r *http.Request) error {
 	if r.GetBody != nil {
 		body, err := r.GetBody()
 		if err != nil {
-			return &engine.Error{Kind: engine.KindInvalid, By: u.path, Message: err.Error()}
+			return &engine.Error{Kind: engine.KindRefused, By: u.path, Message: err.Error()} // not the upstream's failure
 		}
 		in.Body = body
 	}
