@@ -56,8 +56,7 @@ type Host struct {
 	stop    chan string // the first reason wins
 	done    chan struct{}
 	workers sync.WaitGroup // sampler, watcher
-	quit    context.CancelFunc
-	code    int // with why valid once done is closed
+	code    int            // with why valid once done is closed
 	why     string
 }
 
