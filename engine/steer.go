@@ -72,6 +72,9 @@ func (m *Machine) done(s Steer, o origin, err error) {
 		result = err.Error()
 	}
 	target := or(s.Target, o.subject.name())
+	if s.Verb == "run" {
+		target = or(s.Text, s.Target)
+	}
 	m.tell(o.subject.path(), &journal.ActionDone{Verb: s.Verb, Target: target, By: o.by, Reason: s.Reason, Result: result})
 }
 
@@ -104,7 +107,13 @@ func (m *Machine) onSystem(s Steer, o origin) error {
 	}
 	switch s.Verb {
 	case "log":
-		m.tell(o.subject.path(), &journal.Logged{Level: or(s.Level, "info"), Text: s.Text, Fields: fieldsOf(s.Payload)})
+		line := &journal.Logged{Level: or(s.Level, "info"), Text: s.Text}
+		if text, ok := s.Payload.(string); ok && line.Text == "" {
+			line.Text = text
+		} else {
+			line.Fields = fieldsOf(s.Payload)
+		}
+		m.tell(o.subject.path(), line)
 	case "webhook":
 		if s.Text == "" {
 			return errors.New("webhook has no URL")
@@ -145,7 +154,7 @@ func (m *Machine) runRule(name string, o origin) error {
 			continue
 		}
 		o.depth++
-		o.rule = name
+		o.rule, o.by = name, fmt.Sprintf("rule %s, run by %s", name, o.by)
 		m.actAll(r.Then, o)
 		return nil
 	}
