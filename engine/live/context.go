@@ -13,9 +13,6 @@ import (
 // frame is the Context of the message that it handles.
 var _ engine.Context = (*frame)(nil)
 
-// usualPriority is a message's priority when nobody gave it one.
-const usualPriority = 5
-
 func (f *frame) Self() engine.Ref          { return engine.Ref{ID: f.inc.a.id} }
 func (f *frame) Path() string              { return f.inc.a.path }
 func (f *frame) Incarnation() engine.Epoch { return f.inc.epoch }

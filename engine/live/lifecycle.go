@@ -49,7 +49,7 @@ func (f *frame) bring(inc *incarnation, launch bool) bool {
 	a.mu.Lock()
 	inc.frames = append(inc.frames, f)
 	a.mu.Unlock()
-	f.env = envelope{meta: engine.Meta{Correlation: a.cause.Correlation, Causation: a.cause.Seq, Priority: usualPriority}}
+	f.env = envelope{meta: engine.Meta{Correlation: a.cause.Correlation, Causation: a.cause.Seq, Priority: engine.UsualPriority}}
 	f.view, f.fresh, f.failure = f.eng.view.Load(), false, nil
 	f.ready()
 	f.turn.Store(turnUser)

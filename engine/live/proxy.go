@@ -30,7 +30,7 @@ func (e *Engine) Proxy(to engine.Ref, w http.ResponseWriter, r *http.Request, o 
 		}
 	}()
 	c.enter(e)
-	meta := o.meta()
+	meta := o.Meta()
 	m := engine.Msg{Type: r.Method}
 	t, err := e.target(c, to, &meta)
 	if err == nil {

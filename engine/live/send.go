@@ -10,31 +10,8 @@ import (
 	"github.com/lukhasai/lukhas-run/engine/plan"
 )
 
-// CallOptions say how a message from outside travels. The zero value is an ordinary message.
-type CallOptions struct {
-	Correlation string
-	Causation   uint64
-	From        string // shown as the caller
-	Key         string
-	Priority    int // 0..9; 0 is the usual 5, use -1 for 0
-	Idempotent  bool
-	Probe       bool
-	Timeout     time.Duration // of the whole ask; 0 is the guard's, else 30 s
-}
-
-func (o CallOptions) meta() engine.Meta {
-	m := engine.Meta{
-		Correlation: o.Correlation, Causation: o.Causation, From: o.From, Key: o.Key, Priority: o.Priority,
-		Idempotent: o.Idempotent, Probe: o.Probe, Attempt: 1,
-	}
-	switch {
-	case m.Priority == 0:
-		m.Priority = usualPriority
-	case m.Priority < 0:
-		m.Priority = 0
-	}
-	return m
-}
+// CallOptions say how a message from outside travels.
+type CallOptions = engine.CallOptions
 
 // Ask sends a message to an actor or group, by path, unique name or edge, and waits for the answer. It ends early when
 // ctx does. Errors of the call are *engine.Error; an unknown name wraps engine.ErrUnknownActor.
@@ -64,7 +41,7 @@ func (e *Engine) Request(ctx context.Context, to engine.Ref, m engine.Msg, o Cal
 			}
 		}()
 	}
-	return e.request(c, to, m, o.meta(), o.Timeout)
+	return e.request(c, to, m, o.Meta(), o.Timeout)
 }
 
 // Tell puts a message into an actor's mailbox, by path, unique name or edge. It blocks only where the mailbox's policy
@@ -84,7 +61,7 @@ func (e *Engine) Tell(ctx context.Context, name string, m engine.Msg, o CallOpti
 			}
 		}()
 	}
-	return e.tell(c, to, &envelope{msg: m, meta: o.meta()})
+	return e.tell(c, to, &envelope{msg: m, meta: o.Meta()})
 }
 
 // callers are used again by one outside call after another.
