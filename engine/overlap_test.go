@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +46,9 @@ type slow struct {
 	busy    map[string]bool // supervisors that were leaving when the shutdown came
 	inputs  []recorded
 	digest  RunDigest
+	plans   map[plan.Digest]*plan.Plan
+	gone    map[ID]bool
+	alone   map[string]bool // restarted by a reload, on their own
 }
 
 // recorded is an input as a journal keeps it.
@@ -71,8 +76,11 @@ func (s *slow) step(in Input) {
 
 func (s *slow) actor(id ID) *plan.Actor {
 	at := s.plan.Index(s.paths[id])
-	if at < 0 {
+	if s.gone[id] || s.paths[id] == "" {
 		s.t.Fatalf("an effect names the unknown actor %d", id)
+	}
+	if at < 0 {
+		return nil // removed by the plan, and still stopping
 	}
 	if a := &s.plan.Actors[at]; a.Supervisor == nil {
 		return a
@@ -92,6 +100,13 @@ func (s *slow) take(e Effect) {
 		s.started(e)
 	case *Stop:
 		s.stopped(e)
+	case *Swap:
+		s.plan = e.Plan
+	case *Remove:
+		if s.live[e.ID] != nil {
+			s.t.Fatalf("%s is removed while it lives", s.paths[e.ID])
+		}
+		s.gone[e.ID] = true
 	case *Continue:
 		if one := s.live[e.ID]; one == nil || !one.failed || one.epoch != e.Epoch {
 			s.t.Fatalf("Continue of %s, which does not wait for it", s.paths[e.ID])
@@ -117,14 +132,18 @@ func (s *slow) take(e Effect) {
 
 func (s *slow) started(e *Start) {
 	a := s.actor(e.ID)
+	path := s.paths[e.ID]
+	if a == nil && !strings.Contains(path[strings.Index(path, "/")+1:], "/") {
+		s.t.Fatalf("%s starts, which the plan does not have", path) // deeper ones may until their supervisor's turn comes
+	}
 	if s.live[e.ID] != nil {
-		s.t.Fatalf("%s starts while its incarnation %d lives", a.Path, s.live[e.ID].epoch)
+		s.t.Fatalf("%s starts while its incarnation %d lives", path, s.live[e.ID].epoch)
 	}
 	if e.Epoch != s.epochs[e.ID]+1 {
-		s.t.Fatalf("%s starts incarnation %d after %d", a.Path, e.Epoch, s.epochs[e.ID])
+		s.t.Fatalf("%s starts incarnation %d after %d", path, e.Epoch, s.epochs[e.ID])
 	}
 	if s.closing {
-		s.t.Fatalf("%s starts while everything stops", a.Path)
+		s.t.Fatalf("%s starts while everything stops", path)
 	}
 	s.epochs[e.ID] = e.Epoch
 	s.live[e.ID] = &incarnation{epoch: e.Epoch}
@@ -142,23 +161,24 @@ func (s *slow) checkOrder(a *plan.Actor) {
 			s.t.Fatalf("%s starts before %s is up", a.Path, sibling.Path)
 		}
 	}
-	if g := s.groups[up.Path]; g != nil {
+	if g := s.groups[up.Path]; g != nil && (!s.alone[a.Path] || a.Order == g.first) {
 		if a.Order != g.first {
 			s.t.Fatalf("%s starts first in its group's restart, want order %d", a.Path, g.first)
 		}
 		delete(s.groups, up.Path)
 	}
+	delete(s.alone, a.Path)
 }
 
 func (s *slow) stopped(e *Stop) {
 	a, one := s.actor(e.ID), s.live[e.ID]
 	if one == nil || one.epoch != e.Epoch || one.stopping {
-		s.t.Fatalf("%s is stopped, which is not running", a.Path)
+		s.t.Fatalf("%s is stopped, which is not running", s.paths[e.ID])
 	}
 	one.stopping = true
 	s.pending = slices.DeleteFunc(s.pending, func(in Input) bool { st, ok := in.(Started); return ok && st.ID == e.ID })
 	s.pending = append(s.pending, Stopped{ID: e.ID, Epoch: e.Epoch})
-	if s.closing {
+	if s.closing && a != nil {
 		s.checkReverse(a)
 	}
 }
@@ -173,7 +193,7 @@ func (s *slow) checkReverse(a *plan.Actor) {
 			later := &s.plan.Actors[i]
 			if later.Parent == at.Parent && later.Order > at.Order {
 				for id, path := range s.paths {
-					if (path == later.Path || len(path) > len(later.Path) && path[:len(later.Path)+1] == later.Path+"/") && s.live[id] != nil {
+					if s.plan.Index(path) >= 0 && (path == later.Path || len(path) > len(later.Path) && path[:len(later.Path)+1] == later.Path+"/") && s.live[id] != nil {
 						s.t.Fatalf("%s stops before %s is down", a.Path, path)
 					}
 				}
@@ -184,16 +204,20 @@ func (s *slow) checkReverse(a *plan.Actor) {
 
 // told follows counted restarts: never more than the intensity allows, and giving up only when it is used up.
 func (s *slow) told(e *Emit) {
+	if e.Actor == "" || s.plan.Index(e.Actor) < 0 {
+		return // of the system, or of a removed one that still stops
+	}
 	switch body := e.Body.(type) {
 	case *journal.ActorStarting:
 		if _, is := s.starts[e.Actor]; is {
 			s.starts[e.Actor] = nil
 			delete(s.groups, e.Actor)
 		}
-		if a := s.plan.Actor(e.Actor); a.Parent >= 0 {
+		a := s.plan.Actor(e.Actor)
+		if a.Parent >= 0 {
 			s.checkOrder(a)
 		}
-		if s.plan.Actor(e.Actor).Supervisor != nil {
+		if a.Supervisor != nil {
 			s.epochs[s.ids[e.Actor]] = Epoch(body.Incarnation)
 		}
 		delete(s.busy, e.Actor)
@@ -204,6 +228,7 @@ func (s *slow) told(e *Emit) {
 		}
 	case *journal.ActorRestarting:
 		if body.Directive != "restart" {
+			s.alone[e.Actor] = true
 			return
 		}
 		a := s.plan.Actor(e.Actor)
@@ -323,7 +348,7 @@ func TestOverlappingFailures(t *testing.T) {
 		p := drawTree(t, true)
 		s := &slow{
 			t: t, m: NewMachine(), plan: p, live: map[ID]*incarnation{}, epochs: map[ID]Epoch{},
-			starts: map[string][]time.Duration{}, groups: map[string]*restarting{}, busy: map[string]bool{}, ids: map[string]ID{}, paths: map[ID]string{},
+			starts: map[string][]time.Duration{}, groups: map[string]*restarting{}, busy: map[string]bool{}, gone: map[ID]bool{}, alone: map[string]bool{}, plans: map[plan.Digest]*plan.Plan{p.Digest(): p}, ids: map[string]ID{}, paths: map[ID]string{},
 		}
 		for i := range p.Actors {
 			if p.Actors[i].Supervisor != nil {
@@ -341,6 +366,10 @@ func TestOverlappingFailures(t *testing.T) {
 				s.fail()
 			case 2:
 				s.tick()
+			case 3:
+				if rapid.IntRange(0, 3).Draw(t, "reload") == 0 {
+					s.reload()
+				}
 			default:
 				s.answer()
 			}
@@ -360,7 +389,7 @@ func (s *slow) replay() {
 	var digest RunDigest
 	m := NewMachine()
 	for _, r := range s.inputs {
-		in, err := DecodeInput(r.data, func(plan.Digest) (*plan.Plan, error) { return s.plan, nil })
+		in, err := DecodeInput(r.data, func(d plan.Digest) (*plan.Plan, error) { return s.plans[d], nil })
 		if err != nil {
 			s.t.Fatalf("%s: %v", r.data, err)
 		}
@@ -369,6 +398,56 @@ func (s *slow) replay() {
 	if digest.String() != s.digest.String() || digest.Steps() != uint64(len(s.inputs)) {
 		s.t.Fatalf("a replay of %d inputs decided differently", len(s.inputs))
 	}
+}
+
+// reload takes over a plan in which somebody is gone, new or changed.
+func (s *slow) reload() {
+	p := drawChange(s.t, s.plan, len(s.inputs))
+	s.plans[p.Digest()] = p
+	s.groups = map[string]*restarting{} // orders have moved
+	s.step(Reloaded{Plan: p, Generation: uint64(len(s.inputs)), By: "test"})
+}
+
+// drawChange copies a plan and removes some actors, changes some, and adds one.
+func drawChange(t *rapid.T, old *plan.Plan, number int) *plan.Plan {
+	p := &plan.Plan{}
+	place := map[int]int{-1: -1}
+	for i := range old.Actors {
+		a := old.Actors[i]
+		parent, kept := place[a.Parent]
+		if !kept || i > 0 && rapid.IntRange(0, 9).Draw(t, "remove") == 0 {
+			continue
+		}
+		place[i] = len(p.Actors)
+		a.Parent = parent
+		if a.Supervisor != nil {
+			spec := *a.Supervisor
+			spec.Children = nil
+			a.Supervisor = &spec
+		} else if rapid.IntRange(0, 4).Draw(t, "change") == 0 {
+			a.Concurrency = number
+		}
+		p.Actors = append(p.Actors, a)
+	}
+	up := 0
+	for i := range p.Actors {
+		if p.Actors[i].Supervisor != nil && rapid.Bool().Draw(t, "grow") {
+			up = i
+		}
+	}
+	name := fmt.Sprintf("n%d", number)
+	p.Actors = append(p.Actors, plan.Actor{
+		Name: name, Path: p.Actors[up].Path + "/" + name, Parent: up, Kind: plan.Script, Script: &plan.ScriptSpec{},
+		Restart: plan.Restart{Policy: plan.Always}, Order: 1000 + number,
+	})
+	for i := 1; i < len(p.Actors); i++ {
+		spec := p.Actors[p.Actors[i].Parent].Supervisor
+		spec.Children = append(spec.Children, i)
+	}
+	if err := p.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // settle lets everything that is under way come to its end.

@@ -165,6 +165,10 @@ func (s *supervisor) refirst() {
 	if s.first == nil || int(s.first.pos) < len(s.children) && s.children[s.first.pos] == s.first {
 		return
 	}
+	if len(s.children) == 0 {
+		s.first = nil
+		return
+	}
 	s.first = s.children[min(int(s.first.pos), len(s.children)-1)]
 }
 

@@ -121,8 +121,7 @@ func (m *Machine) advance(s *supervisor) {
 			if s.timer != 0 || !m.groupMayStart(s) {
 				return
 			}
-			s.hi = s.floor()
-			s.first = nil
+			s.hi, s.first = 0, nil // those that stayed pass at once; one on its way up is waited for
 			s.cause = byRestart
 			s.enter(raising)
 		case shutting:
@@ -158,6 +157,9 @@ func (m *Machine) raise(s *supervisor) {
 		}
 		if c.life == idle {
 			m.start(c, s.causeOf(c))
+		}
+		if c.life == stopping && c.after == regroup { // a reload cut the lowering short
+			c.after, c.cause = revive, s.cause
 		}
 		if c.life != running {
 			s.await(c)
