@@ -150,6 +150,10 @@ func (m *Machine) shutdown(in Shutdown) {
 // end says that everything has stopped. After it nothing is decided any more.
 func (m *Machine) end(code int, why string) {
 	m.mode = ended
+	for _, u := range m.undos.list {
+		m.disarm(u.timer)
+	}
+	m.undos.list = nil
 	e := m.pools.ended.next()
 	e.Code, e.Why = code, why
 	m.out = append(m.out, e)

@@ -48,6 +48,7 @@ type slow struct {
 	digest  RunDigest
 	plans   map[plan.Digest]*plan.Plan
 	gone    map[ID]bool
+	steered bool            // somebody was started or stopped by hand
 	alone   map[string]bool // restarted by a reload, on their own
 }
 
@@ -256,6 +257,9 @@ func (s *slow) merge(up, a *plan.Actor) {
 		order = s.firstStartable(up)
 	}
 	g := s.groups[up.Path]
+	if s.steered {
+		return
+	}
 	switch {
 	case g == nil:
 		s.groups[up.Path] = &restarting{first: order}
@@ -366,6 +370,10 @@ func TestOverlappingFailures(t *testing.T) {
 				s.fail()
 			case 2:
 				s.tick()
+			case 4:
+				if rapid.IntRange(0, 2).Draw(t, "command") == 0 {
+					s.command()
+				}
 			case 3:
 				if rapid.IntRange(0, 3).Draw(t, "reload") == 0 {
 					s.reload()
@@ -406,6 +414,20 @@ func (s *slow) reload() {
 	s.plans[p.Digest()] = p
 	s.groups = map[string]*restarting{} // orders have moved
 	s.step(Reloaded{Plan: p, Generation: uint64(len(s.inputs)), By: "test"})
+}
+
+// command lets an operator steer a random actor.
+func (s *slow) command() {
+	who := rapid.SampledFrom(s.plan.Actors).Draw(s.t, "target")
+	verb := rapid.SampledFrom([]string{"restart", "stop", "resume", "pause", "quarantine", "release"}).Draw(s.t, "verb")
+	if verb == "restart" || verb == "stop" || verb == "resume" {
+		s.groups, s.steered = map[string]*restarting{}, true // who starts first is not only the group's affair now
+	}
+	lasts := time.Duration(0)
+	if verb == "stop" || verb == "pause" || verb == "quarantine" {
+		lasts = time.Duration(rapid.IntRange(0, 2).Draw(s.t, "for")) * time.Second
+	}
+	s.step(Commanded{Number: 1, By: "test", Action: Steer{Verb: verb, Target: who.Path, For: lasts}})
 }
 
 // drawChange copies a plan and removes some actors, changes some, and adds one.
@@ -462,11 +484,14 @@ func (s *slow) settle() {
 		return
 	}
 	for _, a := range s.m.Status().Actors {
-		if !slices.Contains([]string{"running", "stopped", "failed"}, a.State) {
+		if !slices.Contains([]string{"running", "stopped", "failed", "paused", "quarantined"}, a.State) {
 			s.t.Fatalf("%s is %s for ever", a.Path, a.State)
 		}
 		def := s.plan.Actor(a.Path)
-		if a.State == "running" || def.Restart.Policy != plan.Always || def.Parent < 0 {
+		if a.Held {
+			continue
+		}
+		if a.State == "running" || a.State == "paused" || a.State == "quarantined" || def.Restart.Policy != plan.Always || def.Parent < 0 {
 			continue
 		}
 		if up := s.m.Status().Actors[def.Parent]; up.State == "running" {
@@ -477,6 +502,12 @@ func (s *slow) settle() {
 
 func (s *slow) shutdown() {
 	s.closing = true
+	for id, one := range s.live {
+		for path := s.paths[id]; one.stopping && strings.Contains(path, "/"); {
+			path = path[:strings.LastIndex(path, "/")]
+			s.busy[path] = strings.Contains(path, "/")
+		}
+	}
 	s.step(Shutdown{Why: "test"})
 	for !s.ended {
 		if len(s.pending) == 0 {
