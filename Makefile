@@ -4,7 +4,7 @@ BIN     := $(CURDIR)/bin
 TIME    ?= 60s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help test lint unit race nested fuzz bench chaos build clean
+.PHONY: help test lint unit race nested fuzz bench chaos build clean docs
 
 help: ## the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -34,6 +34,9 @@ fuzz: ## every fuzz target for TIME each (60s)
 
 bench: ## the headline numbers beside their peers
 	cd tests/bench && $(GO) test -run '^$$' -bench . -benchtime 300ms -timeout 20m ./...
+
+docs: ## generated pages and schemas, from the tables they are generated from
+	$(GO) test ./spec ./schema ./cmd/lukhas-run -count=1 -update
 
 build: ## the binary, in bin/
 	$(GO) build -o $(BIN)/lukhas-run ./cmd/lukhas-run

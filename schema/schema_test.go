@@ -28,7 +28,7 @@ func TestThePublishedSchemasAreUpToDate(t *testing.T) {
 			continue
 		}
 		if !bytes.Equal(Of(kind), want) {
-			t.Errorf("%s is not what the table says; run go test ./schema -update", file)
+			t.Errorf("%s is not what the table says; run make docs", file)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func (s start) enter(steps []string) (*Type, []string) {
 
 // starts lists the documents and every mapping by its title.
 func (l *language) starts() []start {
-	out := []start{{"", l.topology}, {"", l.policy}, {"", l.scenario}, {"topology", l.topology}, {"policy", l.policy}, {"scenario", l.scenario}}
+	out := []start{{"topology", l.topology}, {"policy", l.policy}, {"scenario", l.scenario}, {"", l.topology}, {"", l.policy}, {"", l.scenario}}
 	for _, t := range l.mappings() {
 		out = append(out, start{strings.ReplaceAll(t.Title, " ", "_"), t})
 	}

@@ -46,7 +46,7 @@ func TestTheReferencePageIsUpToDate(t *testing.T) {
 		}
 	}
 	if got, err := os.ReadFile(page); err != nil || string(got) != string(want) {
-		t.Errorf("%s is not what the table says (%v); run go test ./spec -update", page, err)
+		t.Errorf("%s is not what the table says (%v); run make docs", page, err)
 	}
 }
 

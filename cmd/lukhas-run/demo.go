@@ -20,8 +20,9 @@ import (
 // installed.
 func newDemo() *cobra.Command {
 	demo := &cobra.Command{
-		Use:   "demo",
-		Short: "the small worker and flaky server that the quickstart supervises",
+		Use:     "demo",
+		Short:   "the small worker and flaky server that the quickstart supervises",
+		Example: "  lukhas-run demo upstream --fail-every 20s",
 	}
 	demo.AddCommand(newDemoWorker(), newDemoUpstream())
 	return demo

@@ -50,11 +50,11 @@ func newPlan(s *settings) *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringArrayVar(&f.base, "base", nil, "the spec to compare with, - for standard input; again for each of its files")
+	fs.StringArrayVar(&f.base, "base", nil, "the `SPEC` to compare with, - for standard input; again for each of its files")
 	fs.BoolVar(&f.detailed, "detailed-exitcode", false, "exit 2 when there are changes")
 	fs.BoolVar(&f.summary, "summary", false, "only count the changes by class")
 	fs.BoolVar(&f.defaults, "explain-defaults", false, "instead of changes: every value in force, and which layer it comes from")
-	fs.StringVar(&f.out, "out", "", "also write the changes to this file, as JSON")
+	fs.StringVar(&f.out, "out", "", "also write the changes to this `FILE`, as JSON")
 	fs.BoolVar(&f.allowMissingEnv, "allow-missing-env", false, "unset variables of ${VAR} are empty, with a warning")
 	return cmd
 }

@@ -59,7 +59,7 @@ func newValidate(s *settings) *cobra.Command {
 			return v.exit()
 		},
 	}
-	cmd.Flags().StringVar(&failOn, "fail-on", "error", "error, or warning to exit 3 when there are only warnings")
+	cmd.Flags().StringVar(&failOn, "fail-on", "error", "`SEVERITY`: error, or warning to exit 3 when there are only warnings")
 	cmd.Flags().BoolVar(&c.shapeOnly, "schema-only", false, "only keys, types and values, as the published schema says; no names and expressions")
 	cmd.Flags().BoolVar(&c.allowMissingEnv, "allow-missing-env", false, "unset variables of ${VAR} are empty, with a warning")
 	return cmd

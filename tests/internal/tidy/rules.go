@@ -85,6 +85,7 @@ func doors() map[string][]string {
 		"golang.org/x/sys":                           {"journal", "engine/actors/process"},
 		"golang.org/x/term":                          {"cmd/lukhas-run"},
 		"golang.org/x/text":                          {},
+		"github.com/rogpeppe/go-internal/diff":       {"cmd/lukhas-run"},
 		"github.com/rogpeppe/go-internal/testscript": {"tests"},
 		"github.com/google/go-cmp":                   {},
 		"pgregory.net/rapid":                         {},
