@@ -28,6 +28,18 @@ func (s *spell) add(now time.Duration, limit plan.Intensity, wholeSeconds bool) 
 	return false
 }
 
+// A supervisor that restarts maxTurns times in one instant would never let time go on where time is virtual; from then
+// on each restart takes a breather.
+const (
+	maxTurns = 100
+	breather = time.Millisecond
+)
+
+// spinning tells whether the last maxTurns restarts were all made now.
+func (s *spell) spinning(now time.Duration) bool {
+	return s.count >= maxTurns && s.times[(s.head+s.count-maxTurns)%len(s.times)] == now
+}
+
 // drop forgets restarts older than within. Exactly that old still counts, as in OTP.
 func (s *spell) drop(now, within time.Duration, wholeSeconds bool) {
 	if wholeSeconds {

@@ -193,6 +193,9 @@ func (m *Machine) again(s *supervisor, a *actor, gone bool) {
 		return
 	}
 	delay := m.backoff(a)
+	if s.spell.spinning(m.now) {
+		delay = max(delay, breather)
+	}
 	body := m.pools.restarting.next()
 	*body = journal.ActorRestarting{
 		Attempt: int(a.tries), Delay: delay, Directive: doRestart.String(), Restarts: uint64(a.epoch),
