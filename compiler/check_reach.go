@@ -117,7 +117,7 @@ func (c *compiler) nobody(p *rules.Program) bool {
 			return false
 		}
 	}
-	return len(p.Reads()) > 0
+	return true
 }
 
 func (c *compiler) fits(p *rules.Program, a *rules.Actor) bool {

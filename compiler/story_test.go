@@ -223,3 +223,16 @@ func TestMutilatedTopologiesDoNotPanic(t *testing.T) {
 		}
 	}
 }
+
+func TestOneReplicaIsAGroup(t *testing.T) {
+	p, diags := compile(t, children(`- {name: w, replicas: 1, labels: {n: "${name} of ${replica}"}, upstream: "http://127.0.0.1:1"}`, "- {name: a, upstream: http://127.0.0.1:2}"))
+	if p == nil {
+		t.Fatal(brief(diags))
+	}
+	if w := p.Actor("root/w-0"); w == nil || len(p.Groups) != 1 || w.Group != "root/w" || w.Labels[0].Value != "w-0 of 0" {
+		t.Errorf("actors %v, groups %v", w, p.Groups)
+	}
+	if a := p.Actor("root/a"); a == nil || a.Group != "" {
+		t.Errorf("an actor without replicas is %v", a)
+	}
+}

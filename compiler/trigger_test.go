@@ -134,3 +134,49 @@ func TestLatencyIsKeptForTheRulesThatReadIt(t *testing.T) {
 		}
 	}
 }
+
+func TestAConditionSeesCallsInFlightAndTheTime(t *testing.T) {
+	p := guarded(t, "{window: 10s, min_calls: 1, trip: {when: in_flight >= 3 && now > 4}}")
+	for _, begin := range []time.Duration{0, 10 * time.Second} {
+		now := int64(begin)
+		b, err := breaker.New(p, 1, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 4 {
+			b.Allow(now)
+		}
+		state, _, _ := calls(b, &now, 1, time.Millisecond, breaker.Failed)
+		if want := begin > 0; (state == breaker.Open) != want {
+			t.Errorf("begun at %v, four calls in flight leave it %v", begin, state)
+		}
+	}
+}
+
+func TestAnAlertOpensTheBreakerOnce(t *testing.T) {
+	p := guarded(t, "{window: 1s, min_calls: 1, trip: {anomaly: {of: latency}}, open: {for: 1s, jitter: 0%}}")
+	var now int64
+	b, err := breaker.New(p, 1, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls(b, &now, 500, 20*time.Millisecond, breaker.Success)
+	if state, _, _ := calls(b, &now, 60, 400*time.Millisecond, breaker.Success); state != breaker.Open {
+		t.Fatalf("slow calls leave it %v", state)
+	}
+	now += int64(2 * time.Second)
+	if state, _, _ := calls(b, &now, 200, 20*time.Millisecond, breaker.Success); state != breaker.Closed {
+		t.Errorf("usual calls afterwards leave it %v", state)
+	}
+}
+
+func TestLimitsThatAreLeftOutFollowTheOthers(t *testing.T) {
+	p := guarded(t, "{trip: {failures: 5}, open: {for: 2m}, half_open: {probes: 7}}")
+	if p.Open.Max != 2*time.Minute || p.HalfOpen.Successes != 7 || p.HalfOpen.Lease != 10*time.Second {
+		t.Errorf("max %v, successes %d, lease %v", p.Open.Max, p.HalfOpen.Successes, p.HalfOpen.Lease)
+	}
+	p = guarded(t, "{trip: {failures: 5}, open: {for: 3s}}")
+	if p.Open.Max != time.Minute || p.HalfOpen.Lease != 3*time.Second {
+		t.Errorf("max %v, lease %v", p.Open.Max, p.HalfOpen.Lease)
+	}
+}

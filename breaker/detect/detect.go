@@ -96,16 +96,17 @@ func graded(distance, limit float64) float64 {
 	return distance / (distance + limit)
 }
 
-// moving is an exponentially weighted mean and variance. Its first samples weigh alike, until one weighs alpha.
+// moving is an exponentially weighted mean and variance. Its first samples weigh alike, until one weighs alpha; trust scales
+// the weight of a sample, 1 for an ordinary one.
 type moving struct {
 	n        int
 	mean     float64
 	variance float64
 }
 
-func (m *moving) add(x, alpha float64) {
+func (m *moving) add(x, alpha, trust float64) {
 	m.n++
-	weight := max(alpha, 1/float64(m.n))
+	weight := max(alpha, 1/float64(m.n)) * trust
 	delta := x - m.mean
 	m.mean += float64(weight * delta)
 	m.variance = float64((1 - weight) * (m.variance + float64(weight*float64(delta*delta))))

@@ -174,3 +174,42 @@ func BenchmarkObserve(b *testing.B) {
 		})
 	}
 }
+
+func TestZScoreIsWhatTheTextbookSays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		z := newZScore(Config{Window: 20})
+		var seen []float64
+		for _, x := range rapid.SliceOfN(rapid.Float64Range(0, 100), 30, 90).Draw(t, "samples") {
+			got := z.distance(x)
+			if recent := seen[max(0, len(seen)-20):]; len(recent) >= fewest {
+				mean, square := 0.0, 0.0
+				for _, v := range recent {
+					mean += v / float64(len(recent))
+				}
+				for _, v := range recent {
+					square += (v - mean) * (v - mean) / float64(len(recent))
+				}
+				if deviation := math.Sqrt(square); deviation > 0.5 && math.Abs(got-(x-mean)/deviation) > 1e-6 {
+					t.Fatalf("distance %v, want %v", got, (x-mean)/deviation)
+				}
+			}
+			z.learn(x)
+			seen = append(seen, x)
+		}
+	})
+}
+
+func TestShiftHardlyLearnsWhatItSuspects(t *testing.T) {
+	s := &shift{limit: 1e6, row: row{need: 1}}
+	usual := noise(5)
+	for range 500 {
+		s.Observe(usual())
+	}
+	before := s.log.mean
+	for range 50 {
+		s.Observe(0.5)
+	}
+	if moved := s.log.mean - before; moved > 0.05 {
+		t.Errorf("the mean moved by %v while a shift was suspected", moved)
+	}
+}

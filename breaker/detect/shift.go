@@ -13,7 +13,8 @@ type shift struct {
 }
 
 const (
-	shiftAlpha  = 0.005 // weight of a new sample, a tenth of it while something is suspected
+	shiftAlpha  = 0.005 // weight of a new sample
+	shiftDoubt  = 0.1   // of that weight while something is suspected, lest it be learned as usual
 	shiftSlack  = 1.0   // standard deviations that add nothing
 	shiftWarmUp = 30
 	shiftLeast  = 0.005 // seconds; less than this above the mean is nobody's trouble
@@ -34,12 +35,12 @@ func (s *shift) Observe(x float64) Result {
 		}
 		s.sum = max(0, s.sum+z-shiftSlack)
 	}
-	alpha := shiftAlpha
+	trust := 1.0
 	if s.sum > 0 {
-		alpha /= 10
+		trust = shiftDoubt
 	}
-	s.log.add(y, alpha)
-	s.plain.add(x, alpha)
+	s.log.add(y, shiftAlpha, trust)
+	s.plain.add(x, shiftAlpha, trust)
 	score := min(1, s.sum/s.limit)
 	alert := s.row.beyond(s.sum >= s.limit)
 	if alert {

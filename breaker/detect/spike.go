@@ -28,7 +28,7 @@ func (s *spike) Observe(x float64) Result {
 		distance = (x - s.usual.mean) / deviation
 		learned = min(x, s.usual.mean+float64(s.limit*deviation)) // what is strange teaches little
 	}
-	s.usual.add(learned, spikeAlpha)
+	s.usual.add(learned, spikeAlpha, 1)
 	s.rest = max(0, s.rest-1)
 	alert := s.row.beyond(distance > s.limit) && s.rest == 0
 	if alert {

@@ -393,7 +393,7 @@ func TestMatch(t *testing.T) {
 	}{
 		{"root/*", "root/a", true}, {"root/*", "root/a/b", false}, {"root/**", "root/a/b", true}, {"root/**", "root", true},
 		{"**", "root/a", true}, {"root/re*-1", "root/resize-1", true}, {"root/re*-1", "root/resize-2", false},
-		{"**/b/**/d", "a/b/c/d", true}, {"**/b/**/d", "a/c/d", false}, {"*", "", true}, {"root/**/x", "root/x", true},
+		{"**/b/**/d", "a/b/c/d", true}, {"**/b/**/d", "a/c/d", false}, {"*ab", "aab", true}, {"*", "", true}, {"root/**/x", "root/x", true},
 		{strings.Repeat("**/", 40) + "x", strings.Repeat("a/", 60) + "y", false},
 	}
 	for _, c := range cases {
