@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -174,6 +175,9 @@ func TestBadRequestsAreRefused(t *testing.T) {
 	client := &http.Client{Transport: unixTransport(path)}
 	for _, body := range []string{"", "{", `{"for":"x"}`, `[]`, strings.Repeat("[", 5<<20)} {
 		res, err := client.Post("http://engine/v1/steer", "application/json", strings.NewReader(body))
+		if len(body) > 4<<20 && errors.Is(err, syscall.EPIPE) {
+			continue // refused before all of it was sent
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
