@@ -42,6 +42,7 @@ type Engine struct {
 	emergency atomic.Bool
 	detailed  atomic.Bool // durations are wanted
 	outside   callers
+	proxies   frames
 	guards    guards
 	ownGuards atomic.Pointer[map[string]*guard.Guard] // by path of the actor or group
 	reloading sync.Mutex
@@ -65,7 +66,7 @@ func New(o Options) (*Engine, error) {
 		return nil, fmt.Errorf("live: %d actors are too many, at most %d", len(o.Plan.Actors), pageSize*maxPages-1)
 	}
 	e := &Engine{options: o, clock: o.Clock, up: make(chan struct{}), done: make(chan struct{})}
-	e.pool.eng, e.launcher.eng, e.letters.eng, e.outside.eng = e, e, e, e
+	e.pool.eng, e.launcher.eng, e.letters.eng, e.outside.eng, e.proxies.eng = e, e, e, e, e
 	e.scribe = scribe{eng: e, to: o.Recorder, last: o.LastSeq}
 	e.letters.kinds = map[letter]uint64{}
 	e.control = control{machine: o.Machine, timers: map[engine.TimerID]alarm{}, answers: map[uint64]chan string{}}

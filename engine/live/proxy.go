@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -77,15 +78,20 @@ type exchange struct {
 // proxy passes an exchange to the actor's incarnation, which counts it as a handler at work: a stop waits for it,
 // then cancels it.
 func (a *actor) proxy(w http.ResponseWriter, r *http.Request, at *guard.Attempt) error {
-	x := exchange{f: newFrame(a.eng)}
-	defer x.f.rest()
+	x := exchange{f: a.eng.proxies.take()}
+	defer func() { a.eng.proxies.put(x.f) }()
 	b, err := x.enter(a)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
+	x.f.mu.Lock()
 	x.f.cancel = func() { cancel(engine.ErrStopped) }
+	x.f.mu.Unlock()
+	if x.f.stopped() != nil { // told to stop before it could be told how
+		cancel(engine.ErrStopped)
+	}
 	halt := func() bool { return true }
 	if at != nil && at.Timeout > 0 {
 		halt = a.eng.clock.AfterFunc(at.Timeout, func() { cancel(context.DeadlineExceeded) }).Stop
@@ -134,7 +140,7 @@ func (x *exchange) enter(a *actor) (engine.Proxy, error) {
 	case inc == nil || inc.gate.Load()&gateDown != 0:
 		return nil, refused("not running, " + a.phase.String())
 	case inc.gate.Load()&gatePaused != 0:
-		return nil, refused("paused")
+		return nil, a.refuse("paused") // nobody's failure
 	case inc.limit > 0 && inc.active >= inc.limit:
 		return nil, a.refuse("all its handlers are busy")
 	}
@@ -182,4 +188,40 @@ func (x *exchange) leave(failed bool) {
 	f.end(failed)
 	f.actor.mu.Lock()
 	f.leave()
+}
+
+// frames are used again by one exchange after another.
+type frames struct {
+	eng  *Engine
+	mu   sync.Mutex
+	free []*frame
+}
+
+func (p *frames) take() *frame {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.free); n > 0 {
+		f := p.free[n-1]
+		p.free[n-1] = nil
+		p.free = p.free[:n-1]
+		return f
+	}
+	return newFrame(p.eng)
+}
+
+// put takes a frame back, unless it was fenced off.
+func (p *frames) put(f *frame) {
+	f.mu.Lock()
+	f.cancel = nil
+	f.mu.Unlock()
+	if f.turn.Load() != turnLoop {
+		return
+	}
+	f.stop.Store(stopNone)
+	f.actor = nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.free) < maxCallers {
+		p.free = append(p.free, f)
+	}
 }

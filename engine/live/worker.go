@@ -21,7 +21,6 @@ type pool struct {
 	low    int // fewest parked since the last sweep: those were not needed
 	sweeps bool
 	closed bool
-	all    sync.WaitGroup
 }
 
 // worker is one goroutine that runs one task after another. Whoever takes it from the parked ones owns the right to
@@ -55,7 +54,6 @@ func (p *pool) dispatch(t task) {
 		w.task <- t
 		return
 	}
-	p.all.Add(1)
 	p.mu.Unlock()
 	w := &worker{task: make(chan task, 1)}
 	go w.work(p, t)
@@ -63,7 +61,6 @@ func (p *pool) dispatch(t task) {
 
 // work is a worker's life. When a handler ends its goroutine (runtime.Goexit) the deferred call settles its message.
 func (w *worker) work(p *pool, t task) {
-	defer p.all.Done()
 	defer w.unwound(p)
 	for ok := true; ok; {
 		if !w.do(p, t) {
