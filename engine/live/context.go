@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -148,6 +149,9 @@ func (c *caller) call(timeout time.Duration, fn func(context.Context) (any, erro
 	case c.stopped() != nil:
 		return nil, c.tell(c.stopped())
 	case cause == context.DeadlineExceeded:
+		if own := (*engine.Error)(nil); errors.As(err, &own) && own.Kind == engine.KindTimeout {
+			return nil, own // it knows whether anything was delivered
+		}
 		return nil, &engine.Error{Kind: engine.KindTimeout, Message: "no answer in time", By: c.name(), Delivered: true}
 	}
 	return v, err

@@ -102,7 +102,7 @@ func (b *probed) arm(ctx engine.Context, spec *plan.Probe) {
 		return
 	}
 	b.asked++
-	b.late = false
+	b.misses = 0
 	number := b.asked
 	interval, timeout := orDefault(spec.Interval, defaultInterval), orDefault(spec.Timeout, defaultTimeout)
 	ctx.After(interval, engine.Msg{Type: spec.Message, Payload: check{number}})
@@ -118,7 +118,7 @@ func (b *probed) missed(number uint64) {
 	b.mu.Lock()
 	stuck := b.asked == number && !b.ended
 	if stuck {
-		b.late = true
+		b.misses++
 		b.alarm = b.clock.AfterFunc(orDefault(spec.Interval, defaultInterval), func() { b.missed(number) })
 	}
 	b.mu.Unlock()
@@ -154,6 +154,19 @@ func (b *probed) answer(ctx engine.Context, c check) error {
 	return failure
 }
 
+// revive sends a new probe when the one under way has been missed so often that a full mailbox must have refused it.
+func (b *probed) revive(ctx engine.Context) {
+	b.mu.Lock()
+	lost := b.misses >= lostAfter && !b.ended
+	if lost {
+		b.alarm.Stop()
+	}
+	b.mu.Unlock()
+	if spec := b.current(); lost && spec != nil {
+		b.arm(ctx, spec)
+	}
+}
+
 func (b *probed) valid(c check) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -165,7 +178,7 @@ func (b *probed) inTime() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.alarm.Stop()
-	return !b.late
+	return b.misses == 0
 }
 
 // answering is the context of a message probe: the answer stays here.

@@ -300,7 +300,7 @@ func TestMessageProbesThroughTheMailbox(t *testing.T) {
 	if r := <-life.Reports; !r.OK {
 		t.Errorf("reported %+v", r)
 	}
-	forward(c, 10 * time.Second) // stuck: nothing takes the message
+	forward(c, 10*time.Second) // stuck: nothing takes the message
 	if r := <-life.Reports; r.OK || !strings.Contains(r.Why, `"ping" was not answered within 1s`) {
 		t.Errorf("reported %+v", r)
 	}
@@ -314,6 +314,29 @@ func TestMessageProbesThroughTheMailbox(t *testing.T) {
 	}
 	if err := p.Handle(ctx, ctx.Timers[0].M); err != nil || len(life.Reports) != 0 {
 		t.Error("an old probe counts")
+	}
+}
+
+func TestAProbeThatTheMailboxRefusedIsSentAgain(t *testing.T) {
+	c := clock.NewVirtual(time.Unix(0, 0))
+	life := fake.NewLife("a")
+	p, ctx := wrap(t, &subject{}, &plan.Actor{Kind: plan.Script, Health: &plan.Probe{Message: "ping", Interval: time.Second, Timeout: time.Second, Fail: 1, Pass: 1}}, c, nil)
+	_ = p.Start(life)
+	_ = p.Init(ctx)
+	forward(c, lostAfter*time.Second)
+	_ = p.Handle(ctx, engine.Msg{Type: "other"})
+	if len(ctx.Timers) != 1 || (<-life.Reports).OK {
+		t.Error("given up for lost too early")
+	}
+	forward(c, time.Second)
+	_ = p.Handle(ctx, engine.Msg{Type: "other"})
+	if len(ctx.Timers) != 2 {
+		t.Fatal("the probe is gone for good")
+	}
+	forward(c, time.Second)
+	_ = p.Handle(ctx, ctx.Timers[1].M)
+	if r := <-life.Reports; !r.OK {
+		t.Errorf("reported %+v", r)
 	}
 }
 

@@ -23,6 +23,7 @@ const (
 	defaultFail     = 3
 	defaultPass     = 1
 	readyInterval   = 100 * time.Millisecond
+	lostAfter       = 10          // alarms
 	lookAgain       = time.Second // for a health probe that a reload may bring
 )
 
@@ -61,11 +62,11 @@ type probed struct {
 	cancel context.CancelFunc // of the loop that asks past the mailbox
 	loop   sync.WaitGroup
 
-	mu    sync.Mutex
-	alarm clock.Timer // goes off when a message probe is not answered in time
-	asked uint64      // number of the message probe under way
-	late  bool        // it was not answered in time
-	ended bool
+	mu     sync.Mutex
+	alarm  clock.Timer // goes off when a message probe is not answered in time
+	asked  uint64      // number of the message probe under way
+	misses int         // alarms that it has let pass
+	ended  bool
 }
 
 // Unwrap gives the behaviour itself.
@@ -160,6 +161,7 @@ func (b *probed) Handle(ctx engine.Context, m engine.Msg) error {
 	if c, ok := m.Payload.(check); ok {
 		return b.answer(ctx, c)
 	}
+	b.revive(ctx)
 	return b.inner.Handle(ctx, m)
 }
 

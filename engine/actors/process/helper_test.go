@@ -6,11 +6,24 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
 
-func lockThread() { runtime.LockOSThread() }
+// onPassingThread runs f on a thread that ends with the goroutine. The program's first thread never ends, so whoever gets
+// that one holds it while another tries.
+func onPassingThread(f func()) {
+	runtime.LockOSThread()
+	if syscall.Gettid() != os.Getpid() {
+		f()
+		return
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); onPassingThread(f) }()
+	<-done
+	runtime.UnlockOSThread()
+}
 
 func pidIn(t *testing.T, line string) int {
 	t.Helper()

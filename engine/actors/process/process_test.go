@@ -428,33 +428,23 @@ func TestNoOrphanWhenTheEngineIsKilled(t *testing.T) {
 
 // The death signal follows a thread: the goroutine that called Start may end with its thread and the process lives on.
 func TestTheProcessOutlivesTheThreadThatAskedForIt(t *testing.T) {
-	a := definition("sleeper")
-	b, err := New(clock.System())(a, &plan.Plan{Dir: "."})
+	def := jsonl(definition("worker"), 1)
+	b, err := New(clock.System())(def, &plan.Plan{Dir: "."})
 	if err != nil {
 		t.Fatal(err)
 	}
-	life := fake.NewLife(a.Path)
-	thread, over := make(chan int, 1), make(chan struct{})
-	defer close(over)
-	var start func()
-	start = func() { // a locked goroutine that returns takes its thread with it, unless it is the first thread of all
-		lockThread()
-		if syscall.Gettid() == syscall.Getpid() {
-			go start()
-			<-over // nobody else gets the first thread meanwhile
-			return
-		}
-		if err := b.(engine.Runner).Start(life); err != nil {
+	a := b.(*actor)
+	thread := make(chan int, 1)
+	go onPassingThread(func() {
+		if err := a.Start(fake.NewLife(def.Path)); err != nil {
 			t.Error(err)
 		}
 		thread <- syscall.Gettid()
-	}
-	go start()
+	})
 	goneThread(t, fake.Await(t, "the thread", thread))
-	defer stopNow(b.(*actor))
-	pid, _ := b.(*actor).Locate()
-	if !running(pid) || len(life.Ends) != 0 {
-		t.Error("the process died with the thread that asked for it")
+	defer stopNow(a)
+	if v, failed := ask(a, engine.Msg{Type: "echo", Payload: "alive"}, 5*time.Second); failed != nil || v != "alive" {
+		t.Errorf("the process died with the thread that asked for it: %v, %v", v, failed)
 	}
 }
 

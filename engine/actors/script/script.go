@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/plan"
@@ -27,8 +28,9 @@ func New() engine.Factory {
 // script is one incarnation. Its state is a value that is replaced, never changed, so that handlers that run at once
 // (concurrency above 1) each see one state.
 type script struct {
-	mu    sync.Mutex
-	state map[string]any
+	mu     sync.Mutex
+	state  map[string]any
+	timers map[string]winding // by message
 }
 
 // ErrState is given when a state is not a mapping.
@@ -56,35 +58,63 @@ func (s *script) SetState(state any) error {
 	return nil
 }
 
-// due is the payload of a timer's own message, so that another sender's message of that name does not wind the timer up
-// twice. Handlers see no payload.
-type due struct{ timer string }
+// due is the payload of a timer's own message: another sender's message of that name does not wind the timer up twice, nor
+// does one that was given up for lost. Handlers see no payload.
+type due struct {
+	timer string
+	round uint64
+}
+
+// winding is the state of one timer.
+type winding struct {
+	round uint64        // of the message that is on its way
+	at    time.Duration // engine time by which it should have come
+}
 
 // Init winds the timers up.
 func (s *script) Init(ctx engine.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, t := range ctx.Actor().Script.Timers {
-		ctx.After(t.Every, engine.Msg{Type: t.Message, Payload: due{t.Message}})
+		s.wind(ctx, t)
 	}
 	return nil
 }
 
-// rewind sets a timer that has gone off again, before its message is handled: a handler that fails does not stop it.
-func rewind(ctx engine.Context, m *engine.Msg) {
-	d, ok := m.Payload.(due)
-	if !ok {
+// wind is called with mu held.
+func (s *script) wind(ctx engine.Context, t plan.Tick) {
+	if s.timers == nil {
+		s.timers = map[string]winding{}
+	}
+	w := winding{round: s.timers[t.Message].round + 1, at: ctx.Now() + t.Every}
+	s.timers[t.Message] = w
+	ctx.After(t.Every, engine.Msg{Type: t.Message, Payload: due{t.Message, w.round}})
+}
+
+// rewind sets timers that have gone off again, before the message is handled: a handler that fails does not stop them. A
+// timer whose message is a whole period late was refused by a full mailbox; any other message then brings it back.
+func (s *script) rewind(ctx engine.Context, m *engine.Msg) {
+	timers := ctx.Actor().Script.Timers
+	if len(timers) == 0 {
 		return
 	}
-	m.Payload = nil
-	for _, t := range ctx.Actor().Script.Timers {
-		if t.Message == d.timer {
-			ctx.After(t.Every, engine.Msg{Type: t.Message, Payload: d})
+	d, _ := m.Payload.(due)
+	if d.timer != "" {
+		m.Payload = nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range timers {
+		w := s.timers[t.Message]
+		if d.timer == t.Message && d.round == w.round || ctx.Now() > w.at+t.Every {
+			s.wind(ctx, t)
 		}
 	}
 }
 
 // Handle runs the message's handler.
 func (s *script) Handle(ctx engine.Context, m engine.Msg) error {
-	rewind(ctx, &m)
+	s.rewind(ctx, &m)
 	h := handlerOf(ctx.Actor().Script, m.Type)
 	if h == nil {
 		ctx.Fail(unknown(ctx, m.Type))

@@ -268,6 +268,33 @@ func TestTimersGoOnAndCannotBeWoundTwice(t *testing.T) {
 	}
 }
 
+func TestATimerWhoseMessageWasRefusedComesBack(t *testing.T) {
+	s, ctx := begin(t, plan.ScriptSpec{
+		Timers:   []plan.Tick{{Message: "tick", Every: 10 * time.Second}},
+		Handlers: []plan.Handler{{Message: "other"}, {Message: "tick", Reply: value(t, "msg == nil")}},
+	})
+	now := time.Duration(0)
+	ctx.Clock = func() time.Duration { return now }
+	_ = s.Init(ctx)
+	lost := ctx.Timers[0].M
+	now = 20 * time.Second
+	_ = s.Handle(ctx, engine.Msg{Type: "other"})
+	if len(ctx.Timers) != 1 {
+		t.Error("given up for lost too early")
+	}
+	now++
+	_ = s.Handle(ctx, engine.Msg{Type: "other"})
+	if len(ctx.Timers) != 2 {
+		t.Fatal("the timer is gone for good")
+	}
+	if _ = s.Handle(ctx, lost); len(ctx.Timers) != 2 || ctx.Replied[2] != true {
+		t.Errorf("a message that was only late wound the timer up twice: %v, %v", ctx.Timers, ctx.Replied)
+	}
+	if _ = s.Handle(ctx, ctx.Timers[1].M); len(ctx.Timers) != 3 {
+		t.Error("the timer that came back does not go on")
+	}
+}
+
 func TestStateIsAMapping(t *testing.T) {
 	s, _ := begin(t, plan.ScriptSpec{})
 	if err := s.SetState([]any{1}); !errors.Is(err, ErrState) {
