@@ -110,8 +110,11 @@ func (f *frame) rise(inc *incarnation) error {
 
 // make gives the incarnation its behaviour, which a launch may have made already.
 func (f *frame) make(inc *incarnation) (engine.Behavior, error) {
-	if inc.behavior != nil {
-		return inc.behavior, nil
+	inc.a.mu.Lock()
+	made := inc.behavior
+	inc.a.mu.Unlock()
+	if made != nil {
+		return made, nil
 	}
 	spec := f.Actor()
 	factory := f.eng.factories(spec.Kind)
@@ -372,22 +375,21 @@ func (a *actor) lost(f *frame) {
 func (inc *incarnation) finish(underControl bool) {
 	a := inc.a
 	a.mu.Lock()
-	runner := inc.runner
+	runner, kill := inc.runner, inc.stop.kill
 	a.mu.Unlock()
 	if runner == nil {
 		inc.gone(underControl)
 		return
 	}
 	a.eng.pool.spawn(func() {
-		inc.stopRunner(runner)
+		inc.stopRunner(runner, kill)
 		inc.gone(false)
 	})
 }
 
 // stopRunner bounds a Runner's Stop by the kill time, and the wait for one that does not keep to it by a grace on top.
-func (inc *incarnation) stopRunner(r engine.Runner) {
+func (inc *incarnation) stopRunner(r engine.Runner, kill time.Duration) {
 	e := inc.a.eng
-	kill := inc.stop.kill
 	if kill <= 0 {
 		kill = defaultKill
 	}
@@ -462,9 +464,10 @@ func (inc *incarnation) gone(underControl bool) {
 
 // settle notes, once the Machine has decided, whether the actor comes back. If not, its mailbox closes.
 func (inc *incarnation) settle() {
-	a, again := inc.a, inc.ending == endStopped && inc.stop.again
+	a := inc.a
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	again := inc.ending == endStopped && inc.stop.again
 	if a.inc != inc || a.phase == phaseRemoved {
 		return
 	}
