@@ -35,7 +35,8 @@ type Steerer interface {
 }
 
 // EarlyAsker is a Context that can end an AskAll before the last answer. Seen is called on the handler's goroutine for each
-// answer, in the order they come; once it returns false the rest is given up with an error of the kind canceled.
+// answer, in the order they come; once it returns false the rest is given up. An asker that must stop is shown ErrStopped once, whatever
+// the i, and nothing after it.
 type EarlyAsker interface {
 	AskUntil(to []Ref, m []Msg, timeout time.Duration, seen func(i int, value any, err error) bool)
 }

@@ -264,3 +264,33 @@ func TestABlockedHandlerStarvesNobody(t *testing.T) {
 	r.Shutdown("over")
 	<-r.Done()
 }
+
+func TestAskUntilShowsAnswersAsTheyComeAndGivesTheRestUp(t *testing.T) {
+	var order []int
+	asks := simple(func(ctx engine.Context, m engine.Msg) error {
+		var refs []engine.Ref
+		for _, name := range []string{"slow", "quick", "never"} {
+			ref, _ := ctx.Ref(name)
+			refs = append(refs, ref)
+		}
+		began := ctx.Now()
+		ctx.(engine.EarlyAsker).AskUntil(refs, []engine.Msg{{Type: "m"}, {Type: "m"}, {Type: "m"}}, time.Minute, func(i int, v any, err error) bool {
+			order = append(order, i)
+			if err != nil {
+				t.Errorf("%d: %v", i, err)
+			}
+			return len(order) < 2
+		})
+		ctx.Reply(ctx.Now() - began)
+		return nil
+	})
+	after := func(d time.Duration) func(*plan.Actor) (engine.Behavior, error) {
+		return simple(func(ctx engine.Context, _ engine.Msg) error { _ = ctx.Sleep(d); ctx.Reply(nil); return nil })
+	}
+	m := making{"slow": after(2 * time.Second), "quick": after(time.Second), "never": after(time.Hour), "asks": asks}
+	run(t, tree(t, leaf("slow"), leaf("quick"), leaf("never"), leaf("asks")), m, func(t *testing.T, r rig) {
+		if took := r.ask(t, "asks", "go", nil); took != 2*time.Second || len(order) != 2 || order[0] != 1 || order[1] != 0 {
+			t.Errorf("order %v after %v", order, took)
+		}
+	})
+}

@@ -65,12 +65,14 @@ type vote struct {
 func (v *vote) collect(refs []engine.Ref, messages []engine.Msg) error {
 	stopped := false
 	seen := func(i int, value any, err error) bool {
-		stopped = stopped || errors.Is(err, engine.ErrStopped)
+		if stopped = stopped || errors.Is(err, engine.ErrStopped); stopped {
+			return false
+		}
 		v.count(i, value, err)
 		if v.ballot.settled() {
 			v.conclude()
 		}
-		return !stopped
+		return true
 	}
 	if early, ok := v.ctx.(engine.EarlyAsker); ok {
 		early.AskUntil(refs, messages, 0, seen)

@@ -166,6 +166,9 @@ func TestAStopEndsTheVote(t *testing.T) {
 	if err := b.Handle(ctx, engine.Msg{}); !errors.Is(err, engine.ErrStopped) {
 		t.Errorf("got %v", err)
 	}
+	if len(ctx.Replied)+len(ctx.Failed) > 0 {
+		t.Errorf("answered all the same: %v %v", ctx.Replied, ctx.Failed)
+	}
 }
 
 func TestAnUnknownMemberIsNamed(t *testing.T) {
