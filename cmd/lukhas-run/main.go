@@ -19,10 +19,11 @@ func main() { os.Exit(execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 // The exit codes that mean the same for every verb.
 const (
 	exitFailed      = 1
-	exitUsage       = 64 // wrong flags or arguments
-	exitNoInput     = 66 // a file that is not there or cannot be read
-	exitUnavailable = 69 // no engine answers, or an address or data directory is taken
-	exitBug         = 70 // a defect of ours, or a root supervisor that gave up
+	exitUsage       = 64  // wrong flags or arguments
+	exitNoInput     = 66  // a file that is not there or cannot be read
+	exitUnavailable = 69  // no engine answers, or an address or data directory is taken
+	exitInterrupted = 130 // Ctrl-C before there was anything to stop in order
+	exitBug         = 70  // a defect of ours, or a root supervisor that gave up
 )
 
 // exit is an error that ends the process with a code of its own. A nil err has been reported already.
@@ -53,7 +54,7 @@ func execute(args []string, in io.Reader, out, errs io.Writer) int {
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
-	err := root.ExecuteContext(ctx)
+	verb, err := root.ExecuteContextC(ctx)
 	var e exit
 	switch {
 	case err == nil:
@@ -64,7 +65,7 @@ func execute(args []string, in io.Reader, out, errs io.Writer) int {
 		}
 		return e.code
 	default: // cobra's own: an unknown verb, flag or argument count
-		fmt.Fprintf(errs, "lukhas-run: %s\nTry: lukhas-run %s\n", err, "--help")
+		fmt.Fprintf(errs, "lukhas-run: %s\nTry: %s --help\n", err, verb.CommandPath())
 		return exitUsage
 	}
 }

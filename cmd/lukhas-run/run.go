@@ -150,6 +150,8 @@ func startFailed(err error, w io.Writer, color bool) error {
 			return exit{exitFailed, err}
 		}
 		return exit{code: invalidCode(invalid.Diagnostics)}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return exit{exitInterrupted, errors.New("stopped before everything was ready")}
 	case errors.Is(err, host.ErrBusy):
 		return exit{exitUnavailable, err}
 	default:

@@ -277,6 +277,7 @@ func (e *Engine) halt(x *engine.Stop) {
 		return
 	}
 	a.cause = e.control.causeFor(a.path)
+	starting := a.phase == phaseStarting
 	a.phase = phaseStopping
 	a.mark(unfitDown, true)
 	inc.gate.Or(gateDown)
@@ -295,7 +296,7 @@ func (e *Engine) halt(x *engine.Stop) {
 		inc.stop.stage = stageEnding
 		a.mu.Unlock()
 		inc.finish(true)
-	case poison != nil || x.Drain <= 0:
+	case poison != nil || starting || x.Drain <= 0: // a start has no message to finish
 		a.mu.Unlock()
 		inc.cancel()
 	default:
