@@ -147,6 +147,8 @@ func outsideCodes() []Code {
 	return []Code{
 		{"LR401", "file missing or empty during a reload", "The running generation stays. Editors and deployment tools leave files empty for a moment; if it lasts, the file is really gone.", "", ""},
 		{"LR410", "destructive change waits", "The change removes more than reload.max_removed, or recreates something: apply it with --allow-destroy.", "", ""},
+		{"LR411", "change takes a restart of the engine", "The journal's durability and the like are settled when the engine starts. The running generation stays until the change is taken back or the engine is started anew.", "", ""},
+		{"LR412", "reloading is off", "reload.mode is off in the running generation: a saved file changes nothing. lukhas-run reload --allow-destroy takes it over, as a restart does.", "", ""},
 		{"LR601", "variable not set", "The environment has no such variable and no default is given.", "observe: {interval: \"${INTERVAL}\"}", "observe: {interval: \"${INTERVAL:-1s}\"}"},
 		{"LR602", "malformed ${…}", "Written are ${VAR}, ${VAR:-default}, ${file:/path}, ${secret:VAR}, ${params.x}, ${name}, ${replica} and $${ for a literal ${.", "metadata: {name: \"${a b}\"}", "metadata: {name: \"$${a b}\"}"},
 		{"LR603", "${name} or ${replica} outside text", "They differ from replica to replica, so they stand only in text such as env and command.", "policies: {breakers: {b: {min_calls: \"${replica}\"}}}", "policies: {breakers: {b: {min_calls: 5}}}"},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lukhasai/lukhas-run/engine/admin"
 	"github.com/lukhasai/lukhas-run/engine/host"
 	"github.com/lukhasai/lukhas-run/engine/observe"
 	"github.com/lukhasai/lukhas-run/journal"
@@ -122,7 +123,7 @@ func onHangup(h *host.Host) (stop func()) {
 	go func() {
 		defer close(done)
 		for range c {
-			_, _ = h.Reload(context.Background(), "SIGHUP") // the verdict is an event
+			_, _ = h.Reload(context.Background(), admin.ReloadRequest{By: "SIGHUP"}) // the verdict is an event
 		}
 	}()
 	return func() {

@@ -41,8 +41,8 @@ func (f *fake) Ask(_ context.Context, r admin.AskRequest) (any, error) {
 	return map[string]any{"echo": r.Payload}, f.err
 }
 func (f *fake) Tell(_ context.Context, r admin.AskRequest) error { f.told = r; return f.err }
-func (f *fake) Reload(_ context.Context, by string) (admin.ReloadResult, error) {
-	return admin.ReloadResult{Generation: 2, Changed: true, Changes: []string{by}}, f.err
+func (f *fake) Reload(_ context.Context, r admin.ReloadRequest) (admin.ReloadResult, error) {
+	return admin.ReloadResult{Generation: 2, Changed: r.AllowDestroy, Changes: []string{r.By}}, f.err
 }
 func (f *fake) Events() *observe.Stream { return f.stream }
 
@@ -79,7 +79,7 @@ func TestEveryCallReachesTheEngine(t *testing.T) {
 	if err := c.Tell(ctx, admin.AskRequest{Actor: "a", Message: "m"}); err != nil || f.told.Message != "m" {
 		t.Errorf("tell: %+v, %v", f.told, err)
 	}
-	if res, err := c.Reload(ctx, "ann & co"); err != nil || res.Generation != 2 || res.Changes[0] != "ann & co" {
+	if res, err := c.Reload(ctx, admin.ReloadRequest{By: "ann & co", AllowDestroy: true}); err != nil || res.Generation != 2 || !res.Changed || res.Changes[0] != "ann & co" {
 		t.Errorf("reload: %+v, %v", res, err)
 	}
 }

@@ -17,7 +17,7 @@ type Engine interface {
 	Steer(ctx context.Context, s engine.Steer, by string) error
 	Ask(ctx context.Context, r AskRequest) (any, error)
 	Tell(ctx context.Context, r AskRequest) error
-	Reload(ctx context.Context, by string) (ReloadResult, error)
+	Reload(ctx context.Context, r ReloadRequest) (ReloadResult, error)
 	Events() *observe.Stream
 }
 
@@ -89,6 +89,12 @@ type AskRequest struct {
 	Timeout     time.Duration `json:"timeout_ns"` // 0: the actor's guard decides
 	Correlation string        `json:"correlation,omitempty"`
 	Idempotent  bool          `json:"idempotent,omitempty"`
+}
+
+// ReloadRequest asks for the files to be read again.
+type ReloadRequest struct {
+	By           string `json:"by"`
+	AllowDestroy bool   `json:"allow_destroy,omitempty"` // also when it removes much or makes something anew
 }
 
 // ReloadResult is the verdict on a reload.

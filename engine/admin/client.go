@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -56,9 +55,9 @@ func (c *Client) Tell(ctx context.Context, r AskRequest) error {
 }
 
 // Reload asks the engine to read its files again and waits for the verdict.
-func (c *Client) Reload(ctx context.Context, by string) (ReloadResult, error) {
+func (c *Client) Reload(ctx context.Context, r ReloadRequest) (ReloadResult, error) {
 	var res ReloadResult
-	err := c.call(ctx, http.MethodPost, "/v1/reload?by="+url.QueryEscape(by), nil, &res)
+	err := c.call(ctx, http.MethodPost, "/v1/reload", r, &res)
 	return res, err
 }
 

@@ -81,7 +81,12 @@ func handler(e Engine) http.Handler {
 		answer(w, struct{}{}, e.Tell(r.Context(), q))
 	})
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
-		res, err := e.Reload(r.Context(), by(r.URL.Query().Get("by")))
+		var q ReloadRequest
+		if !read(w, r, &q) {
+			return
+		}
+		q.By = by(q.By)
+		res, err := e.Reload(r.Context(), q)
 		answer(w, res, err)
 	})
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) { events(w, r, e) })

@@ -28,7 +28,7 @@ func (h *Host) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-files.C:
-			_, _ = h.Reload(ctx, "file") // the verdict is an event
+			_, _ = h.Reload(ctx, admin.ReloadRequest{By: "file"}) // the verdict is an event
 			if err := files.Set(watched(h.running.Load().loaded.Set)); err != nil {
 				warn(err)
 			}
@@ -49,7 +49,7 @@ func watched(set *spec.Set) []string {
 
 // Reload reads the files again and makes what they say the running generation. Nothing changes when they are what runs
 // already, or when anything is wrong with them: the result then says what, and so does the error.
-func (h *Host) Reload(_ context.Context, by string) (admin.ReloadResult, error) {
+func (h *Host) Reload(_ context.Context, r admin.ReloadRequest) (admin.ReloadResult, error) {
 	h.reloading.Lock()
 	defer h.reloading.Unlock()
 	now := h.running.Load()
@@ -69,23 +69,47 @@ func (h *Host) Reload(_ context.Context, by string) (admin.ReloadResult, error) 
 		return admin.ReloadResult{Generation: now.number}, nil
 	}
 	changes := plan.Diff(now.loaded.Plan, next.Plan)
-	if err := h.possible(next.Plan, changes); err != nil {
+	if err := h.possible(now.loaded.Plan, next.Plan, changes, r.AllowDestroy); err != nil {
 		return h.rejected(now, next, []string{err.Error()}, err)
 	}
-	return h.commit(now, next, changes, by)
+	return h.commit(now, next, changes, r.By)
 }
 
-// possible refuses what cannot be changed in place, and what would fail once it was begun.
-func (h *Host) possible(p *plan.Plan, changes plan.Changes) error {
+// possible refuses what cannot be changed in place, what would fail once it was begun, and what destroys more than the
+// running plan lets a saved file destroy: a half-written file can be a valid one.
+func (h *Host) possible(old, next *plan.Plan, changes plan.Changes, allowed bool) error {
+	const wayOut = "lukhas-run reload --allow-destroy takes it over as it is"
+	removed, remade := 0, ""
 	for _, c := range changes {
-		if c.Class == plan.RestartEngine {
+		switch {
+		case c.Class == plan.RestartEngine:
 			return fmt.Errorf("LR411 %s: %s -> %s takes a restart of the engine; stop it and run it again, or take the change back", c.Path, c.Old, c.New)
+		case c.Class == plan.Recreate && remade == "":
+			remade = c.Path
 		}
 	}
-	if p.Reload.Mode == "off" {
-		return errors.New("LR412 reload.mode is off: restart the engine to use the new file")
+	for i := range old.Actors {
+		if next.Actor(old.Actors[i].Path) == nil {
+			removed++
+		}
 	}
-	return h.options.check(p)
+	switch share := float64(removed) / float64(len(old.Actors)); {
+	case allowed:
+	case old.Reload.Mode == "off":
+		return fmt.Errorf("LR412 reload.mode is off; %s", wayOut)
+	case share > old.Reload.MaxRemoved:
+		return fmt.Errorf("LR410 it removes %d of %d actors, more than reload.max_removed (%g%%); %s", removed, len(old.Actors), old.Reload.MaxRemoved*100, wayOut)
+	case old.Reload.Mode == "confirm" && (remade != "" || removed > 0):
+		return fmt.Errorf("LR410 it makes %s anew and removes %d of %d actors, and reload.mode is confirm; %s", or(remade, "nothing"), removed, len(old.Actors), wayOut)
+	}
+	return h.options.check(next)
+}
+
+func or(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
 }
 
 // commit prepares the gateway, lets the engine swap, and then the gateway: a request sees the old plan or the new one.
