@@ -419,7 +419,7 @@ func (inc *incarnation) stopRunner(r engine.Runner, kill time.Duration) {
 }
 
 const (
-	// defaultKill bounds a Runner's Stop when no stop was asked for.
+	// defaultKill bounds each phase of an end that nobody asked for.
 	defaultKill = 5 * time.Second
 	// stopGrace is what a Runner has after its deadline to return from Stop.
 	stopGrace = time.Second
@@ -514,7 +514,9 @@ func (inc *incarnation) exited(failure *engine.Failure) {
 	}
 	if failure != nil {
 		inc.cancel()
+		return
 	}
+	a.eng.clock.AfterFunc(defaultKill, inc.cancel) // handlers still at work may finish
 }
 
 // remove forgets an actor.
