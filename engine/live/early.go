@@ -45,11 +45,7 @@ func (a *arrivals) next(c *caller) (int, error) {
 func (f *frame) AskUntil(to []engine.Ref, m []engine.Msg, timeout time.Duration, seen func(i int, value any, err error) bool) {
 	f.flush()
 	if err := f.mayBlock(); err != nil {
-		for i := range to {
-			if !seen(i, nil, err) {
-				return
-			}
-		}
+		seen(0, nil, err)
 		return
 	}
 	members := make([]*caller, len(to))
