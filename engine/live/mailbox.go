@@ -178,8 +178,12 @@ func (a *actor) park(env *envelope, from *caller) error {
 	return from.tell(err)
 }
 
-// admit lets parked messages in while there is room. It needs the lock.
+// admit lets parked messages in while there is room, once a quarter of the mailbox is free: a sender that is woken for
+// each single place costs a switch of goroutines for each message. It needs the lock.
 func (a *actor) admit() {
+	if a.waiting() > a.box.Capacity-max(1, a.box.Capacity/4) {
+		return
+	}
 	n := 0
 	for n < len(a.parked) && a.waiting() < a.box.Capacity {
 		p := &a.parked[n]
