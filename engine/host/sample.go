@@ -49,9 +49,24 @@ func (s *sampler) run(ctx context.Context) {
 			t.Stop()
 			return
 		case <-due:
-			s.host.engine.Submit(s.sample(s.host.engine.Now()))
+			for _, in := range split(s.sample(s.host.engine.Now())) {
+				s.host.engine.Submit(in)
+			}
 		}
 	}
+}
+
+// sampleSize bounds the actors of one sample, so that its record fits an event of the journal with room to spare.
+const sampleSize = 1000
+
+// split makes several samples of a large one. All but the last tell of actors alone.
+func split(in engine.Sampled) []engine.Sampled {
+	var out []engine.Sampled
+	for len(in.Actors) > sampleSize {
+		out = append(out, engine.Sampled{Actors: in.Actors[:sampleSize], System: in.System, Node: in.Node})
+		in.Actors = in.Actors[sampleSize:]
+	}
+	return append(out, in)
 }
 
 func (s *sampler) sample(now time.Duration) engine.Sampled {
