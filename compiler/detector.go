@@ -2,6 +2,9 @@ package compiler
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/breaker"
@@ -12,7 +15,8 @@ import (
 // anomaly wires a detector into a breaker. The one in the plan is only a pattern, which has learned nothing; Fresh gives
 // each breaker its own.
 type anomaly struct {
-	config detect.Config
+	name   string
+	params map[string]float64
 	of     string // latency, error_rate, slow_rate, calls, in_flight
 
 	detector detect.Detector
@@ -22,37 +26,52 @@ type anomaly struct {
 
 // detector compiles trip.anomaly; nil when the detector cannot work here, which has then been reported.
 func (c *compiler) detector(v *spec.Value) []breaker.Trigger {
-	a := &anomaly{of: v.At("of").Text()}
-	a.config = detect.Config{
-		Name: v.Entry("detector").Text(), Threshold: v.Entry("threshold").Float(), Consecutive: int(v.Entry("consecutive").Int()),
-		Window: int(v.Entry("window").Int()),
-	}
+	a := &anomaly{name: v.Entry("detector").Text(), of: v.At("of").Text(), params: map[string]float64{}}
 	if v.Entry("detector") == nil {
-		a.config.Name = "spike"
+		a.name = "spike"
 		if a.of == "latency" {
-			a.config.Name = "shift"
+			a.name = "shift"
 		}
 	}
-	switch window := v.Entry("window"); {
-	case a.config.Name == "novelty":
+	switch {
+	case a.name == "novelty":
 		c.errorf("LR222", v.Entry("detector").Pos, "novelty needs days of history, and a breaker has seconds; use shift or spike")
 		return nil
-	case a.config.Name == "shift" && a.of != "latency":
+	case a.name == "shift" && a.of != "latency":
 		c.errorf("LR222", place(v.Entry("detector"), v), "shift judges durations, and %s is none; use spike", a.of)
 		return nil
-	case window != nil && a.config.Name != "zscore":
-		c.warnf("LR226", window.Pos, "window has no effect on %s, which remembers by weight; only zscore has one", a.config.Name)
-		a.config.Window = 0
 	}
-	if threshold := v.Entry("threshold"); threshold != nil && a.config.Threshold == 0 {
-		c.errorf("LR208", threshold.Pos, "threshold 0 would always alert; remove it to use the detector's own")
+	if !c.detectorParams(a, v) {
 		return nil
 	}
-	if _, err := detect.New(a.config); err != nil {
-		c.errorf("LR208", v.Pos, "%v", err)
-		return nil
+	if a.name == "record" && v.Entry("params").Entry("season") == nil {
+		a.params["season"] = 0 // calls of one breaker come too close together for a day to say anything
 	}
 	return []breaker.Trigger{a}
+}
+
+// detectorParams takes the settings over, each checked where it stands.
+func (c *compiler) detectorParams(a *anomaly, v *spec.Value) bool {
+	entries := v.Entry("params").Entries()
+	for _, name := range []string{"threshold", "consecutive"} {
+		if e := v.Entry(name); e != nil {
+			entries = append(entries, spec.Entry{Key: name, Value: e})
+		}
+	}
+	fine := true
+	for _, e := range entries {
+		value := e.Value.Float()
+		if _, twice := a.params[e.Key]; twice {
+			c.errorf("LR208", e.Value.Pos, "%s stands in params too", e.Key)
+			fine = false
+		}
+		if _, err := detect.New(a.name, map[string]float64{e.Key: value}); err != nil {
+			c.errorf("LR208", e.Value.Pos, "%s", strings.TrimPrefix(err.Error(), detect.ErrConfig.Error()+": "))
+			fine = false
+		}
+		a.params[e.Key] = value
+	}
+	return fine
 }
 
 // Name is what transitions are attributed to.
@@ -60,14 +79,9 @@ func (a *anomaly) Name() string { return "anomaly" }
 
 // String tells the detector and its settings, so that a plan with others has another digest.
 func (a *anomaly) String() string {
-	text := a.config.Name + " of " + a.of
-	for _, part := range []struct {
-		name  string
-		value float64
-	}{{"threshold", a.config.Threshold}, {"consecutive", float64(a.config.Consecutive)}, {"window", float64(a.config.Window)}} {
-		if part.value != 0 {
-			text += fmt.Sprintf(", %s %v", part.name, part.value)
-		}
+	text := a.name + " of " + a.of
+	for _, key := range slices.Sorted(maps.Keys(a.params)) {
+		text += fmt.Sprintf(", %s %v", key, a.params[key])
 	}
 	return text
 }
@@ -77,10 +91,10 @@ func (a *anomaly) Needs() breaker.Needs { return breaker.Needs{InFlight: a.of ==
 
 // Fresh gives a breaker its own detector, which takes over what the one before it has learned of the same quantity.
 func (a *anomaly) Fresh(old breaker.Trigger) breaker.Trigger {
-	own := &anomaly{config: a.config, of: a.of}
-	detector, err := detect.New(a.config)
+	own := &anomaly{name: a.name, params: a.params, of: a.of}
+	detector, err := detect.New(a.name, a.params)
 	if err != nil {
-		return own // the compiler has built one of this config before
+		return own // the compiler has built one of these settings before
 	}
 	own.detector = detector
 	if before, ok := old.(*anomaly); ok && before.of == a.of && before.detector != nil {
@@ -90,17 +104,17 @@ func (a *anomaly) Fresh(old breaker.Trigger) breaker.Trigger {
 }
 
 // Sample shows the detector how long a call took.
-func (a *anomaly) Sample(_ int64, took time.Duration, _ breaker.Outcome) {
+func (a *anomaly) Sample(now int64, took time.Duration, _ breaker.Outcome) {
 	if a.of == "latency" {
-		a.observe(took.Seconds())
+		a.observe(now, took.Seconds())
 	}
 }
 
-func (a *anomaly) observe(x float64) {
+func (a *anomaly) observe(now int64, x float64) {
 	if a.detector == nil {
 		return
 	}
-	got := a.detector.Observe(x)
+	got := a.detector.Observe(time.Duration(now), x)
 	a.score = got.Score
 	a.alert = a.alert || got.Alert
 }
@@ -111,13 +125,13 @@ func (a *anomaly) Trip(s breaker.Stats) (bool, string) {
 	if s.Boundary {
 		switch a.of {
 		case "error_rate":
-			a.observe(s.ErrorRate())
+			a.observe(s.Now, s.ErrorRate())
 		case "slow_rate":
-			a.observe(s.SlowRate())
+			a.observe(s.Now, s.SlowRate())
 		case "calls":
-			a.observe(float64(s.Calls))
+			a.observe(s.Now, float64(s.Calls))
 		case "in_flight":
-			a.observe(float64(s.InFlight))
+			a.observe(s.Now, float64(s.InFlight))
 		}
 	}
 	alert := a.alert

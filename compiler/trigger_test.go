@@ -69,7 +69,7 @@ func TestAConditionOnClassesCountsThem(t *testing.T) {
 }
 
 func TestAnAnomalyOpensTheBreaker(t *testing.T) {
-	for _, text := range []string{"{of: latency}", "{detector: zscore, threshold: 4, consecutive: 3, window: 50}"} {
+	for _, text := range []string{"{of: latency}", "{detector: zscore, threshold: 4, consecutive: 3, params: {window: 50}}"} {
 		p := guarded(t, "{window: 10s, min_calls: 1, trip: {anomaly: "+text+"}}")
 		var now int64
 		b, err := breaker.New(p, 1, now)
@@ -106,7 +106,7 @@ func TestAnAnomalyOfARateOpensTheBreaker(t *testing.T) {
 
 func TestSettingsOfATriggerAreInTheDigest(t *testing.T) {
 	seen := map[string]string{}
-	for _, trip := range []string{"anomaly: {of: latency}", "anomaly: {of: calls}", "anomaly: {threshold: 5}", "anomaly: {consecutive: 5}", "anomaly: {detector: zscore}", "anomaly: {detector: zscore, window: 20}", "when: calls > 5", "when: calls > 6"} {
+	for _, trip := range []string{"anomaly: {of: latency}", "anomaly: {of: calls}", "anomaly: {threshold: 5}", "anomaly: {consecutive: 5}", "anomaly: {detector: zscore}", "anomaly: {detector: zscore, params: {window: 20}}", "when: calls > 5", "when: calls > 6"} {
 		p, diags := compile(t, header+"root:\n  children:\n    - {name: a, upstream: http://127.0.0.1:1, guard: {breaker: {trip: {"+trip+"}}}}\n")
 		if p == nil {
 			t.Fatalf("%s:\n%s", trip, brief(diags))

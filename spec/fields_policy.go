@@ -102,7 +102,7 @@ func tripType() *Type {
 			field("of", enum("latency", "error_rate", "slow_rate", "calls", "in_flight"), "What it watches.", standard("latency")),
 			field("threshold", numberType, "The detector's own threshold."),
 			field("consecutive", countType, "Samples in a row beyond the threshold.", example("3")),
-			field("window", countType, "Samples that zscore compares with.", example("100")),
+			field("params", tableOf(Ident, numberType), "The detector's other settings by name; docs/detection.md lists them.", example("{refractory: 10}")),
 		), "A detector that learns what is normal."),
 		field("when", exprType, "An expression over the window.", example("latency.p99 > params.slow && calls > 50")),
 	)

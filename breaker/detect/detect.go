@@ -6,108 +6,76 @@
 package detect
 
 import (
-	"errors"
 	"fmt"
-	"slices"
+	"time"
 )
 
 // Detector judges a stream of samples. It is used by one goroutine at a time.
 type Detector interface {
-	// Observe takes the next sample and judges it by what came before. A sample that is not finite is ignored.
-	Observe(x float64) Result
-	// Follow takes over what another detector of the same kind and window has learned; others are ignored.
+	// Observe takes the next sample, seen at a time since any fixed moment, and judges it by what came before. Only record
+	// and novelty look at the time, for their season. A sample that is not finite is ignored.
+	Observe(at time.Duration, x float64) Result
+	// Follow takes over what another detector of the same kind and memory has learned, not its settings; others are ignored.
 	Follow(old Detector)
 }
 
 // Result is what a detector says of one sample.
 type Result struct {
-	Score float64 // 0 usual, 1 as strange as can be; 0 while it is still learning
-	Alert bool    // the detector's own threshold was passed, and often enough in a row
+	Score float64 // 0 usual, 0.5 at the detector's own threshold, towards 1 beyond; 0 while it is still learning
+	Alert bool    // the threshold was passed, often enough in a row, and no alert came shortly before
+	Known bool    // the sample falls into the refractory time of an alert before it
 }
-
-// Config chooses a detector. Zero fields have the detector's own defaults.
-type Config struct {
-	Name        string  // one of Names
-	Threshold   float64 // zscore and spike: standard deviations (3); shift: accumulated ones (25); record: shares of the range (0.1)
-	Consecutive int     // samples in a row beyond the threshold until it alerts; zscore 3, others 1
-	Window      int     // zscore: samples compared with (100), 10 to MaxWindow; no meaning to others
-}
-
-// MaxWindow bounds the memory of a detector with a window.
-const MaxWindow = 10_000
-
-// ErrConfig is wrapped by every error of New.
-var ErrConfig = errors.New("detect: invalid detector")
 
 // Names lists the detectors.
-func Names() []string { return []string{"record", "shift", "spike", "zscore"} }
+func Names() []string { return []string{"novelty", "record", "shift", "spike", "zscore"} }
 
-// New returns a detector that has learned nothing yet.
-func New(c Config) (Detector, error) {
-	switch {
-	case !slices.Contains(Names(), c.Name):
-		return nil, fmt.Errorf("%w: name is %q, want one of %q", ErrConfig, c.Name, Names())
-	case !(c.Threshold >= 0) || c.Threshold > 1e6:
-		return nil, fmt.Errorf("%w: threshold is %v, want more than 0 and at most 1e6", ErrConfig, c.Threshold)
-	case c.Consecutive < 0 || c.Consecutive > MaxWindow:
-		return nil, fmt.Errorf("%w: consecutive is %d, want 1 to %d", ErrConfig, c.Consecutive, MaxWindow)
-	case c.Window != 0 && (c.Window < 10 || c.Window > MaxWindow):
-		return nil, fmt.Errorf("%w: window is %d, want 10 to %d", ErrConfig, c.Window, MaxWindow)
+// New returns a detector that has learned nothing yet. Params holds settings by name, those left out have the defaults
+// that Params tells. The error wraps ErrConfig and names the setting, its value and what it may be.
+func New(name string, params map[string]float64) (Detector, error) {
+	known := Params(name)
+	if known == nil {
+		return nil, fmt.Errorf("%w: name is %q, want one of %q", ErrConfig, name, Names())
 	}
-	switch c.Name {
+	s, err := settle(name, known, params)
+	if err != nil {
+		return nil, err
+	}
+	g := gate{need: int(s["consecutive"]), rest: int(s["refractory"])}
+	switch name {
 	case "zscore":
-		return newZScore(c), nil
+		return &zscore{limit: s["threshold"], gate: g, both: s["both"] == 1, ring: make([]float64, int(s["window"]))}, nil
 	case "shift":
-		return &shift{limit: either(c.Threshold, 25), row: row{need: max(1, c.Consecutive)}}, nil
+		return &shift{limit: s["threshold"], gate: g, alpha: s["alpha"], slack: s["slack"], excess: s["excess"], warmUp: int(s["warm_up"])}, nil
 	case "spike":
-		return &spike{limit: either(c.Threshold, 3), row: row{need: max(1, c.Consecutive)}}, nil
+		return &spike{limit: s["threshold"], gate: g, both: s["both"] == 1, alpha: s["alpha"], warmUp: int(s["warm_up"])}, nil
+	case "record":
+		return &record{limit: s["threshold"], gate: g, ranges: newRanges(s)}, nil
+	default:
+		return &novelty{limit: s["threshold"], gate: g, ranges: newRanges(s), shapes: [...]matcher{{block: 4}, {block: 24}}}, nil
 	}
-	return &record{limit: either(c.Threshold, 0.1), row: row{need: max(1, c.Consecutive)}}, nil
 }
 
-func either(given, standard float64) float64 {
-	if given == 0 {
-		return standard
-	}
-	return given
-}
+// usable gives the sample to learn from, none for one that is not finite. What is beyond any measure counts as 1e100, so that
+// no square or sum overflows.
+func usable(x float64) (float64, bool) { return min(max(x, -1e100), 1e100), finite(x) }
 
-// row counts samples in a row beyond the threshold.
-type row struct{ need, have int }
-
-// beyond counts one sample and reports whether there are enough of them.
-func (r *row) beyond(is bool) bool {
-	if !is {
-		r.have = 0
-		return false
-	}
-	r.have = min(r.have+1, r.need)
-	return r.have == r.need
-}
-
-// finite reports whether x is a number to learn from.
 func finite(x float64) bool { return x-x == 0 }
 
 // graded maps a distance to a score: 0.5 at the limit, towards 1 beyond.
 func graded(distance, limit float64) float64 {
-	if distance <= 0 {
+	switch {
+	case !(distance > 0):
 		return 0
+	case !finite(distance):
+		return 1
 	}
 	return distance / (distance + limit)
 }
 
-// moving is an exponentially weighted mean and variance. Its first samples weigh alike, until one weighs alpha; trust scales
-// the weight of a sample, 1 for an ordinary one.
-type moving struct {
-	n        int
-	mean     float64
-	variance float64
-}
-
-func (m *moving) add(x, alpha, trust float64) {
-	m.n++
-	weight := max(alpha, 1/float64(m.n)) * trust
-	delta := x - m.mean
-	m.mean += float64(weight * delta)
-	m.variance = float64((1 - weight) * (m.variance + float64(weight*float64(delta*delta))))
+// sided is the distance that counts: upwards, or, if both sides do, in either direction.
+func sided(distance float64, both bool) float64 {
+	if both && distance < 0 {
+		return -distance
+	}
+	return distance
 }
