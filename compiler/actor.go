@@ -123,12 +123,12 @@ func (c *compiler) kind(a *plan.Actor, u *unit, p parts, fill vars) {
 	}
 }
 
-// concurrency is 0, without bound, for what waits outside the engine.
+// concurrency is 0, without bound, for what only waits for others.
 func (c *compiler) concurrency(u *unit) int {
 	if v := u.value.Entry("concurrency"); v != nil {
 		return int(v.Int())
 	}
-	if u.kind == plan.Process || u.kind == plan.Upstream {
+	if u.kind == plan.Process || u.kind == plan.Upstream || u.kind == plan.Consensus {
 		return 0
 	}
 	return 1

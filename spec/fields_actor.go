@@ -62,7 +62,7 @@ func (l *language) commonFields() []*Field {
 		field("enabled", boolType, "Off without removing it.", standard("true")),
 		field("labels", tableOf(Text, textType), "Free labels.", reload(Hot), example("{tier: workers}")),
 		field("replicas", countType, "So many of it, called NAME-0, NAME-1…; NAME is the group.", standard("1"), side(WorkerSide)),
-		field("concurrency", countType, "Messages handled at once; for stateless actors. Upstreams and processes have no limit but a bulkhead's.",
+		field("concurrency", countType, "Messages handled at once; for stateless actors. Upstreams, processes and consensus actors have no limit but a bulkhead's.",
 			reload(RestartActor), side(WorkerSide)),
 		field("route", object("route", "How a message to the group finds a replica.",
 			field("pick", enum("least_loaded", "round_robin", "random", "hash", "all"), "How.", standard("least_loaded")),
