@@ -4,7 +4,7 @@ BIN     := $(CURDIR)/bin
 TIME    ?= 60s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help test lint unit race nested fuzz bench chaos build clean docs
+.PHONY: help test lint unit race nested fuzz bench chaos build clean test-otp test-chaos docs
 
 help: ## the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -25,6 +25,11 @@ race: ## the rooms with goroutines, under the race detector
 
 nested: ## comparisons with peers, in modules of their own
 	@for dir in tests/peers; do if [ -f $$dir/go.mod ]; then (cd $$dir && $(GO) vet ./... && $(GO) test -timeout 5m ./...) || exit 1; fi; done
+
+test-otp: ## new random supervision trees, through the Machine and through a real Erlang
+	@command -v erl >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -y -q erlang-base; } || { echo "test-otp: no erl, and only root can install it: apt-get install erlang-base"; exit 1; }
+	$(GO) vet -tags erlang ./tests/otp
+	$(GO) test -tags erlang -timeout 10m ./tests/otp -run AsErlangDoes -count 1 -v -sequences 1000 -seed $$(date +%s)
 
 fuzz: ## every fuzz target for TIME each (60s)
 	@for file in $$(grep -rl --include='*_test.go' '^func Fuzz' . ); do \
