@@ -83,6 +83,6 @@ func newRoot() *cobra.Command {
 	s := addSettings(root)
 	root.AddCommand(newDemo())
 	root.AddCommand(newStatus(s), newSteer(s), newAsk(s), newTell(s), newEvents(s), newJournal(s), newInit(), newRun(s), newReload(s))
-	root.AddCommand(newValidate(s), newPlan(s), newSchema(), newFmt(s), newExplain(s), newEval(s), newDoctor(s), newMan(s), newCompletion(), newVersion(s))
+	root.AddCommand(offline(s)...)
 	return root
 }

@@ -244,3 +244,20 @@ func TestCompletionAndVersion(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestGraph(t *testing.T) {
+	const checkout = "../../examples/checkout.yaml"
+	for _, c := range []struct{ format, want string }{
+		{"mermaid", "flowchart LR"}, {"text", "flowchart LR"}, {"dot", `digraph "checkout"`}, {"svg", "<title>root/workers/resize"}, {"json", `"id": "root/workers/resize"`},
+	} {
+		if got := lukhas(t, "", "graph", checkout, "-o", c.format); got.code != 0 || !strings.Contains(got.out, c.want) {
+			t.Errorf("%s: exit %d, %s", c.format, got.code, got.err)
+		}
+	}
+	if got := lukhas(t, "", "graph", checkout, "-o", "png"); got.code != exitUsage || !strings.Contains(got.err, "mermaid, dot, svg, json") {
+		t.Errorf("%+v", got)
+	}
+	if got := lukhas(t, wrong, "graph", "-"); got.code != 1 || !strings.Contains(got.err, "LR104") {
+		t.Errorf("%+v", got)
+	}
+}

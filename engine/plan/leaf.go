@@ -40,6 +40,9 @@ func (p *Plan) Leaves() []Leaf {
 // chunk is how many bytes of leaves share one piece of memory.
 const chunk = 1 << 16
 
+// Hider returns a function that replaces the plan's secrets in a text that is shown.
+func (p *Plan) Hider() func(string) string { return p.hider() }
+
 // hider replaces the plan's secrets in texts that are shown.
 func (p *Plan) hider() func(string) string {
 	var pairs []string
