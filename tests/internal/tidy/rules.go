@@ -47,7 +47,7 @@ func rooms() map[string][]string {
 		"engine":         {"breaker", "rules", "journal", "engine/plan"},
 		"engine/guard":   {"breaker", "breaker/detect", "rules", "engine", "engine/plan"},
 		"engine/live":    {"internal/clock", "rules", "breaker", "engine", "engine/guard", "journal", "engine/plan"},
-		"engine/sim":     {"internal/clock", "engine", "engine/guard", "journal", "engine/plan"},
+		"engine/sim":     {"internal/clock", "rules", "breaker", "engine", "engine/guard", "journal", "engine/plan"},
 
 		"engine/actors/script":    actors,
 		"engine/actors/process":   actors,

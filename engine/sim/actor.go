@@ -1,0 +1,280 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+)
+
+// phase is what an actor is doing, as status shows it.
+type phase uint8
+
+const (
+	phaseNew phase = iota
+	phaseStarting
+	phaseRunning
+	phaseFailed
+	phaseRestarting
+	phaseStopping
+	phaseStopped
+	phaseRemoved
+)
+
+func (p phase) String() string {
+	return [...]string{"new", "starting", "running", "failed", "restarting", "stopping", "stopped", "removed"}[p]
+}
+
+// overflow is a mailbox's policy as a number.
+type overflow uint8
+
+const (
+	overflowReject overflow = iota
+	overflowBlock
+	overflowDropOldest
+	overflowDropNewest
+)
+
+// box is an actor's mailbox policy.
+type box struct {
+	Capacity int
+	Overflow overflow
+	Drop     bool // what waits is dropped at a restart
+	Attempts int
+}
+
+func newBox(m plan.Mailbox) box {
+	b := box{Capacity: max(m.Capacity, 1), Drop: m.OnRestart == "drop", Attempts: max(m.Attempts, 1)}
+	switch m.Overflow {
+	case "block":
+		b.Overflow = overflowBlock
+	case "drop_oldest":
+		b.Overflow = overflowDropOldest
+	case "drop_newest":
+		b.Overflow = overflowDropNewest
+	}
+	return b
+}
+
+// actor is one actor through all its incarnations: its mailbox, and what senders need to know of it.
+type actor struct {
+	eng  *Engine
+	id   engine.ID
+	path string
+	name string
+	seat uint64
+	kind plan.Kind
+
+	group *group       // of a replica; nil otherwise
+	guard *guard.Guard // nil for replicas, whose group has it
+	spec  *plan.Actor  // in the running generation
+	unfit uint8        // a bit for each reason why nothing is routed here
+	alone bool         // one message at a time
+	box   box
+	trial // what faults do to it
+	counts
+	traffic
+
+	phase  phase
+	inc    *incarnation // the latest; nil before the first
+	paused bool
+	revive bool         // the Machine has announced another incarnation
+	cause  engine.Cause // of what is being done to it: what it reports is caused by that
+	asking *waiter      // of the one handler at work, for finding circles
+}
+
+// traffic is what waits for an actor.
+type traffic struct {
+	parked []parked
+	back   queue
+	again  queue // messages that killed an incarnation and are tried again, before all others
+	sys    []sysOp
+}
+
+// counts are an actor's counts since the engine started.
+type counts struct {
+	calls, failures, refused, restarts uint64
+	numbered                           uint64 // guarded calls, for their randomness
+	hist                               *engine.Histogram
+}
+
+// The reasons why an actor gets no routed message.
+const (
+	unfitDown uint8 = 1 << iota
+	unfitPaused
+	unfitQuarantined
+	unfitSick
+)
+
+func (a *actor) mark(bit uint8, on bool) {
+	if on {
+		a.unfit |= bit
+		return
+	}
+	a.unfit &^= bit
+}
+
+// Load implements guard.Member.
+func (a *actor) Load() int {
+	n := a.back.n + len(a.parked)
+	if a.inc != nil {
+		n += a.inc.active
+	}
+	return n
+}
+
+// Seat implements guard.Member.
+func (a *actor) Seat() uint64 { return a.seat }
+
+// The reasons why an incarnation takes no messages, as bits of its gate.
+const (
+	gateDown   uint8 = 1 << iota // not up yet, failed, or on its way out
+	gatePaused                   // messages wait; system operations run
+	gateHung                     // by a fault: it takes nothing, and nobody is told
+)
+
+// ending is how an incarnation goes.
+type ending uint8
+
+const (
+	notEnding  ending = iota
+	endExited         // by itself
+	endStopped        // a Stop effect wants it
+)
+
+// incarnation is one life of an actor.
+type incarnation struct {
+	a     *actor
+	epoch engine.Epoch
+	limit int  // handlers at once; 0 is without bound
+	soft  bool // a failed call fails that call only: processes and upstreams
+	brief bool // its handlers never wait
+	gate  uint8
+	cut   bool // handlers are told to stop
+	rng   uint64
+	began time.Duration
+
+	behavior engine.Behavior
+	runner   engine.Runner // nil unless it has been started
+	server   *server       // in a behaviour's place: the world's model
+
+	active int      // activations handed out, the starting one included
+	frames []*frame // of activations at work
+	end
+}
+
+// end is how an incarnation goes, once it does.
+type end struct {
+	ending  ending
+	failure *engine.Failure // of endExited
+	poison  *envelope       // the message it failed on, until the verdict
+	verdict *engine.Error   // what its asker is told then
+	leaked  bool
+	stop    stopSpec
+	asked   time.Duration // when the stop was asked for
+}
+
+// stopSpec is the Stop effect being carried out.
+type stopSpec struct {
+	drain, kill time.Duration
+	why         string
+	again       bool // another incarnation follows
+	stage       stage
+}
+
+// stage is how far the end of an incarnation is.
+type stage uint8
+
+const (
+	stageNone   stage = iota
+	stageDrain        // handlers may finish
+	stageCancel       // blocked calls have returned ErrStopped
+	stageEnding       // all handlers are out; what the behaviour owns is being stopped
+	stageGone
+)
+
+// enlist hands out one activation when there is work and leave to do it.
+func (a *actor) enlist() {
+	inc := a.inc
+	if inc == nil || inc.gate != 0 || inc.limit > 0 && inc.active >= inc.limit {
+		return
+	}
+	inc.active++
+	a.eng.push(task{kind: taskActivate, inc: inc})
+}
+
+// rouse hands out as many activations as there is work for, after a gate has opened.
+func (a *actor) rouse() {
+	inc := a.inc
+	if inc == nil || inc.gate&(gateDown|gateHung) != 0 {
+		return
+	}
+	work := a.back.n + a.again.n + len(a.sys)
+	if inc.gate&gatePaused != 0 {
+		work = len(a.sys)
+	}
+	for ; work > 0 && (inc.limit == 0 || inc.active < inc.limit); work-- {
+		inc.active++
+		a.eng.push(task{kind: taskActivate, inc: inc})
+	}
+}
+
+// unlist takes a frame off the list.
+func (inc *incarnation) unlist(f *frame) {
+	if i := slices.Index(inc.frames, f); i >= 0 {
+		inc.frames = slices.Delete(inc.frames, i, i+1)
+	}
+}
+
+// sysOp is done between messages, before all that wait, paused or not.
+type sysOp func(b engine.Behavior)
+
+// system queues an operation and reports whether there is an incarnation to run it.
+func (a *actor) system(op sysOp) bool {
+	inc := a.inc
+	if inc == nil || inc.gate&gateDown != 0 {
+		return false
+	}
+	a.sys = append(a.sys, op)
+	if inc.limit == 0 || inc.active < inc.limit {
+		inc.active++
+		a.eng.push(task{kind: taskActivate, inc: inc})
+	}
+	return true
+}
+
+// group is a set of replicas under one name.
+type group struct {
+	id       engine.ID
+	path     string
+	turn     uint64
+	numbered uint64 // guarded calls, for their randomness
+	guard    *guard.Guard
+	members  []*actor // by replica number
+	numbers  []int    // replica numbers of members
+}
+
+func (g *group) join(a *actor, replica int) {
+	at, _ := slices.BinarySearch(g.numbers, replica)
+	g.numbers = slices.Insert(g.numbers, at, replica)
+	g.members = slices.Insert(g.members, at, a)
+}
+
+func (g *group) part(a *actor) {
+	if at := slices.Index(g.members, a); at >= 0 {
+		g.members = slices.Delete(g.members, at, at+1)
+		g.numbers = slices.Delete(g.numbers, at, at+1)
+	}
+}
+
+// named is the replica with that name, nil when it has left.
+func (g *group) named(name string) *actor {
+	for _, a := range g.members {
+		if a.name == name {
+			return a
+		}
+	}
+	return nil
+}

@@ -1,0 +1,11 @@
+// Package sim runs a plan in virtual time on one thread at a time: the very same Machine, guards, breakers and behaviours
+// as the live runtime, in an order that the seed alone decides.
+//
+// There is one baton. The goroutine that holds it runs the event loop: it takes the next task, or moves the clock to the
+// next alarm when there is none, and calls handlers directly. A handler that waits keeps its goroutine, a carrier; before
+// it sleeps it goes on with tasks that cannot wait, on its own stack, and hands the baton to the carrier that the next task
+// belongs to, or to a spare one. So a message costs a function call, and only waiting costs a switch.
+//
+// Processes, upstreams and absent Go actors are replaced by a Model. An Engine belongs to the goroutine that calls Run and,
+// while that runs, to the functions that it calls: all methods are for those only.
+package sim

@@ -1,0 +1,335 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+)
+
+// Options are what an Engine is made of. Plan is needed.
+type Options struct {
+	Plan      *plan.Plan
+	Seed      uint64    // of all randomness
+	Start     time.Time // the calendar time of engine time 0; zero is 2020-01-01 UTC
+	Factories func(kind plan.Kind) engine.Factory
+	// World has the models, by path of the actor or of its group. A Go actor with a model is replaced by it unless Present
+	// says that its behaviour is there; then the model answers its Context.Call.
+	World   map[string]Model
+	Present func(a *plan.Actor) bool
+	// Recorder takes the events; nil: they are numbered and shown to the Observer only.
+	Recorder Recorder
+	Observer Observer
+	// Sample measures for the rules, every observe.interval of the plan; nil: nobody samples.
+	Sample  func(now time.Duration) engine.Sampled
+	Webhook func(url string, body any)
+	// Shuffle seeds the choice among what can be done at the same moment; 0 is first come first served.
+	Shuffle uint64
+	// Strict gives each message a context of its own, so that one used too late or by somebody else is noticed.
+	Strict    bool
+	MarkEvery time.Duration // of Marks; 0: none are taken
+	MaxTurns  int           // tasks within one moment; 0 is a million
+	Watchdog  time.Duration // of the machine's time without a turn, after which a handler is stuck; 0 is 10s, negative never
+}
+
+// Engine runs one plan in virtual time.
+type Engine struct {
+	options  Options
+	now      int64
+	loop     loop
+	brief    *frame // for what runs on the stack of somebody who waits
+	roster   roster
+	view     *view
+	incoming *view // the generation that effects are about
+	control  control
+	guards   guards
+	letters  letters
+	faults   faults
+	digest   digest
+	world    map[string]*Model
+	tables   map[Latency]*quantiles
+	callers  []*caller
+	call     Call // shown to the observer
+	seq      uint64
+	seeds    map[string]uint64
+
+	emergency bool
+	detailed  bool // durations are wanted
+	up        bool
+	over      bool
+	closed    bool
+	code      int
+	why       string
+	cheat     atomic.Pointer[string]
+}
+
+// New makes an engine that has not started. It fails when the plan's guards cannot be made.
+func New(o Options) (*Engine, error) {
+	if o.Plan == nil || len(o.Plan.Actors) == 0 {
+		return nil, errors.New("sim: no plan")
+	}
+	if o.Start.IsZero() {
+		o.Start = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	if o.Factories == nil {
+		o.Factories = func(plan.Kind) engine.Factory { return nil }
+	}
+	if o.Watchdog == 0 {
+		o.Watchdog = 10 * time.Second
+	}
+	e := &Engine{options: o, world: map[string]*Model{}, tables: map[Latency]*quantiles{}, seeds: map[string]uint64{}}
+	e.loop.driver, e.loop.shuffle, e.loop.maxTurns = make(chan struct{}, 1), o.Shuffle, o.MaxTurns
+	if e.loop.maxTurns <= 0 {
+		e.loop.maxTurns = 1_000_000
+	}
+	e.brief = newFrame(e)
+	e.control = control{machine: engine.NewMachine(), timers: map[engine.TimerID]*timer{}, answers: map[uint64]func(error){}}
+	e.roster.byPath, e.roster.groups = map[string]*actor{}, map[string]*group{}
+	e.guards.edges, e.letters.kinds = map[string]*edge{}, map[letter]uint64{}
+	e.digest.every = o.MarkEvery
+	for _, path := range slices.Sorted(maps.Keys(o.World)) {
+		m := o.World[path]
+		e.world[path] = &m
+	}
+	v := newView(o.Plan, 1)
+	commit, err := e.prepareGuards(o.Plan)
+	if err != nil {
+		return nil, fmt.Errorf("sim: %w", err)
+	}
+	e.view, e.incoming = v, v
+	e.furnish(v)
+	commit()
+	e.detailed = o.Plan.Observe.Level != "basic"
+	return e, nil
+}
+
+// Now is the engine's time.
+func (e *Engine) Now() time.Duration { return time.Duration(e.now) }
+
+// Wall is the calendar time of this moment.
+func (e *Engine) Wall() time.Time { return e.options.Start.Add(e.Now()) }
+
+// seedFor is the seed of what has a name.
+func (e *Engine) seedFor(name string) uint64 {
+	s, ok := e.seeds[name]
+	if !ok {
+		s = guard.Mix(e.options.Seed ^ guard.Hash(name))
+		e.seeds[name] = s
+	}
+	return s
+}
+
+// Start boots the plan. It must be called once; Run then lets it come up.
+func (e *Engine) Start() {
+	e.happen(happening{in: engine.Boot{Plan: e.options.Plan, Seed: e.options.Seed}})
+	if e.options.Sample != nil {
+		e.sampleLater()
+	}
+}
+
+// sampleLater measures at the end of each interval of the plan in force.
+func (e *Engine) sampleLater() {
+	every := e.view.plan.Observe.Interval
+	if every <= 0 {
+		every = time.Second
+	}
+	e.loop.own++
+	e.after(every, func() {
+		e.loop.own--
+		if e.over {
+			return
+		}
+		e.Submit(e.options.Sample(e.Now()))
+		e.sampleLater()
+	})
+}
+
+// Up tells whether the root supervisor has been ready: everything below it had started.
+func (e *Engine) Up() bool { return e.up }
+
+// Done tells whether everything has stopped, with which exit code (0 after Shutdown, 70 when the root gave up) and why.
+func (e *Engine) Done() (done bool, code int, why string) { return e.over, e.code, e.why }
+
+// Submit tells the Machine something that happened outside.
+func (e *Engine) Submit(in engine.Input) { e.happen(happening{in: in}) }
+
+// Shutdown stops everything in reverse start order; Run then lets it happen.
+func (e *Engine) Shutdown(why string) { e.happen(happening{in: engine.Shutdown{Why: why}}) }
+
+// Command gives an operator's wish to the Machine. done, which may be nil, is told the verdict.
+func (e *Engine) Command(action engine.Steer, by string, done func(error)) {
+	e.control.numbers++
+	n := e.control.numbers
+	if done != nil {
+		e.control.answers[n] = done
+	}
+	e.command(n, action, by)
+}
+
+func (e *Engine) answer(number uint64, failure string) {
+	done := e.control.answers[number]
+	if done == nil {
+		return
+	}
+	delete(e.control.answers, number)
+	if failure == "" {
+		done(nil)
+		return
+	}
+	done(errors.New(failure))
+}
+
+// Reload makes p the running generation, by whom and why as the journal shows it. Everything that can fail is prepared
+// first; an error means that nothing has changed.
+func (e *Engine) Reload(p *plan.Plan, generation uint64, by, why string) error {
+	if p == nil {
+		return errors.New("sim: no plan to reload")
+	}
+	v := newView(p, generation)
+	commit, err := e.prepareGuards(p)
+	if err != nil {
+		return err
+	}
+	v.commit = commit
+	e.happen(happening{in: engine.Reloaded{Plan: p, Generation: generation, By: by, Why: why}, next: v})
+	if e.view != v && !e.control.working {
+		return errors.New("the engine took no new plan: it is stopping")
+	}
+	return nil
+}
+
+// SetModel changes the model of an actor or group, by path. Incarnations at work take it over at once: calls under way end
+// as they were to end.
+func (e *Engine) SetModel(path string, m Model) {
+	own := &m
+	e.world[path] = own
+	for _, a := range e.roster.actors {
+		if a == nil || a.inc == nil || a.inc.server == nil || a.path != path && (a.group == nil || a.group.path != path) {
+			continue
+		}
+		s := a.inc.server
+		s.model, s.quantiles = own, e.quantilesOf(m.Latency)
+		s.promote()
+	}
+}
+
+// ended is told that nothing runs any more.
+func (e *Engine) ended(code int, why string) {
+	e.over, e.code, e.why = true, code, why
+	numbers := slices.Sorted(maps.Keys(e.control.timers))
+	for _, id := range numbers {
+		e.loop.alarms.Cancel(&e.control.timers[id].alarm)
+		delete(e.control.timers, id)
+	}
+	for _, n := range slices.Sorted(maps.Keys(e.control.answers)) {
+		e.answer(n, "the engine has ended")
+	}
+	e.closeLetters()
+}
+
+// cheats notes that a behaviour broke a rule. It may be called by any goroutine.
+func (e *Engine) cheats(who, what string) {
+	text := who + ": " + what
+	e.cheat.CompareAndSwap(nil, &text)
+}
+
+// Close lets all goroutines of the engine end: handlers that still wait are unwound. The error says whether a behaviour
+// was seen to cheat. After ErrStuck the goroutine that is stuck stays.
+func (e *Engine) Close() error {
+	if e.closed {
+		return nil
+	}
+	e.closed, e.loop.closing = true, true
+	if e.loop.stuck == nil {
+		for _, c := range e.loop.carriers {
+			if c.dead {
+				continue
+			}
+			c.wake <- struct{}{}
+			<-e.loop.driver
+		}
+	}
+	if text := e.cheat.Load(); text != nil {
+		return fmt.Errorf("%w: %s", ErrCheat, *text)
+	}
+	return nil
+}
+
+// Generation is the number of the plan in force, Plan that plan, Emergency whether only what it admits gets through.
+func (e *Engine) Generation() uint64 { return e.view.generation }
+
+// Plan is the plan in force.
+func (e *Engine) Plan() *plan.Plan { return e.view.plan }
+
+// Emergency tells whether the emergency mode is on.
+func (e *Engine) Emergency() bool { return e.emergency }
+
+// DeadLetters is how many messages were not handled so far.
+func (e *Engine) DeadLetters() uint64 { return e.letters.total }
+
+// Machine is the Machine's own view of the system.
+func (e *Engine) Machine() engine.Status { return e.control.machine.Status() }
+
+// Guards looks at all guards, by name.
+func (e *Engine) Guards() []guard.Snapshot {
+	out := make([]guard.Snapshot, 0, len(e.guards.sorted))
+	for _, g := range e.guards.sorted {
+		out = append(out, g.Snapshot(e.Now()))
+	}
+	return out
+}
+
+// Actors visits every actor in the order of their making, until visit says stop.
+func (e *Engine) Actors(visit func(engine.Vitals) bool) {
+	for _, a := range e.roster.actors {
+		if a != nil && !visit(a.vitals()) {
+			return
+		}
+	}
+}
+
+// Actor looks at one actor, by path or unique name.
+func (e *Engine) Actor(name string) (engine.Vitals, bool) {
+	a := e.roster.byPath[name]
+	if a == nil && !strings.Contains(name, "/") {
+		if found := named(e.view.plan, name); len(found) == 1 {
+			a = e.roster.byPath[found[0]]
+		}
+	}
+	if a == nil {
+		return engine.Vitals{}, false
+	}
+	return a.vitals(), true
+}
+
+func (a *actor) vitals() engine.Vitals {
+	v := engine.Vitals{
+		Path: a.path, Kind: a.kind, State: a.phase.String(), Capacity: a.box.Capacity, Mailbox: a.back.n + a.again.n + len(a.parked),
+		Ready: a.unfit&unfitDown == 0, Paused: a.unfit&unfitPaused != 0, Quarantined: a.unfit&unfitQuarantined != 0, Healthy: a.unfit&unfitSick == 0,
+		Calls: a.calls, Failures: a.failures, DeadLetters: a.refused, Restarts: a.restarts, Latency: a.hist,
+	}
+	if a.group != nil {
+		v.Group = a.group.path
+	}
+	inc := a.inc
+	if inc == nil {
+		return v
+	}
+	v.Incarnation, v.InFlight = inc.epoch, len(inc.frames)
+	if v.Ready {
+		v.Up = a.eng.Now() - inc.began
+	}
+	if s := inc.server; s != nil {
+		v.InFlight = s.working
+		v.Mailbox += len(s.jobs) - s.working
+		v.Usage.Memory = s.memory()
+	}
+	return v
+}

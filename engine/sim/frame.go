@@ -1,0 +1,299 @@
+package sim
+
+import (
+	"errors"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+)
+
+// frame is the context of the message that a carrier handles.
+type frame struct {
+	caller
+	inc  *incarnation
+	env  envelope
+	spec *plan.Actor // in the pinned generation
+	user bool        // a behaviour's code is at work
+
+	now      time.Duration
+	fresh    bool // now has been read in this segment
+	answered bool
+	faulty   bool // answered with an error
+	quit     bool // the behaviour asked for a normal stop
+	failure  *engine.Failure
+	began    time.Duration
+	stale    bool // strict: the message is over, whoever uses the context now cheats
+}
+
+func newFrame(e *Engine) *frame {
+	f := &frame{}
+	f.caller.init(e)
+	return f
+}
+
+// activate handles an incarnation's next message. The activation goes on with a further turn while there is work.
+func (f *frame) activate(inc *incarnation) {
+	if inc.server != nil {
+		inc.server.activate()
+		return
+	}
+	if f.eng.options.Strict {
+		f = f.private()
+	}
+	f.inc, f.actor = inc, inc.a
+	op, ok := f.take()
+	if !ok {
+		f.leave()
+		return
+	}
+	inc.frames = append(inc.frames, f)
+	gone := false
+	if op != nil {
+		gone = f.operate(op)
+	} else {
+		gone = f.handle()
+	}
+	if gone {
+		return
+	}
+	f.again()
+}
+
+// again ends a turn: the activation queues for its next one.
+func (f *frame) again() {
+	inc := f.inc
+	inc.unlist(f)
+	if inc.gate == 0 && inc.a.back.n+inc.a.again.n > 0 || inc.gate&gateDown == 0 && len(inc.a.sys) > 0 {
+		f.inc = nil
+		f.eng.push(task{kind: taskActivate, inc: inc})
+		return
+	}
+	f.leave()
+}
+
+// private is a frame for one message only, so that a context that is used too late can be told from the next one.
+func (f *frame) private() *frame {
+	own := newFrame(f.eng)
+	f.stale = true
+	if f == f.eng.brief {
+		f.eng.brief = own
+	} else {
+		f.eng.loop.current.frame = own
+	}
+	return own
+}
+
+// take gets the next message or system operation.
+func (f *frame) take() (op sysOp, ok bool) {
+	a, gate := f.actor, f.inc.gate
+	switch {
+	case gate&gateDown != 0:
+		return nil, false
+	case len(a.sys) > 0:
+		op, a.sys = a.sys[0], a.sys[1:]
+		return op, true
+	case gate != 0:
+		return nil, false
+	case a.again.pop(&f.env):
+		return nil, true
+	case a.back.pop(&f.env):
+		if len(a.parked) > 0 {
+			a.admit()
+		}
+		return nil, true
+	}
+	return nil, false
+}
+
+// leave ends the activation.
+func (f *frame) leave() {
+	inc := f.inc
+	inc.unlist(f)
+	f.inc = nil
+	inc.release()
+}
+
+// release gives an activation back; the last one out of an incarnation that ends finishes it.
+func (inc *incarnation) release() {
+	inc.active--
+	if inc.active == 0 && inc.ending != notEnding && inc.stop.stage < stageEnding {
+		inc.stop.stage = stageEnding
+		inc.finish()
+	}
+}
+
+// operate runs a system operation. It reports whether the activation is over.
+func (f *frame) operate(op sysOp) bool {
+	f.env, f.failure = envelope{}, nil
+	f.ready()
+	f.protect(func() error { op(f.inc.behavior); return nil })
+	if f.failure != nil {
+		f.broken()
+		return true
+	}
+	return false
+}
+
+// handle runs the handler for the message at hand and settles what came of it. It reports whether the activation is over.
+func (f *frame) handle() bool {
+	e, a := f.eng, f.actor
+	if f.env.reply.w != nil && !f.env.reply.waits() {
+		a.deadLetter(deadExpired, &f.env, nil)
+		f.env = envelope{}
+		return false
+	}
+	f.view, f.spec = e.view, a.spec
+	f.fresh, f.answered, f.faulty, f.quit, f.failure = false, false, false, false, nil
+	f.ready()
+	f.began = e.Now()
+	e.digest.message(f.began, a, &f.env)
+	if f.tried() {
+		return f.over(nil)
+	}
+	err := f.protect(func() error { return f.inc.behavior.Handle(f, f.env.msg) })
+	return f.over(err)
+}
+
+// over settles a handler that has returned.
+func (f *frame) over(err error) bool {
+	if f.failure == nil && err != nil && !(f.stop != stopNone && errors.Is(err, engine.ErrStopped)) {
+		f.failure = engine.FailureOf(err, f.actor.path)
+	}
+	f.actor.count(f.eng.Now()-f.began, f.failure != nil || f.faulty)
+	return f.outcome(err)
+}
+
+// ready prepares the frame for a behaviour's code.
+func (f *frame) ready() {
+	f.told, f.stop, f.cancel = false, stopNone, nil
+	if f.inc.cut {
+		f.stop = stopActor
+	}
+}
+
+// outcome answers the asker and decides how the activation goes on.
+func (f *frame) outcome(err error) bool {
+	switch {
+	case f.failure != nil && f.inc.soft:
+		f.respond(nil, f.failure.Answer())
+		f.env = envelope{}
+		return false
+	case f.failure != nil:
+		f.broken()
+		return true
+	case err != nil: // stopped while it waited
+		f.interrupted()
+		return false
+	}
+	if !f.answered {
+		f.respond(nil, nil)
+	}
+	f.env = envelope{}
+	if f.quit {
+		f.inc.exited(nil)
+	}
+	return false
+}
+
+// interrupted settles the message of a handler that was cut short by a stop.
+func (f *frame) interrupted() {
+	f.actor.deadLetter(deadInFlight, &f.env, &engine.Error{
+		Kind: engine.KindUnreachable, Message: "stopped while it handled the message", By: f.actor.path, Delivered: true})
+	f.env = envelope{}
+}
+
+// protect runs a behaviour's code and turns a panic into f.failure. runtime.Goexit goes on; see unwound.
+func (f *frame) protect(fn func() error) (err error) {
+	returned := false
+	f.user = true
+	defer func() {
+		if returned {
+			f.user = false
+			return
+		}
+		if r := recover(); r != nil {
+			f.user = false
+			f.failure = engine.Panicked(r, f.actor.path, 1)
+		}
+	}()
+	err = fn()
+	returned = true
+	return err
+}
+
+// unwound settles the message of a handler that ended its goroutine. The activation goes on elsewhere.
+func (f *frame) unwound() {
+	inc := f.inc
+	if inc == nil || !f.user {
+		return
+	}
+	f.user = false
+	f.actor.count(f.eng.Now()-f.began, true)
+	if inc.a.phase == phaseStarting {
+		f.failure = goexit(f.actor.path)
+		f.risen(nil)
+		return
+	}
+	if f.stop != stopNone {
+		f.interrupted()
+	} else {
+		f.failure = goexit(f.actor.path)
+		if f.outcome(nil) {
+			return
+		}
+	}
+	f.again()
+}
+
+func goexit(path string) *engine.Failure {
+	return &engine.Failure{Kind: engine.KindCrash, Message: "the handler ended its goroutine (runtime.Goexit)", By: path}
+}
+
+// broken reports a failure to the Machine: the incarnation waits for the verdict, this activation is over.
+func (f *frame) broken() {
+	inc, a := f.inc, f.actor
+	f.failure.MessageType, f.failure.Correlation = f.env.msg.Type, f.env.meta.Correlation
+	env, failure := f.env, *f.failure
+	f.env, f.failure = envelope{}, nil
+	inc.unlist(f)
+	f.inc = nil
+	a.broke(inc, &env, &failure)
+}
+
+// broke ends an activation with a failure on a message and makes it known, unless another one came first.
+func (a *actor) broke(inc *incarnation, env *envelope, failure *engine.Failure) {
+	env.tries++
+	if inc.ending != notEnding || inc.poison != nil || inc.gate&gateDown != 0 {
+		inc.release()
+		a.deadLetter(deadInFlight, env, failure.Answer())
+		return
+	}
+	inc.gate |= gateDown
+	a.mark(unfitDown, true)
+	a.phase = phaseFailed
+	inc.poison, inc.verdict = env, failure.Answer()
+	inc.release()
+	a.eng.happen(happening{
+		in:    engine.Failed{ID: a.id, Epoch: inc.epoch, Failure: *failure},
+		cause: engine.Cause{Correlation: env.meta.Correlation, Seq: env.meta.Causation},
+		actor: a.path, fact: failure.Report(inc.epoch),
+	})
+}
+
+// respond answers the asker of the message at hand. It reports whether somebody still waited.
+func (f *frame) respond(value any, err error) bool { return f.actor.respond(&f.env, value, err) }
+
+// count counts a handled message.
+func (a *actor) count(took time.Duration, failed bool) {
+	a.calls++
+	if failed {
+		a.failures++
+	}
+	if a.eng.detailed {
+		if a.hist == nil {
+			a.hist = new(engine.Histogram)
+		}
+		a.hist.Add(took)
+	}
+}

@@ -1,0 +1,414 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
+)
+
+// begin carries out a Start: the incarnation comes up in a turn of its own.
+func (e *Engine) begin(x *engine.Start) {
+	a := e.actor(x.ID)
+	if a == nil {
+		return
+	}
+	spec := e.view.plan.Actor(a.path)
+	if spec == nil {
+		e.happen(happening{in: engine.Exited{ID: x.ID, Epoch: x.Epoch, Failure: &engine.Failure{
+			Kind: engine.KindStart, Message: "the plan has no such actor", By: a.path, ExitCode: -1, Starting: true}}})
+		return
+	}
+	inc := &incarnation{a: a, epoch: x.Epoch, limit: spec.Concurrency, began: e.Now(), active: 1, gate: gateDown}
+	inc.soft = spec.Kind == plan.Process || spec.Kind == plan.Upstream
+	inc.rng = e.seedFor(a.path) + uint64(x.Epoch)*guard.Golden
+	a.spec, a.alone = spec, spec.Concurrency == 1
+	a.inc, a.phase, a.revive, a.sys = inc, phaseStarting, false, nil
+	a.cause = e.control.causeFor(a.path)
+	if a.paused {
+		inc.gate |= gatePaused
+	}
+	if m := e.modelFor(spec); m != nil {
+		inc.server, inc.brief = newServer(inc, m), true
+	} else if a.hangs > 0 {
+		inc.gate |= gateHung
+	}
+	e.push(task{kind: taskBring, inc: inc})
+}
+
+// bring brings an incarnation up: behaviour, Start, Init.
+func (f *frame) bring(inc *incarnation) {
+	if inc.server != nil {
+		inc.server.bring()
+		return
+	}
+	if f.eng.options.Strict {
+		f = f.private()
+	}
+	a := inc.a
+	f.inc, f.actor, f.view, f.spec = inc, a, f.eng.view, a.spec
+	inc.frames = append(inc.frames, f)
+	f.env = envelope{meta: engine.Meta{Correlation: a.cause.Correlation, Causation: a.cause.Seq, Priority: engine.UsualPriority}}
+	f.fresh, f.failure, f.began = false, nil, f.eng.Now()
+	f.ready()
+	err := f.protect(func() error { return f.rise(inc) })
+	f.risen(err)
+}
+
+// rise is the part of a start that runs a behaviour's code.
+func (f *frame) rise(inc *incarnation) error {
+	factory := f.eng.options.Factories(f.spec.Kind)
+	if factory == nil {
+		return &engine.Error{Kind: engine.KindStart, Message: "no behaviour for actors of kind " + f.spec.Kind.String(), By: f.spec.Path}
+	}
+	b, err := factory(f.spec, f.view.plan)
+	if err != nil {
+		return err
+	}
+	inc.behavior, inc.brief = b, briefly(f.spec)
+	r, runs := b.(engine.Runner)
+	if runs {
+		inc.runner = r // also when its Start fails half way: Stop ends what began
+		if err := r.Start(life{inc}); err != nil {
+			return err
+		}
+	}
+	inc.announce()
+	if i, ok := b.(engine.Initer); ok {
+		return i.Init(f)
+	}
+	return nil
+}
+
+// briefly tells whether the handlers of an actor never wait: scripts that neither call nor tell.
+func briefly(spec *plan.Actor) bool {
+	if spec.Script == nil {
+		return false
+	}
+	for i := range spec.Script.Handlers {
+		if h := &spec.Script.Handlers[i]; len(h.Calls) > 0 || len(h.Tell) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// announce records that an incarnation is up and not yet ready.
+func (inc *incarnation) announce() {
+	a, cause := inc.a, inc.a.cause
+	cause.Seq = a.eng.record(a.path, journal.ActorStarted{Incarnation: uint64(inc.epoch)}, &cause)
+	a.cause = cause
+}
+
+// risen settles a start: the incarnation is ready, or it failed and ends.
+func (f *frame) risen(err error) {
+	inc := f.inc
+	f.env = envelope{}
+	if f.failure == nil && err != nil {
+		f.failure = engine.FailureOf(err, f.actor.path)
+		if f.failure.Kind == engine.KindCrash {
+			f.failure.Kind = engine.KindStart
+		}
+	}
+	var failure *engine.Failure
+	if f.failure != nil {
+		copied := *f.failure
+		failure, f.failure = &copied, nil
+	}
+	inc.unlist(f)
+	f.inc = nil
+	inc.risen(failure)
+}
+
+// risen is told how a start went, by failure or nil.
+func (inc *incarnation) risen(failure *engine.Failure) {
+	a := inc.a
+	switch {
+	case failure != nil:
+		failure.Starting = true
+		if inc.ending == notEnding {
+			inc.ending, inc.failure = endExited, failure
+		}
+		inc.release()
+	case inc.ending != notEnding:
+		inc.release()
+	default:
+		a.phase = phaseRunning
+		a.atRestart()
+		a.eng.happen(happening{
+			in: engine.Started{ID: a.id, Epoch: inc.epoch}, cause: a.cause, actor: a.path, up: inc,
+			fact: journal.ActorReady{Incarnation: uint64(inc.epoch), Took: a.eng.Now() - inc.began},
+		})
+	}
+}
+
+// open lets messages in, at the moment between the Machine's learning that the incarnation is up and the effects of
+// that: who hears of it finds it open, and what fails on a message fails after it was up.
+func (inc *incarnation) open() {
+	if inc.ending != notEnding {
+		inc.release()
+		return
+	}
+	inc.active--
+	inc.gate &^= gateDown
+	inc.a.mark(unfitDown, false)
+	inc.a.rouse()
+}
+
+// atRestart applies the mailbox's policy for what waited when a new incarnation comes up.
+func (a *actor) atRestart() {
+	if !a.box.Drop || a.inc.epoch == 1 {
+		return
+	}
+	for _, env := range a.empty() {
+		a.deadLetter(deadRestart, &env, a.refuse(deadRestart))
+	}
+}
+
+// empty takes all that waits out of the mailbox.
+func (a *actor) empty() []envelope {
+	var all []envelope
+	var env envelope
+	for _, q := range []*queue{&a.again, &a.back} {
+		for q.pop(&env) {
+			all = append(all, env)
+		}
+	}
+	for _, p := range a.parked {
+		if p.room.w == nil {
+			all = append(all, p.env)
+			continue
+		}
+		p.room.settle(nil, a.refuse(deadStopped))
+	}
+	a.parked = nil
+	return all
+}
+
+// resume carries out a Continue: the message that failed is answered with its failure and forgotten.
+func (e *Engine) resume(x *engine.Continue) {
+	a := e.actor(x.ID)
+	if a == nil {
+		return
+	}
+	inc := a.inc
+	if inc == nil || inc.epoch != x.Epoch || inc.poison == nil || inc.ending != notEnding {
+		return
+	}
+	a.respond(inc.poison, nil, inc.verdict)
+	inc.poison = nil
+	a.phase = phaseRunning
+	inc.gate &^= gateDown
+	a.mark(unfitDown, false)
+	a.rouse()
+}
+
+// halt carries out a Stop: drain, cancel.
+func (e *Engine) halt(x *engine.Stop) {
+	a := e.actor(x.ID)
+	if a == nil {
+		return
+	}
+	inc := a.inc
+	if inc == nil || inc.epoch != x.Epoch || inc.stop.stage == stageGone {
+		e.happen(happening{in: engine.Stopped{ID: x.ID, Epoch: x.Epoch}})
+		return
+	}
+	a.cause = e.control.causeFor(a.path)
+	a.phase = phaseStopping
+	a.mark(unfitDown, true)
+	inc.gate |= gateDown
+	inc.ending = endStopped
+	inc.stop.drain, inc.stop.kill, inc.stop.why, inc.stop.again = x.Drain, x.Kill, x.Why, x.Again
+	inc.asked = e.Now()
+	poison := inc.poison
+	inc.poison = nil
+	if poison != nil {
+		a.poisoned(poison, inc.verdict)
+	}
+	switch {
+	case inc.stop.stage >= stageEnding: // it is ending by itself already; finish will see that it was asked
+	case inc.active == 0:
+		inc.stop.stage = stageEnding
+		inc.finish()
+	case poison != nil || x.Drain <= 0:
+		inc.cancel()
+	default:
+		inc.stop.stage = max(inc.stop.stage, stageDrain)
+		e.after(x.Drain, inc.cancel)
+	}
+}
+
+// poisoned decides about the message that killed an incarnation: it is tried again first, or it is a dead letter.
+func (a *actor) poisoned(env *envelope, answer error) {
+	if env.tries < a.box.Attempts && env.msg.Type != "" {
+		a.again.push(env)
+		return
+	}
+	a.deadLetter(deadPoison, env, answer)
+}
+
+// cancel tells the handlers to stop: blocked calls return ErrStopped. One that waits again is unwound, so none outlasts
+// the moment and nothing has to be fenced off here.
+func (inc *incarnation) cancel() {
+	if inc.stop.stage >= stageCancel {
+		return
+	}
+	inc.stop.stage = stageCancel
+	inc.cut = true
+	for _, f := range inc.frames {
+		f.interrupt(stopActor)
+	}
+	if inc.server != nil {
+		inc.server.cancel()
+	}
+}
+
+// finish ends what the behaviour owns and reports the end.
+func (inc *incarnation) finish() {
+	e := inc.a.eng
+	if inc.server != nil {
+		inc.server.down(inc.gone)
+		return
+	}
+	r := inc.runner
+	if r == nil {
+		inc.gone()
+		return
+	}
+	e.push(task{kind: taskJob, job: func() {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(context.DeadlineExceeded) // there is no time in which it could wait
+		defer inc.gone()
+		defer func() {
+			if p := recover(); p != nil {
+				inc.leaked = true
+			}
+		}()
+		if err := r.Stop(ctx); errors.Is(err, context.DeadlineExceeded) {
+			inc.leaked = true
+		}
+	}})
+}
+
+// gone reports the end of an incarnation.
+func (inc *incarnation) gone() {
+	a, e := inc.a, inc.a.eng
+	inc.stop.stage = stageGone
+	inc.gate |= gateDown
+	inc.cut = true
+	h := happening{cause: a.cause, actor: a.path, gone: inc}
+	switch {
+	case inc.ending == endStopped:
+		h.in = engine.Stopped{ID: a.id, Epoch: inc.epoch, Leaked: inc.leaked}
+		h.fact = journal.ActorStopped{Incarnation: uint64(inc.epoch), Reason: inc.stop.why, Took: e.Now() - inc.asked}
+	case inc.failure != nil:
+		h.in = engine.Exited{ID: a.id, Epoch: inc.epoch, Failure: inc.failure}
+		h.fact = inc.failure.Report(inc.epoch)
+		if !inc.failure.Starting { // while starting, the failure belongs to what caused the start
+			h.cause = engine.Cause{Correlation: inc.failure.Correlation}
+		}
+	default:
+		h.in = engine.Exited{ID: a.id, Epoch: inc.epoch}
+		h.fact = journal.ActorStopped{Incarnation: uint64(inc.epoch), Reason: "ended by itself"}
+		h.cause = engine.Cause{}
+	}
+	a.mark(unfitDown, true)
+	inc.behavior = nil
+	if poison := inc.poison; poison != nil {
+		inc.poison = nil
+		a.poisoned(poison, inc.verdict)
+	}
+	e.happen(h)
+}
+
+// settle notes, once the Machine has decided, whether the actor comes back. If not, its mailbox closes.
+func (inc *incarnation) settle() {
+	a, again := inc.a, inc.ending == endStopped && inc.stop.again
+	if a.inc != inc || a.phase == phaseRemoved {
+		return
+	}
+	if a.revive || again {
+		a.phase = phaseRestarting
+		return
+	}
+	a.phase = phaseStopped
+	for _, env := range a.empty() {
+		a.deadLetter(deadStopped, &env, &engine.Error{Kind: engine.KindUnreachable, Message: deadStopped, By: a.path})
+	}
+}
+
+// exited begins the end of an incarnation that ends by itself.
+func (inc *incarnation) exited(failure *engine.Failure) {
+	a := inc.a
+	if inc.ending != notEnding || inc.stop.stage != stageNone {
+		return
+	}
+	inc.ending, inc.failure = endExited, failure
+	if failure != nil {
+		failure.Starting = a.phase == phaseStarting
+	}
+	inc.gate |= gateDown
+	a.mark(unfitDown, true)
+	a.phase = phaseFailed
+	inc.stop.kill = defaultKill
+	switch {
+	case inc.active == 0:
+		inc.stop.stage = stageEnding
+		a.eng.push(task{kind: taskBrief, job: inc.finish})
+	case failure != nil:
+		inc.cancel()
+	}
+}
+
+// defaultKill bounds the end of what a behaviour owns when no stop was asked for.
+const defaultKill = 5 * time.Second
+
+// remove forgets an actor.
+func (e *Engine) remove(id engine.ID) {
+	a := e.actor(id)
+	if a == nil {
+		return
+	}
+	a.phase = phaseRemoved
+	for _, env := range a.empty() {
+		a.deadLetter(deadRemoved, &env, &engine.Error{Kind: engine.KindUnreachable, Message: deadRemoved, By: a.path})
+	}
+	e.forget(a)
+}
+
+// life is what a Runner knows of the engine. Unlike in the live runtime it is for the handler's goroutine only.
+type life struct{ inc *incarnation }
+
+// Exited implements engine.Life.
+func (l life) Exited(failure *engine.Failure) {
+	if failure != nil {
+		copied := *failure
+		failure = &copied
+	}
+	l.inc.exited(failure)
+}
+
+// Emit implements engine.Life.
+func (l life) Emit(body journal.Body) {
+	if l.inc.stop.stage != stageGone {
+		l.inc.a.eng.record(l.inc.a.path, body, &engine.Cause{})
+	}
+}
+
+// Healthy implements engine.Life.
+func (l life) Healthy(ok bool, why string) {
+	if l.inc.stop.stage != stageGone {
+		l.inc.a.eng.healthy(l.inc, ok, why)
+	}
+}
+
+// Path implements engine.Life.
+func (l life) Path() string { return l.inc.a.path }
+
+// Now implements engine.Life.
+func (l life) Now() time.Duration { return l.inc.a.eng.Now() }

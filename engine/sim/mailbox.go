@@ -1,0 +1,143 @@
+package sim
+
+import "github.com/lukhasai/lukhas-run/engine"
+
+// envelope is a message on its way.
+type envelope struct {
+	msg   engine.Msg
+	meta  engine.Meta
+	reply ticket // of the asker; zero for a tell
+	tries int    // deliveries that failed so far
+}
+
+// queue is first in, first out: a ring that grows.
+type queue struct {
+	ring []envelope // its length is a power of two
+	head int
+	n    int
+}
+
+func (q *queue) push(e *envelope) {
+	if q.n == len(q.ring) {
+		bigger := make([]envelope, max(4, 2*len(q.ring)))
+		for i := range q.n {
+			bigger[i] = q.ring[(q.head+i)&(len(q.ring)-1)]
+		}
+		q.ring, q.head = bigger, 0
+	}
+	q.ring[(q.head+q.n)&(len(q.ring)-1)] = *e
+	q.n++
+}
+
+// pop moves the oldest message to e, or reports that there is none.
+func (q *queue) pop(e *envelope) bool {
+	if q.n == 0 {
+		return false
+	}
+	*e = q.ring[q.head]
+	q.ring[q.head] = envelope{}
+	q.head = (q.head + 1) & (len(q.ring) - 1)
+	q.n--
+	return true
+}
+
+// The reasons for dead letters.
+const (
+	deadFull      = "mailbox full"
+	deadDropped   = "dropped for a newer message"
+	deadPoison    = "killed its actor"
+	deadRestart   = "dropped at restart"
+	deadStopped   = "actor stopped"
+	deadRemoved   = "actor removed"
+	deadExpired   = "asker gone"
+	deadInFlight  = "in_flight"
+	deadRefused   = "quarantined"
+	deadEmergency = "emergency"
+)
+
+// parked is a message that waits for room, in the order of arrival. Its sender waits with room, or with the message's own
+// reply when it is an ask.
+type parked struct {
+	env  envelope
+	room ticket // zero for an ask
+}
+
+// offer puts a message into the mailbox, or answers why not. When the policy is to block and there is no room, the
+// sender waits. from is nil for senders that cannot wait (timers, injections): for them block means reject.
+func (a *actor) offer(env *envelope, from *caller) error {
+	if refused := a.closed(); refused != nil {
+		a.deadLetter(refused.Message, env, nil)
+		return refused
+	}
+	if len(a.parked) > 0 || a.back.n >= a.box.Capacity {
+		return a.overflow(env, from)
+	}
+	a.back.push(env)
+	a.enlist()
+	return nil
+}
+
+// closed says why the mailbox takes nothing.
+func (a *actor) closed() *engine.Error {
+	switch a.phase {
+	case phaseStopped:
+		return &engine.Error{Kind: engine.KindUnreachable, Message: deadStopped, By: a.path}
+	case phaseRemoved:
+		return &engine.Error{Kind: engine.KindUnreachable, Message: deadRemoved, By: a.path}
+	}
+	return nil
+}
+
+// overflow carries out the mailbox's policy.
+func (a *actor) overflow(env *envelope, from *caller) error {
+	switch {
+	case a.box.Overflow == overflowBlock && from != nil:
+		return a.park(env, from)
+	case a.box.Overflow == overflowDropOldest:
+		var oldest envelope
+		if !a.back.pop(&oldest) {
+			break
+		}
+		a.back.push(env)
+		a.deadLetter(deadDropped, &oldest, a.refuse(deadDropped))
+		return nil
+	}
+	refused := a.refuse(deadFull)
+	a.deadLetter(deadFull, env, nil)
+	if a.box.Overflow == overflowDropNewest && env.reply.w == nil {
+		return nil
+	}
+	return refused
+}
+
+func (a *actor) park(env *envelope, from *caller) error {
+	p := parked{env: *env}
+	if env.reply.w == nil {
+		p.room = from.begin(forRoom, a, env.meta.Deadline)
+	}
+	a.parked = append(a.parked, p)
+	if p.room.w == nil {
+		return nil // the asker waits for the answer, and with it for room
+	}
+	_, err := from.w.wait()
+	return from.tell(err)
+}
+
+// admit lets parked messages in while there is room.
+func (a *actor) admit() {
+	n := 0
+	for n < len(a.parked) && a.back.n < a.box.Capacity {
+		p := &a.parked[n]
+		n++
+		if p.room.w != nil && !p.room.settle(nil, nil) || p.room.w == nil && !p.env.reply.waits() {
+			continue // its sender has given up
+		}
+		a.back.push(&p.env)
+	}
+	a.parked = append(a.parked[:0], a.parked[n:]...)
+}
+
+// refuse is the error for a message that was not delivered.
+func (a *actor) refuse(why string) *engine.Error {
+	return &engine.Error{Kind: engine.KindRefused, Message: why, By: a.path}
+}

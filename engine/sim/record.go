@@ -1,0 +1,177 @@
+package sim
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/journal"
+)
+
+// Recorder takes the events of a run, in order, and gives their sequence numbers, which must grow.
+type Recorder interface {
+	Record(journal.Event) (seq uint64)
+}
+
+// Observer is told what happens, at the moment it does. It may look at the engine and must not change it.
+type Observer interface {
+	// Event is called for each event once it has been recorded.
+	Event(journal.Event)
+	// Sent is called when a message is on its way to an actor, past its guards. The Call is good until Sent returns.
+	Sent(*Call)
+	// Ended is called when a call has ended: each attempt that was sent, and each request that was answered without one.
+	Ended(*Call)
+}
+
+// Call is one attempt of a call, or a request that no attempt answered.
+type Call struct {
+	From       string // path of the sender; what the caller says outside
+	To         string // path of the actor, or of the group that had no replica for it
+	Group      string // path of the replica's group
+	Replica    string // name, of a replica
+	Message    string
+	Key        string
+	Attempt    int // from 1; 0 when no attempt was made
+	Priority   int
+	Probe      bool
+	Idempotent bool
+	Degraded   bool          // a fallback answered
+	Err        *engine.Error // nil when it went well
+	Began      time.Duration
+	Took       time.Duration // 0 in Sent
+}
+
+// record adds an event about actor that cause made happen. A cause without a correlation starts a new incident and gets
+// its name. The result is the event's sequence number.
+func (e *Engine) record(actor string, body journal.Body, cause *engine.Cause) uint64 {
+	ev := journal.New(actor, body)
+	ev.Time = e.Wall().UnixNano()
+	ev.Causation = cause.Seq
+	if cause.Correlation == "" {
+		cause.Correlation = "i-" + strconv.FormatUint(e.seq+1, 10)
+	}
+	ev.Correlation = cause.Correlation
+	if len(ev.Correlation) > journal.MaxCorrelationBytes {
+		ev.Correlation = ev.Correlation[:journal.MaxCorrelationBytes]
+	}
+	seq := e.seq + 1
+	if e.options.Recorder != nil {
+		seq = e.options.Recorder.Record(ev)
+	}
+	e.seq = max(e.seq, seq)
+	ev.Seq = e.seq
+	if e.options.Observer != nil {
+		e.options.Observer.Event(ev)
+	}
+	return e.seq
+}
+
+// letters gathers dead letters: the first of a kind is recorded at once, the others of the next second together.
+type letters struct {
+	kinds map[letter]uint64 // counted and not yet recorded; an entry exists while its second lasts
+	total uint64
+}
+
+type letter struct{ actor, reason, message string }
+
+const (
+	letterSpell = time.Second
+	maxLetters  = 1024 // kinds within a second; what is beyond is counted under ""
+)
+
+// deadLetter notes that a message was not handled. The asker, if there is one, gets answer.
+func (a *actor) deadLetter(reason string, env *envelope, answer error) {
+	if answer != nil {
+		env.reply.settle(nil, answer)
+	}
+	a.refused++
+	a.eng.letter(letter{a.path, reason, env.msg.Type}, &env.meta)
+}
+
+func (e *Engine) letter(k letter, meta *engine.Meta) {
+	l := &e.letters
+	l.total++
+	if _, open := l.kinds[k]; !open && len(l.kinds) >= maxLetters {
+		k.message = ""
+	}
+	if n, open := l.kinds[k]; open {
+		l.kinds[k] = n + 1
+		return
+	}
+	l.kinds[k] = 0
+	e.record(k.actor, journal.DeadLetter{Reason: k.reason, Message: k.message, Count: 1}, &engine.Cause{Correlation: meta.Correlation, Seq: meta.Causation})
+	e.after(letterSpell, func() { e.flushLetters(k) })
+}
+
+// flushLetters records the letters of a kind that came after its first.
+func (e *Engine) flushLetters(k letter) {
+	n := e.letters.kinds[k]
+	delete(e.letters.kinds, k)
+	if n > 0 {
+		e.record(k.actor, journal.DeadLetter{Reason: k.reason, Message: k.message, Count: n}, &engine.Cause{})
+	}
+}
+
+// closeLetters records all that is still counted, in the order of the alphabet.
+func (e *Engine) closeLetters() {
+	kinds := slices.SortedFunc(maps.Keys(e.letters.kinds), func(a, b letter) int {
+		return strings.Compare(a.actor+"\x00"+a.reason+"\x00"+a.message, b.actor+"\x00"+b.reason+"\x00"+b.message)
+	})
+	for _, k := range kinds {
+		e.flushLetters(k)
+	}
+}
+
+// sent tells the observer that a message is on its way.
+func (e *Engine) sent(a *actor, env *envelope) {
+	if e.options.Observer == nil {
+		return
+	}
+	c := &e.call
+	c.fill(a, env.msg.Type, &env.meta)
+	c.Began = e.Now()
+	e.options.Observer.Sent(c)
+}
+
+// called tells the observer that an attempt has ended.
+func (e *Engine) called(a *actor, message string, meta *engine.Meta, began time.Duration, err error) {
+	if e.options.Observer == nil {
+		return
+	}
+	c := &e.call
+	c.fill(a, message, meta)
+	c.Began, c.Took, c.Err = began, e.Now()-began, engine.ErrorOf(err, a.path)
+	e.options.Observer.Ended(c)
+}
+
+func (c *Call) fill(a *actor, message string, meta *engine.Meta) {
+	*c = Call{From: meta.From, To: a.path, Message: message, Key: meta.Key, Attempt: meta.Attempt, Priority: meta.Priority,
+		Probe: meta.Probe, Idempotent: meta.Idempotent}
+	if a.group != nil {
+		c.Group, c.Replica = a.group.path, a.name
+	}
+}
+
+// refused tells the observer of a request that never got as far as an attempt.
+func (e *Engine) refused(t *target, message string, meta *engine.Meta, err error) {
+	if e.options.Observer == nil {
+		return
+	}
+	e.call = Call{From: meta.From, To: t.name(), Message: message, Key: meta.Key, Priority: meta.Priority, Probe: meta.Probe,
+		Idempotent: meta.Idempotent, Began: e.Now(), Err: engine.ErrorOf(err, t.name())}
+	e.options.Observer.Ended(&e.call)
+}
+
+// told tells the observer of a guarded request that no attempt answered: refused, or answered by a fallback.
+func (p *passage) told(r *Answer) {
+	if p.c.eng.options.Observer == nil || !r.Degraded && p.tries > 0 {
+		return
+	}
+	c, e := &p.c.eng.call, p.c.eng
+	*c = Call{From: p.meta.From, To: p.to.name(), Message: p.m.Type, Key: p.meta.Key, Priority: p.meta.Priority, Probe: p.meta.Probe,
+		Idempotent: p.meta.Idempotent, Degraded: r.Degraded, Began: e.Now(), Err: engine.ErrorOf(r.Err, p.to.name())}
+	e.options.Observer.Ended(c)
+}

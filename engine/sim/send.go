@@ -1,0 +1,286 @@
+package sim
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+)
+
+// Answer is how a request from outside ended.
+type Answer struct {
+	Payload  any
+	Status   int // that a fallback wants answered; 0 is none
+	Degraded bool
+	Err      error // an *engine.Error; one that wraps engine.ErrUnknownActor for a name the plan does not have
+	Took     time.Duration
+}
+
+// Ask sends a message to an actor or group, by path, unique name or edge, and calls done with the answer at the moment
+// it comes, within Run. No goroutine waits unless a guard stands in the way.
+func (e *Engine) Ask(name string, m engine.Msg, o engine.CallOptions, done func(Answer)) {
+	to, err := e.Ref(name)
+	if err != nil {
+		done(Answer{Err: err})
+		return
+	}
+	e.AskRef(to, m, o, done)
+}
+
+// AskRef is Ask to a resolved name.
+func (e *Engine) AskRef(to engine.Ref, m engine.Msg, o engine.CallOptions, done func(Answer)) {
+	began, meta := e.Now(), o.Meta()
+	c := e.take()
+	c.view = e.view
+	if a := e.direct(to); a != nil && m.Type != "" {
+		t := e.deadline(c, a, &meta, o.Timeout)
+		c.w.then = func(v any, err error) {
+			e.put(c)
+			e.called(a, m.Type, &meta, began, err)
+			done(Answer{Payload: v, Err: err, Took: e.Now() - began})
+		}
+		if err := a.receive(&envelope{msg: m, meta: meta, reply: t}, c); err != nil {
+			t.settle(nil, err)
+		}
+		return
+	}
+	e.push(task{kind: taskJob, job: func() {
+		r := e.request(c, to, m, &meta, o.Timeout)
+		e.put(c)
+		r.Took = e.Now() - began
+		done(r)
+	}})
+}
+
+// Tell puts a message into an actor's mailbox, by path, unique name or edge. A mailbox whose policy is to block and that is
+// full rejects it: nobody here can wait.
+func (e *Engine) Tell(name string, m engine.Msg, o engine.CallOptions) error {
+	to, err := e.Ref(name)
+	if err != nil {
+		return err
+	}
+	return e.tell(nil, to, &envelope{msg: m, meta: o.Meta()})
+}
+
+// errNoType answers a message without a type.
+func errNoType() error {
+	return &engine.Error{Kind: engine.KindInvalid, Message: "a message needs a type"}
+}
+
+// request is the way of every ask: gates, edge guard, guard, route, mailbox.
+func (e *Engine) request(c *caller, to engine.Ref, m engine.Msg, meta *engine.Meta, timeout time.Duration) Answer {
+	if m.Type == "" {
+		return Answer{Err: errNoType()}
+	}
+	if a := e.direct(to); a != nil {
+		v, err := c.ask(a, m, meta, timeout)
+		return Answer{Payload: v, Err: err}
+	}
+	t, err := e.target(c, to, meta)
+	if err == nil {
+		err = e.gate(c, &t, m, meta)
+	}
+	if err != nil {
+		e.refused(&t, m.Type, meta, err)
+		return Answer{Err: err}
+	}
+	if t.edge == nil && t.guard == nil {
+		a, err := t.pick(e, meta, nil)
+		if err != nil {
+			e.refused(&t, m.Type, meta, err)
+			return Answer{Err: err}
+		}
+		v, err := c.ask(a, m, meta, timeout)
+		return Answer{Payload: v, Err: err}
+	}
+	p := c.passage(&t, m, meta)
+	v, err := p.run(timeout)
+	r := Answer{Payload: v, Err: err}
+	if call := p.fallback(); call != nil {
+		r.Status, r.Degraded = call.FallbackStatus, true
+	}
+	p.told(&r)
+	c.release(p)
+	return r
+}
+
+// direct is the actor that a message reaches with nothing in its way: no guard, group, quarantine or emergency. nil:
+// the long way decides.
+func (e *Engine) direct(to engine.Ref) *actor {
+	if to.Edge != 0 || to.ID&groupBit != 0 || e.emergency {
+		return nil
+	}
+	a := e.actor(to.ID)
+	if a == nil || a.group != nil || a.kind == plan.Supervisor || a.unfit&unfitQuarantined != 0 || a.guard != nil {
+		return nil
+	}
+	return a
+}
+
+// defaultAsk bounds an ask that nobody else bounds: neither the asker nor a guard nor the message's own deadline.
+const defaultAsk = 30 * time.Second
+
+// deadline begins the wait for an answer and notes in meta how long it lasts.
+func (e *Engine) deadline(c *caller, to *actor, meta *engine.Meta, timeout time.Duration) ticket {
+	if timeout <= 0 && meta.Deadline == 0 {
+		timeout = defaultAsk
+	}
+	if timeout > 0 {
+		if at := e.Now() + timeout; meta.Deadline == 0 || at < meta.Deadline {
+			meta.Deadline = at
+		}
+	}
+	return c.begin(forAnswer, to, meta.Deadline)
+}
+
+// ask sends a message to one actor and waits for the answer.
+func (c *caller) ask(to *actor, m engine.Msg, meta *engine.Meta, timeout time.Duration) (any, error) {
+	if err := c.mayBlock(); err != nil {
+		return nil, err
+	}
+	e, began := c.eng, c.eng.Now()
+	env := envelope{msg: m, meta: *meta}
+	env.reply = e.deadline(c, to, &env.meta, timeout)
+	if c.actor != nil {
+		if circle := c.circle(to); circle != "" {
+			c.abandon(env.reply)
+			return nil, &engine.Error{Kind: engine.KindRefused, By: c.actor.path,
+				Message: "the ask would wait for itself: " + circle}
+		}
+	}
+	if err := to.receive(&env, c); err != nil {
+		c.abandon(env.reply)
+		e.called(to, m.Type, meta, began, err)
+		return nil, err
+	}
+	v, err := c.w.wait()
+	e.called(to, m.Type, meta, began, err)
+	return v, c.tell(err)
+}
+
+// maxCircle bounds the walk along waiting actors.
+const maxCircle = 64
+
+// circle looks whether to, directly or through those it waits for, waits for the asker. Only actors that handle one
+// message at a time are followed: another handler of a wider one may still answer.
+func (c *caller) circle(to *actor) string {
+	c.actor.asking = &c.w
+	var path []string
+	for at := to; at != nil && len(path) < maxCircle; {
+		path = append(path, at.path)
+		if at == c.actor {
+			if !at.alone {
+				return ""
+			}
+			return c.actor.path + " -> " + strings.Join(path, " -> ")
+		}
+		at = at.waitsFor()
+	}
+	return ""
+}
+
+// waitsFor is the actor whose answer the one handler of a waits for, nil when it waits for none.
+func (a *actor) waitsFor() *actor {
+	w := a.asking
+	if w == nil || !a.alone || !w.on || w.source != a || w.purpose == forTime {
+		return nil
+	}
+	return w.target
+}
+
+// tell is the way of every tell: gates, what of the guards can say no without a call, route, mailbox. c is nil for senders
+// that cannot wait.
+func (e *Engine) tell(c *caller, to engine.Ref, env *envelope) error {
+	if env.msg.Type == "" {
+		return errNoType()
+	}
+	if a := e.direct(to); a != nil {
+		return a.receive(env, c)
+	}
+	own := c
+	if own == nil {
+		own = e.take()
+		own.view = e.view
+		defer e.put(own)
+	}
+	t, err := e.target(own, to, &env.meta)
+	if err == nil {
+		err = e.gate(own, &t, env.msg, &env.meta)
+	}
+	if err == nil && (t.edge != nil || t.guard != nil) {
+		p := own.passage(&t, env.msg, &env.meta)
+		err = p.admit()
+		own.release(p)
+	}
+	if err != nil {
+		return e.undelivered(&t, env, err)
+	}
+	if t.route.Pick == "all" && t.only == nil {
+		return t.group.tellAll(env, c)
+	}
+	a, err := t.pick(e, &env.meta, nil)
+	if err != nil {
+		return e.undelivered(&t, env, err)
+	}
+	return a.receive(env, c)
+}
+
+// undelivered makes a dead letter of a tell that was refused before it reached a mailbox.
+func (e *Engine) undelivered(t *target, env *envelope, err error) error {
+	var refused *engine.Error
+	if errors.As(err, &refused) {
+		e.letter(letter{t.name(), refused.Message, env.msg.Type}, &env.meta)
+	}
+	return err
+}
+
+// tellAll tells every replica that is not quarantined. The first refusal is the answer, the others get the message all
+// the same.
+func (g *group) tellAll(env *envelope, c *caller) error {
+	var first error
+	for _, a := range append([]*actor(nil), g.members...) {
+		err := error(a.refuse(deadRefused))
+		if env.meta.Probe || a.unfit&unfitQuarantined == 0 {
+			err = a.receive(env, c)
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// askAll asks all at once, each with a caller of its own so that guards can make them wait apart, and waits for all
+// answers, or until the caller is told to stop, which is then returned.
+func (e *Engine) askAll(c *caller, to []engine.Ref, m []engine.Msg, meta engine.Meta, timeout time.Duration, answers []any, errs []error) error {
+	if err := c.mayBlock(); err != nil || len(to) == 0 {
+		return err
+	}
+	left, members := len(to), make([]*caller, len(to))
+	t := c.begin(forTurn, nil, 0)
+	for i := range to {
+		sub, meta := e.take(), meta
+		sub.view, members[i] = c.view, sub
+		e.push(task{kind: taskJob, job: func() {
+			r := e.request(sub, to[i], m[i], &meta, timeout)
+			answers[i], errs[i] = r.Payload, r.Err
+			e.put(sub)
+			members[i] = nil
+			if left--; left == 0 {
+				t.settle(nil, nil)
+			}
+		}})
+	}
+	_, err := c.w.wait()
+	if err == nil {
+		return nil
+	}
+	for _, sub := range members {
+		if sub != nil {
+			sub.interrupt(stopCanceled)
+		}
+	}
+	return c.tell(err)
+}

@@ -1,0 +1,233 @@
+package sim
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/internal/clock"
+)
+
+// waiter is where somebody waits for one thing at a time: an answer, room in a mailbox, the end of a sleep. It is used
+// again for the next wait under a new generation, so what comes late is dropped.
+type waiter struct {
+	eng     *Engine
+	gen     uint64
+	on      bool
+	value   any
+	err     error
+	then    func(any, error) // takes the outcome instead of a carrier
+	job     *job             // of a model that works for this wait
+	alarm   clock.Alarm
+	late    func() // due, bound once
+	source  *actor // who waits; nil outside
+	target  *actor // whose answer, or whose room
+	purpose purpose
+
+	carrier *carrier // suspended in this wait
+}
+
+// purpose is what a wait is for; it decides what the deadline means.
+type purpose uint8
+
+const (
+	forTime   purpose = iota // the deadline is what is waited for
+	forAnswer                // of target
+	forRoom                  // in target's mailbox
+	forTurn                  // in a bulkhead's queue: the deadline says that it took too long
+)
+
+// outcome is the error of a deadline that came first.
+func (w *waiter) outcome() error {
+	switch {
+	case w.purpose == forAnswer && w.target != nil:
+		return &engine.Error{Kind: engine.KindTimeout, Message: "no answer in time", By: w.target.path, Delivered: true}
+	case w.purpose == forRoom && w.target != nil:
+		return w.target.refuse(deadFull)
+	case w.purpose == forTurn:
+		return guard.ErrTooLate
+	}
+	return nil
+}
+
+// ticket names one wait of one waiter. The zero ticket is nobody's.
+type ticket struct {
+	w   *waiter
+	gen uint64
+}
+
+func (w *waiter) init(e *Engine) {
+	w.eng, w.late = e, w.due
+}
+
+// begin starts a wait that ends at the engine time deadline, 0 for none.
+func (w *waiter) begin(p purpose, source, target *actor, deadline time.Duration) ticket {
+	w.gen++
+	w.on, w.purpose, w.source, w.target, w.job = true, p, source, target, nil
+	if deadline > 0 {
+		w.eng.loop.alarms.Set(&w.alarm, int64(deadline), w.late)
+	}
+	return ticket{w, w.gen}
+}
+
+func (w *waiter) due() { w.current().settle(nil, w.outcome()) }
+
+// current is the ticket of the present wait, or a dead one.
+func (w *waiter) current() ticket { return ticket{w, w.gen} }
+
+// waits reports whether the wait is still on.
+func (t ticket) waits() bool { return t.w != nil && t.w.on && t.w.gen == t.gen }
+
+// settle ends the wait and reports whether it did; false means that it was over already.
+func (t ticket) settle(value any, err error) bool {
+	if !t.waits() {
+		return false
+	}
+	w := t.w
+	w.on, w.value, w.err = false, value, err
+	w.eng.loop.alarms.Cancel(&w.alarm)
+	if j := w.job; j != nil {
+		w.job = nil
+		j.abandoned(t)
+	}
+	switch {
+	case w.then != nil:
+		then := w.then
+		w.then, w.value, w.err = nil, nil, nil
+		w.eng.push(task{kind: taskBrief, job: func() { then(value, err) }})
+	case w.carrier != nil:
+		w.eng.push(task{kind: taskResume, w: w})
+	}
+	return true
+}
+
+// Wake ends a wait for a place in a queue.
+func (t ticket) Wake() { t.settle(nil, nil) }
+
+// wait suspends the carrier at work until the wait is settled.
+func (w *waiter) wait() (any, error) {
+	if w.on {
+		w.carrier = w.eng.loop.current
+		w.carrier.suspend(w)
+		w.carrier = nil
+	}
+	value, err := w.value, w.err
+	w.value, w.err = nil, nil
+	return value, err
+}
+
+// Why a caller must stop waiting.
+const (
+	stopNone     uint8 = iota
+	stopActor          // its incarnation ends
+	stopCanceled       // whoever asked goes on without it
+)
+
+// caller is who may wait: a handler, or a request from outside.
+type caller struct {
+	eng    *Engine
+	actor  *actor // nil outside
+	view   *view  // the generation in force for what it does
+	w      waiter
+	stop   uint8
+	told   bool // it has had its ErrStopped; the next wait ends its goroutine
+	cancel context.CancelFunc
+	spare  *passage
+}
+
+func (c *caller) init(e *Engine) {
+	c.eng = e
+	c.w.init(e)
+}
+
+// begin starts a wait, settled at once when the caller has been told to stop.
+func (c *caller) begin(p purpose, target *actor, deadline time.Duration) ticket {
+	t := c.w.begin(p, c.actor, target, deadline)
+	if why := c.stopped(); why != nil {
+		t.settle(nil, why)
+	}
+	return t
+}
+
+// abandon ends a wait that is not waited for after all.
+func (c *caller) abandon(t ticket) {
+	t.settle(nil, nil)
+	c.w.value, c.w.err = nil, nil
+}
+
+// interrupt makes the caller stop waiting, now and from now on.
+func (c *caller) interrupt(why uint8) {
+	if c.stop != stopNone {
+		return
+	}
+	c.stop = why
+	c.w.current().settle(nil, c.stopped())
+	if c.cancel != nil {
+		c.cancel()
+	}
+}
+
+// stopped is the error that a wait ends with once the caller must stop.
+func (c *caller) stopped() error {
+	switch c.stop {
+	case stopActor:
+		return engine.ErrStopped
+	case stopCanceled:
+		return &engine.Error{Kind: engine.KindCanceled, Message: "the asker went away"}
+	}
+	return nil
+}
+
+// mayBlock is asked before each wait. A handler that was told to stop and waits again is unwound: an error alone it
+// could swallow in a loop, and a panic it could recover from.
+func (c *caller) mayBlock() error {
+	why := c.stopped()
+	if why != nil && c.actor != nil {
+		if c.told {
+			runtime.Goexit()
+		}
+		c.told = true
+	}
+	return why
+}
+
+// sleep waits until d has passed.
+func (c *caller) sleep(d time.Duration) error {
+	if err := c.mayBlock(); err != nil {
+		return err
+	}
+	if d <= 0 {
+		return nil
+	}
+	c.begin(forTime, nil, c.eng.Now()+d)
+	_, err := c.w.wait()
+	return c.tell(err)
+}
+
+// tell remembers that the caller has had its ErrStopped.
+func (c *caller) tell(err error) error {
+	if err == engine.ErrStopped {
+		c.told = true
+	}
+	return err
+}
+
+// take gives an outside caller.
+func (e *Engine) take() *caller {
+	if n := len(e.callers); n > 0 {
+		c := e.callers[n-1]
+		e.callers = e.callers[:n-1]
+		return c
+	}
+	c := new(caller)
+	c.init(e)
+	return c
+}
+
+// put takes an outside caller back. Its waits are over; what is late finds an older generation.
+func (e *Engine) put(c *caller) {
+	c.view, c.stop, c.told, c.cancel = nil, stopNone, false, nil
+	e.callers = append(e.callers, c)
+}
