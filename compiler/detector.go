@@ -20,8 +20,8 @@ type anomaly struct {
 	of     string // latency, error_rate, slow_rate, calls, in_flight
 
 	detector detect.Detector
-	alert    bool // since it was last asked
-	score    float64
+	alert    bool    // since it was last asked
+	score    float64 // of the sample that alerted
 }
 
 // detector compiles trip.anomaly; nil when the detector cannot work here, which has then been reported.
@@ -115,8 +115,9 @@ func (a *anomaly) observe(now int64, x float64) {
 		return
 	}
 	got := a.detector.Observe(time.Duration(now), x)
-	a.score = got.Score
-	a.alert = a.alert || got.Alert
+	if got.Alert {
+		a.alert, a.score = true, got.Score
+	}
 }
 
 // Trip opens on an alert since it was last asked. Rates are sampled once for each bucket of the window, because between

@@ -67,6 +67,7 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"spec":       substitute, // FILE…: puts the addresses in place of $GATEWAY, $UPSTREAM and $OTHER
 		"listen":     listen,     // ADDRESS: holds it until the story ends
 		"http":       request,    // METHOD URL STATUS [BODY]: the answer's body becomes stdout
+		"calls":      manyCalls,  // N METHOD URL STATUS: so many requests, one after the other
 		"pid":        pid,        // PATH NAME: sets NAME to the process id of an actor
 		"incident":   incident,   // FILE TYPE…: the JSON lines hold these types in this order under one correlation id
 		"order":      order,      // FILE ACTOR…: the JSON lines name these actors in this order
@@ -188,6 +189,18 @@ func substitute(ts *testscript.TestScript, _ bool, files []string) {
 			}
 		}
 		ts.Check(os.WriteFile(ts.MkAbs(f), []byte(data), 0o600))
+	}
+}
+
+// manyCalls makes requests one after the other; each must have the status.
+func manyCalls(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: calls N METHOD URL STATUS")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for range n {
+		request(ts, false, args[1:])
 	}
 }
 

@@ -117,7 +117,7 @@ func newDemoUpstream() *cobra.Command {
 	var every, lasts time.Duration
 	cmd := &cobra.Command{
 		Use:     "upstream",
-		Short:   "serve /rates/COUNTRY, failing for a while now and then; POST /fail?for=10s makes it fail at once",
+		Short:   "serve /rates/COUNTRY, failing for a while now and then; POST /fail?for=10s makes it fail at once, POST /slow?by=300ms slow",
 		Args:    cobra.NoArgs,
 		Example: "  lukhas-run demo upstream --listen 127.0.0.1:7681 --fail-every 20s --fail-for 4s\n",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -145,6 +145,7 @@ type demoRates struct {
 	every, lasts time.Duration
 	start        time.Time
 	until        atomic.Int64 // told to fail until then, in unix nanoseconds
+	slower       atomic.Int64 // told to take so much longer, in nanoseconds
 }
 
 func newDemoRates(every, lasts time.Duration) http.Handler {
@@ -153,10 +154,17 @@ func newDemoRates(every, lasts time.Duration) http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /rates/{country}", d.rate)
 	mux.HandleFunc("POST /fail", d.fail)
+	mux.HandleFunc("POST /slow", d.slow)
 	return mux
 }
 
 func (d *demoRates) rate(w http.ResponseWriter, r *http.Request) {
+	if by := time.Duration(d.slower.Load()); by > 0 {
+		select {
+		case <-time.After(by):
+		case <-r.Context().Done():
+		}
+	}
 	w.Header().Set("Content-Type", "application/json")
 	if d.failing() {
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -175,6 +183,17 @@ func (d *demoRates) fail(w http.ResponseWriter, r *http.Request) {
 	}
 	d.until.Store(time.Now().Add(span).UnixNano())
 	fmt.Fprintf(w, "failing for %s\n", span)
+}
+
+// slow makes each answer take longer, until told otherwise.
+func (d *demoRates) slow(w http.ResponseWriter, r *http.Request) {
+	by, err := time.ParseDuration(r.URL.Query().Get("by"))
+	if err != nil || by < 0 || by > time.Minute {
+		http.Error(w, fmt.Sprintf("by=%q is no duration up to 1m: try /slow?by=300ms", r.URL.Query().Get("by")), http.StatusBadRequest)
+		return
+	}
+	d.slower.Store(int64(by))
+	fmt.Fprintf(w, "slower by %s\n", by)
 }
 
 // failing is true while told to fail, and for the last part of each period.
