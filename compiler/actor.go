@@ -12,6 +12,11 @@ import (
 
 // actors compiles every unit into the plan: parents before children, replicas side by side.
 func (c *compiler) actors() {
+	total := 0
+	for _, u := range c.units {
+		total += u.replicas
+	}
+	c.plan.Actors = slices.Grow(c.plan.Actors, total)
 	for _, u := range c.units {
 		u.first = len(c.plan.Actors)
 		shared := c.shared(u)

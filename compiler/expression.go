@@ -88,13 +88,14 @@ func (c *compiler) program(v *spec.Value, s scope) *rules.Program {
 	return p
 }
 
-// note keeps the subjects that a program names, once for each place.
+// note keeps the subjects that a program names, once for each place. Most programs are fine and name nobody: of them
+// nothing is kept.
 func (c *compiler) note(p *rules.Program, e spec.Expr, s scope, here exprPlace) {
-	if c.reported[here] {
+	if p != nil && len(p.Names()) == 0 || c.reported[here] {
 		return
 	}
 	c.reported[here] = true
-	if p != nil && len(p.Names()) > 0 {
+	if p != nil {
 		c.named = append(c.named, reference{p, e, s.place})
 	}
 }

@@ -92,6 +92,7 @@ func runPlan(cmd *cobra.Command, s *settings, f planFlags, args []string) error 
 
 // loadPlan compiles a spec; what is wrong with it is shown, and is the error.
 func loadPlan(cmd *cobra.Command, s *settings, paths []string, allowMissingEnv bool) (host.Loaded, error) {
+	defer hurry()()
 	l, err := host.Load(host.Source{Paths: paths, Stdin: cmd.InOrStdin(), AllowMissingEnv: allowMissingEnv, Now: time.Now()})
 	if err != nil {
 		return l, exit{exitBug, err}

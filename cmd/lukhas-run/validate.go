@@ -38,6 +38,7 @@ func newValidate(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer hurry()()
 			start := time.Now()
 			c.now = start
 			p := newProgress(cmd.ErrOrStderr(), s, "checked")
@@ -100,7 +101,7 @@ func (v verdict) tell(w io.Writer, s *settings) error {
 			fmt.Fprintf(w, "note: %s\n", n)
 		}
 	}
-	if s.output() == "text" {
+	if s.output() == "text" && len(v.found.diags) > 0 {
 		if err := spec.Render(w, v.found.diags, v.found.files, s.color(w)); err != nil {
 			return err
 		}
