@@ -44,10 +44,18 @@ func (c *compiler) detector(v *spec.Value) []breaker.Trigger {
 	if !c.detectorParams(a, v) {
 		return nil
 	}
-	if a.name == "record" && v.Entry("params").Entry("season") == nil {
+	a.suit(v.Entry("params"))
+	return []breaker.Trigger{a}
+}
+
+// suit sets what the author left open as a breaker needs it.
+func (a *anomaly) suit(given *spec.Value) {
+	if a.name == "record" && given.Entry("season") == nil {
 		a.params["season"] = 0 // calls of one breaker come too close together for a day to say anything
 	}
-	return []breaker.Trigger{a}
+	if a.name == "spike" && given.Entry("floor") == nil && strings.HasSuffix(a.of, "_rate") {
+		a.params["floor"] = 0.02 // the first failure after a long calm is no incident
+	}
 }
 
 // detectorParams takes the settings over, each checked where it stands.

@@ -47,7 +47,7 @@ func New(name string, params map[string]float64) (Detector, error) {
 	case "shift":
 		return &shift{limit: s["threshold"], gate: g, alpha: s["alpha"], slack: s["slack"], excess: s["excess"], warmUp: int(s["warm_up"])}, nil
 	case "spike":
-		return &spike{limit: s["threshold"], gate: g, both: s["both"] == 1, alpha: s["alpha"], warmUp: int(s["warm_up"])}, nil
+		return &spike{limit: s["threshold"], gate: g, both: s["both"] == 1, alpha: s["alpha"], floor: s["floor"], warmUp: int(s["warm_up"])}, nil
 	case "record":
 		return &record{limit: s["threshold"], gate: g, ranges: newRanges(s)}, nil
 	default:

@@ -85,7 +85,7 @@ func (m *matcher) observe(x float64, r *ranges) float64 {
 	}
 	beyond := 0.0
 	if r.n >= r.warmUp && m.far.n >= shapeCount/2 {
-		beyond = max(0, m.far.beyond(distance))
+		beyond = max(0, m.far.beyond(distance, 0))
 	}
 	m.far.learn(distance, float64(r.forget*float64(m.block)))
 	return beyond

@@ -43,10 +43,12 @@ func Params(name string) []Param {
 			Param{"excess", 0.005, 0, 1e9, false, "less than this above the mean is no shift; in the unit of the samples, seconds for durations"})
 	case "spike":
 		return append(common(5, "standard deviations of the moving mean", 1, 30), both, warmUp(30),
-			Param{"alpha", 0.01, 1e-6, 0.5, false, "weight of a new sample"})
+			Param{"alpha", 0.01, 1e-6, 0.5, false, "weight of a new sample"},
+			Param{"floor", 0, 0, 1e18, false, "least standard deviation, so that a first small change is nothing"})
 	case "record", "novelty":
 		return append(common(0.25, "shares of the range beyond its end", 1, 30), both, warmUp(100),
 			Param{"forget", 0.0002, 0, 0.1, false, "of the range, for each sample"},
+			Param{"floor", 0, 0, 1e18, false, "least width of a range, so that a first small change is nothing"},
 			Param{"season", 86400, 0, 1e9, false, "seconds after which the values come again; 0: none"})
 	}
 	return nil

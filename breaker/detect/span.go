@@ -13,8 +13,8 @@ type span struct {
 }
 
 // beyond is how far x is outside, in shares of the range: positive above its top, negative below its bottom, 0 inside.
-func (s *span) beyond(x float64) float64 {
-	width := max(s.high-s.low, float64(0.001*math.Abs(s.high)), 1e-12)
+func (s *span) beyond(x, floor float64) float64 {
+	width := max(floor, s.high-s.low, float64(0.001*math.Abs(s.high)), 1e-12)
 	switch {
 	case x > s.high:
 		return (x - s.high) / width
@@ -51,6 +51,7 @@ type ranges struct {
 	both   bool
 	warmUp int
 	forget float64
+	floor  float64
 	season time.Duration // 0: none
 
 	n        int
@@ -58,7 +59,7 @@ type ranges struct {
 	residual span
 	mean     span
 	ring     [meanOf]float64
-	usual    [seasonParts]moving
+	usual    []moving // by part of the season; nil without one
 }
 
 const (
@@ -71,10 +72,14 @@ const (
 )
 
 func newRanges(s map[string]float64) ranges {
-	return ranges{
-		both: s["both"] == 1, warmUp: int(s["warm_up"]), forget: s["forget"],
+	r := ranges{
+		both: s["both"] == 1, warmUp: int(s["warm_up"]), forget: s["forget"], floor: s["floor"],
 		season: time.Duration(float64(s["season"] * float64(time.Second))),
 	}
+	if r.season > 0 {
+		r.usual = make([]moving, seasonParts)
+	}
+	return r
 }
 
 // observe gives the farthest of the three distances, in shares of the range.
@@ -105,7 +110,7 @@ func (r *ranges) average() float64 {
 func (r *ranges) judge(s *span, x float64, warmUp int) float64 {
 	far := 0.0
 	if s.n >= warmUp {
-		far = s.beyond(x)
+		far = s.beyond(x, r.floor)
 	}
 	s.learn(x, r.forget)
 	return far
@@ -130,8 +135,11 @@ func (r *ranges) judgeSeason(at time.Duration, x float64) float64 {
 func (r *ranges) follow(old *ranges) {
 	own := *r
 	*r = *old
-	r.both, r.warmUp, r.forget = own.both, own.warmUp, own.forget
-	if r.season != own.season {
-		r.season, r.usual, r.residual = own.season, [seasonParts]moving{}, span{}
+	r.both, r.warmUp, r.forget, r.floor = own.both, own.warmUp, own.forget, own.floor
+	r.season, r.usual = own.season, own.usual
+	if own.season == old.season {
+		copy(r.usual, old.usual)
+	} else {
+		r.residual = span{}
 	}
 }

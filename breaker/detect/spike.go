@@ -8,6 +8,7 @@ type spike struct {
 	gate   gate
 	both   bool
 	alpha  float64
+	floor  float64
 	warmUp int
 	usual  moving
 }
@@ -20,7 +21,7 @@ func (s *spike) Observe(_ time.Duration, x float64) Result {
 	}
 	distance, learned := 0.0, x
 	if s.usual.n >= s.warmUp {
-		deviation := s.usual.deviation()
+		deviation := max(s.usual.deviation(), s.floor)
 		distance = sided((x-s.usual.mean)/deviation, s.both)
 		reach := float64(s.limit * deviation) // what is strange teaches no more than what is just usual
 		learned = min(max(x, s.usual.mean-reach), s.usual.mean+reach)

@@ -88,7 +88,9 @@ func (s *sampler) sample(now time.Duration) engine.Sampled {
 		s.actors[a.Path] = a
 	}
 	s.mu.Unlock()
-	return engine.Sampled{Actors: changed, Breakers: s.circuits(now), System: s.host.system(), Node: s.node.Read()}
+	system := s.host.system()
+	system.Anomaly = s.windows.Anomaly()
+	return engine.Sampled{Actors: changed, Breakers: s.circuits(now), System: system, Node: s.node.Read()}
 }
 
 // reading is what rules may know of an actor at this moment.

@@ -26,6 +26,7 @@ type Windows struct {
 
 	past map[string]*history // by path
 	last map[string]rules.Actor
+	mean float64 // anomaly of the actors in the last sample
 }
 
 // moment is one set of counts.
@@ -39,6 +40,7 @@ type moment struct {
 type history struct {
 	moments []moment
 	seen    bool // in the current sample
+	watch   watch
 }
 
 // delta is what happened within the window, of one actor or several.
@@ -60,9 +62,13 @@ func (w *Windows) Sample(now time.Duration, readings []Reading) []rules.Actor {
 		h.seen = false
 	}
 	var out []rules.Actor
+	w.mean = 0
 	for _, r := range readings {
-		d := w.advance(now, r)
+		h := w.historyOf(now, r.Actor.Path)
+		d, fresh := h.advance(now, w.Span, r)
 		a := w.rated(r.Actor, d)
+		a.Anomaly = h.watch.observe(now, a, fresh, w.latency(fresh.latency).Mean)
+		w.mean += a.Anomaly / float64(len(readings))
 		out = append(out, a)
 		for _, above := range ancestors(a) {
 			if sums[above] == nil {
@@ -79,27 +85,39 @@ func (w *Windows) Sample(now time.Duration, readings []Reading) []rules.Actor {
 	return w.changed(out)
 }
 
-// advance adds the reading to the actor's history and gives what happened within the window.
-func (w *Windows) advance(now time.Duration, r Reading) delta {
-	h := w.past[r.Actor.Path]
+// Anomaly is the mean of all actors' anomaly in the last sample, 0 to 1.
+func (w *Windows) Anomaly() float64 { return min(w.mean, 1) }
+
+// historyOf finds an actor's history or begins one.
+func (w *Windows) historyOf(now time.Duration, path string) *history {
+	h := w.past[path]
 	if h == nil {
 		h = &history{moments: []moment{{at: now}}} // what was counted before the first look falls into the window
-		w.past[r.Actor.Path] = h
+		w.past[path] = h
 	}
 	h.seen = true
-	for len(h.moments) > 1 && h.moments[1].at <= now-w.Span {
+	return h
+}
+
+// advance adds the reading to the actor's history and gives what happened within the window, and since the last reading.
+func (h *history) advance(now, span time.Duration, r Reading) (window, fresh delta) {
+	for len(h.moments) > 1 && h.moments[1].at <= now-span {
 		h.moments = slices.Delete(h.moments, 0, 1)
 	}
 	newest := h.moments[len(h.moments)-1]
-	latency := newest.latency
+	next := moment{at: now, calls: r.Calls, failures: r.Failures, latency: newest.latency}
 	if newest.calls != r.Calls {
-		latency = slices.Clone(r.Latency) // shared by all moments without a call between them
+		next.latency = slices.Clone(r.Latency) // shared by all moments without a call between them
 	}
-	h.moments = append(h.moments, moment{at: now, calls: r.Calls, failures: r.Failures, latency: latency})
-	old := h.moments[0]
-	d := delta{calls: r.Calls - old.calls, failures: r.Failures - old.failures}
+	h.moments = append(h.moments, next)
+	return next.since(h.moments[0]), next.since(newest)
+}
+
+// since is what happened between two moments.
+func (m moment) since(old moment) delta {
+	d := delta{calls: m.calls - old.calls, failures: m.failures - old.failures}
 	if d.calls > 0 {
-		d.latency = slices.Clone(latency)
+		d.latency = slices.Clone(m.latency)
 		for i, n := range old.latency {
 			d.latency[i] -= n
 		}
@@ -165,6 +183,7 @@ func (s *sum) add(a rules.Actor, d delta) {
 	s.actor.InFlight += a.InFlight
 	s.actor.Restarts += a.Restarts
 	s.actor.Memory += a.Memory
+	s.actor.Anomaly = max(s.actor.Anomaly, a.Anomaly)
 	s.delta.calls += d.calls
 	s.delta.failures += d.failures
 	if len(s.delta.latency) < len(d.latency) {
