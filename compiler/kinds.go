@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/internal/suggest"
 	"github.com/lukhasai/lukhas-run/rules"
 	"github.com/lukhasai/lukhas-run/spec"
 )
@@ -166,7 +167,7 @@ func (c *compiler) takes(t target, v *spec.Value, message string) {
 			have = append(have, e.Key)
 		}
 		d := spec.Diagnostic{Code: "LR224", Pos: v.Pos, Message: "script " + quote(t.unit.name) + " has no handler for " + quote(message)}
-		if near := rules.Nearest(message, have); near != "" {
+		if near := suggest.Nearest(message, have); near != "" {
 			d.Suggestion = "did you mean " + quote(near) + "?"
 		}
 		c.report(d)

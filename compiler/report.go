@@ -3,7 +3,7 @@ package compiler
 import (
 	"fmt"
 
-	"github.com/lukhasai/lukhas-run/rules"
+	"github.com/lukhasai/lukhas-run/internal/suggest"
 	"github.com/lukhasai/lukhas-run/spec"
 )
 
@@ -28,7 +28,7 @@ const maxFindings = 20 * spec.MaxDiagnostics
 // unknown reports a name that nothing has, with the nearest that something has.
 func (c *compiler) unknown(code string, pos spec.Pos, what, name string, have []string) {
 	d := spec.Diagnostic{Code: code, Pos: pos, Message: fmt.Sprintf("unknown %s %q", what, name)}
-	if near := rules.Nearest(name, have); near != "" {
+	if near := suggest.Nearest(name, have); near != "" {
 		d.Suggestion = fmt.Sprintf("did you mean %q?", near)
 	}
 	c.report(d)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/internal/suggest"
 	"github.com/lukhasai/lukhas-run/rules"
 )
 
@@ -165,7 +166,7 @@ func (m *Machine) orNearBreaker(target string, err error) error {
 	for i, c := range m.circuits.sorted {
 		names[i] = c.id()
 	}
-	if near := rules.Nearest(target, names); near != "" {
+	if near := suggest.Nearest(target, names); near != "" {
 		return fmt.Errorf("unknown breaker %q; did you mean %q?", target, near)
 	}
 	return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/internal/suggest"
 	"github.com/lukhasai/lukhas-run/journal"
 	"github.com/lukhasai/lukhas-run/rules"
 )
@@ -166,7 +167,7 @@ func (m *Machine) unknownRule(name string) error {
 	for i := range m.plan.Rules {
 		names = append(names, m.plan.Rules[i].Name)
 	}
-	if near := rules.Nearest(name, names); near != "" {
+	if near := suggest.Nearest(name, names); near != "" {
 		return fmt.Errorf("unknown rule %q; did you mean %q?", name, near)
 	}
 	return fmt.Errorf("unknown rule %q", name)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
+
+	"github.com/lukhasai/lukhas-run/internal/suggest"
 )
 
 // Limits on what is compiled.
@@ -350,7 +352,7 @@ func (k Kind) bare() string {
 
 // hint is the end of a message that offers another word.
 func hint(word string, candidates []string) (message, suggestion string) {
-	if best := Nearest(word, candidates); best != "" {
+	if best := suggest.Nearest(word, candidates); best != "" {
 		return fmt.Sprintf("; did you mean %q?", best), best
 	}
 	return "", ""

@@ -179,19 +179,6 @@ const (
 	hashOf7       = 1192309817655386
 )
 
-func TestNearest(t *testing.T) {
-	for _, tt := range []struct{ word, want string }{
-		{"erorr_rate", "error_rate"}, {"sizee", "size"}, {"pol", "pool"}, {"zzzzzz", ""}, {"size", ""}, {"isze", "size"}, {"szei", "size"},
-	} {
-		if got := Nearest(tt.word, []string{"error_rate", "size", "pool"}); got != tt.want {
-			t.Errorf("nearest to %q is %q, want %q", tt.word, got, tt.want)
-		}
-	}
-	if got := distance("ab", "ba"); got != 1 {
-		t.Errorf("two letters exchanged are %d apart", got)
-	}
-}
-
 func TestNeedsQuantiles(t *testing.T) {
 	for text, want := range map[string]bool{
 		"actor.latency.p99 > 1": true, "latency.p50 > 1": true, "actor.latency.mean > 1": false, `len(string(len(call.from))) > 0`: false,

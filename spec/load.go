@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/lukhasai/lukhas-run/internal/suggest"
 )
 
 // Load reads the documents at paths ("-" is standard input), their includes
@@ -313,14 +315,14 @@ func (l *loader) kind(w *walker, root *node, n int) (Kind, *Type) {
 	case kind == nil:
 		d := Diagnostic{Code: "LR102", Pos: w.pos(root), Message: "the document has no kind; add kind: Topology, Policy or Scenario"}
 		if len(root.Content) > 0 {
-			if near := nearest(root.Content[0].Value, []string{"kind", "apiVersion"}); near != "" {
+			if near := suggest.Nearest(root.Content[0].Value, []string{"kind", "apiVersion"}); near != "" {
 				d.Pos, d.Suggestion = w.pos(root.Content[0]), didYouMean(near)
 			}
 		}
 		*l.diags = append(*l.diags, d)
 	case kinds[kind.Value] == nil:
 		d := Diagnostic{Code: "LR102", Pos: w.pos(kind), Message: fmt.Sprintf("unknown kind %q; one of Topology, Policy, Scenario", kind.Value)}
-		if near := nearest(kind.Value, names); near != "" {
+		if near := suggest.Nearest(kind.Value, names); near != "" {
 			d.Suggestion = didYouMean(near)
 		}
 		*l.diags = append(*l.diags, d)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/lukhasai/lukhas-run/internal/suggest"
 )
 
 // FieldDoc is what the table says about one field.
@@ -228,7 +230,7 @@ func (s start) mend(steps []string) string {
 	var mended []string
 	rest := steps
 	if s.name != "" {
-		if s.name != steps[0] && nearest(steps[0], []string{s.name}) == "" {
+		if s.name != steps[0] && suggest.Nearest(steps[0], []string{s.name}) == "" {
 			return ""
 		}
 		mended, rest = []string{s.name}, steps[1:]
@@ -237,7 +239,7 @@ func (s start) mend(steps []string) string {
 	for _, step := range rest {
 		_, inner := t.step(step)
 		if inner == nil {
-			if step = nearest(step, fieldNames(t.Fields)); step == "" {
+			if step = suggest.Nearest(step, fieldNames(t.Fields)); step == "" {
 				return ""
 			}
 			_, inner = t.step(step)

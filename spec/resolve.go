@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/lukhasai/lukhas-run/internal/suggest"
 )
 
 // Resolve merges a set into one topology: Policy documents and the override go
@@ -339,7 +341,7 @@ func (r *resolver) fillScalar(v *Value) *Value {
 // unknownRef reports a name that does not exist, with the nearest that does.
 func (r *resolver) unknownRef(code string, pos Pos, what, name string, have []string) {
 	d := Diagnostic{Code: code, Pos: pos, Message: fmt.Sprintf("unknown %s %q", what, name)}
-	if near := nearest(name, have); near != "" {
+	if near := suggest.Nearest(name, have); near != "" {
 		d.Suggestion = didYouMean(near)
 	}
 	*r.diags = append(*r.diags, d)

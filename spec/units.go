@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/lukhasai/lukhas-run/internal/suggest"
 )
 
 // scalar is one YAML scalar on its way to a Value.
@@ -451,7 +453,7 @@ func (v *Value) parseEnum(s scalar) *problem {
 		return nil
 	}
 	p := problemf("LR109", "%q is not one of %s", s.shown(), strings.Join(v.Type.Values, ", "))
-	if near := nearest(s.text, v.Type.Values); near != "" && !s.secret {
+	if near := suggest.Nearest(s.text, v.Type.Values); near != "" && !s.secret {
 		p.suggestion = didYouMean(near)
 	}
 	return p

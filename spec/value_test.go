@@ -185,15 +185,6 @@ func TestRenderKeepsControlCharactersOffTheTerminal(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	names := []string{"failures", "error_rate", "slow_calls", "when"}
-	for word, want := range map[string]string{"failurs": "failures", "eror_rate": "error_rate", "wehn": "when", "banana": "", "x": "", "failures": ""} {
-		if got := Nearest(word, names); got != want {
-			t.Errorf("%s: %q, want %q", word, got, want)
-		}
-	}
-}
-
 func TestUnits(t *testing.T) {
 	for text, want := range map[string]time.Duration{"1w2d": 9 * 24 * time.Hour, "1.5h": 90 * time.Minute, "300us": 300 * time.Microsecond, "-5s": -5 * time.Second, "0.1s": 100 * time.Millisecond} {
 		if got, err := ParseDuration(text); err != nil || got != want {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/lukhasai/lukhas-run/internal/suggest"
 )
 
 // pair is one key of a mapping node with its value.
@@ -260,7 +262,7 @@ func (w *walker) unknown(key *node, t *Type) {
 	d := Diagnostic{Code: "LR104", Pos: w.pos(key), Message: fmt.Sprintf("unknown field %q in %s", name, w.place())}
 	names := fieldNames(t.Fields)
 	folded := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
-	switch near := nearest(name, names); {
+	switch near := suggest.Nearest(name, names); {
 	case strings.Contains(name, ":") && t.Field(strings.SplitN(name, ":", 2)[0]) != nil:
 		d.Code, d.Message = "LR006", `missing space after ":"`
 	case folded >= 0:

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/internal/suggest"
 	"github.com/lukhasai/lukhas-run/rules"
-	"github.com/lukhasai/lukhas-run/spec"
 )
 
 // sample is an environment written by hand, and the world that its functions ask.
@@ -148,7 +148,7 @@ func snakeCase(name string) string {
 }
 
 func unknownName(name string, known []string) error {
-	if near := spec.Nearest(name, known); near != "" {
+	if near := suggest.Nearest(name, known); near != "" {
 		return fmt.Errorf("unknown name %q; did you mean %q?", name, near)
 	}
 	return fmt.Errorf("unknown name %q", name)

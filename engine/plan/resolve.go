@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lukhasai/lukhas-run/rules"
+	"github.com/lukhasai/lukhas-run/internal/suggest"
 )
 
 // Actor returns the actor with this path, nil when there is none. The plan must be sealed.
@@ -100,7 +100,7 @@ func (p *Plan) unknown(name string) error {
 	for i := range p.Groups {
 		names = append(names, choose(byPath, p.Groups[i].Path, p.Groups[i].Name))
 	}
-	if near := rules.Nearest(name, names); near != "" {
+	if near := suggest.Nearest(name, names); near != "" {
 		return fmt.Errorf("%w %q; did you mean %q?", ErrUnknown, name, near)
 	}
 	return fmt.Errorf("%w %q", ErrUnknown, name)

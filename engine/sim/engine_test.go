@@ -159,7 +159,10 @@ func TestBlockingBehaviours(t *testing.T) {
 			return nil
 		}),
 	}
-	r := begin(t, two, m, func(o *Options) { o.World = map[string]Model{"root/b": {Latency: Latency{P50: 3 * time.Second}}}; o.Present = nil })
+	r := begin(t, two, m, func(o *Options) {
+		o.World = map[string]Model{"root/b": {Latency: Latency{P50: 3 * time.Second}}}
+		o.Present = nil
+	})
 	_ = r
 	if seen != nil {
 		t.Fatal("ran before it was asked")
