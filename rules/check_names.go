@@ -245,6 +245,7 @@ func (c *checker) unknownName(n *ast.IdentifierNode) {
 	if c.original == n.Value && c.scope.takesText() {
 		p := c.problem(n, "LR315", fmt.Sprintf("%q is a name here; literal text is '\"%s\"'", n.Value, n.Value))
 		p.Suggestion = fmt.Sprintf("'\"%s\"'", n.Value)
+		p.Help = fmt.Sprintf("%s sees %s", c.scope.Place, quoteList(visible))
 		c.report(p)
 		return
 	}
@@ -263,6 +264,9 @@ func (c *checker) unknownName(n *ast.IdentifierNode) {
 	p := c.problem(n, "LR303", message)
 	p.Suggestion = suggestion
 	p.Help = fmt.Sprintf("%s sees %s", c.scope.Place, quoteList(visible))
+	if suggestion == "" && c.scope.takesText() {
+		p.Help += fmt.Sprintf("; literal text stands in quotes: %q", n.Value)
+	}
 	c.report(p)
 }
 
