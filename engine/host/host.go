@@ -22,6 +22,7 @@ import (
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 	"github.com/lukhasai/lukhas-run/journal"
+	"github.com/lukhasai/lukhas-run/spec"
 )
 
 // Options are what a Host is made of. Source and Data are needed.
@@ -51,7 +52,8 @@ type Host struct {
 
 	reloading sync.Mutex // one reload at a time
 	running   atomic.Pointer[generation]
-	drift     atomic.Pointer[string] // why the files are not what runs; nil: they are
+	tried     atomic.Pointer[spec.Set] // what the last reload read; nil: none was asked for
+	drift     atomic.Pointer[string]   // why the files are not what runs; nil: they are
 
 	stop    chan string // the first reason wins
 	done    chan struct{}

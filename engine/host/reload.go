@@ -15,7 +15,7 @@ import (
 // watch reloads whenever the files may have changed, until ctx ends.
 func (h *Host) watch(ctx context.Context) {
 	warn := func(err error) { h.tell("", journal.Logged{Level: "warn", Text: err.Error()}) }
-	files, err := watch.New(watched(h.running.Load().loaded.Set), watch.Options{Warn: warn})
+	files, err := watch.New(h.watched(), watch.Options{Warn: warn})
 	if err != nil {
 		if !errors.Is(err, watch.ErrNoFiles) { // a topology on standard input never changes
 			warn(err)
@@ -29,19 +29,26 @@ func (h *Host) watch(ctx context.Context) {
 			return
 		case <-files.C:
 			_, _ = h.Reload(ctx, admin.ReloadRequest{By: "file"}) // the verdict is an event
-			if err := files.Set(watched(h.running.Load().loaded.Set)); err != nil {
+			if err := files.Set(h.watched()); err != nil {
 				warn(err)
 			}
 		}
 	}
 }
 
-// watched lists the files that were read.
-func watched(set *spec.Set) []string {
+// watched lists the files and include patterns of the running generation and of the last attempt to replace it: one that
+// was rejected is mended in a file that only it includes.
+func (h *Host) watched() []string {
 	var paths []string
-	for _, f := range set.Files {
-		if f.Path != "-" {
-			paths = append(paths, f.Path)
+	for _, set := range []*spec.Set{h.running.Load().loaded.Set, h.tried.Load()} {
+		if set == nil {
+			continue
+		}
+		paths = append(paths, set.Watch...)
+		for _, f := range set.Files {
+			if f.Path != "-" {
+				paths = append(paths, f.Path)
+			}
 		}
 	}
 	return paths
@@ -58,6 +65,7 @@ func (h *Host) Reload(_ context.Context, r admin.ReloadRequest) (admin.ReloadRes
 		src.Now = h.clock.Wall() // a policy may have expired meanwhile
 	}
 	next, err := Load(src)
+	h.tried.Store(next.Set)
 	if err != nil {
 		return h.rejected(now, next, []string{err.Error()}, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,11 +48,12 @@ type Watcher struct {
 	done   chan struct{} // closed when the one goroutine, started by New, has returned
 
 	mu      sync.Mutex
-	paths   []string // sorted, absolute
+	paths   []string // sorted, absolute; patterns among them
 	watched []string // directories that events come from, sorted
 }
 
-// New starts to watch the files. They need not exist yet. Close ends it.
+// New starts to watch the files. They need not exist yet, and a path may be a pattern of filepath.Match, for all files that
+// match it at any time. Close ends it.
 func New(paths []string, opts Options) (*Watcher, error) {
 	if len(paths) == 0 {
 		return nil, ErrNoFiles
@@ -90,7 +92,7 @@ func withDefaults(o Options) Options {
 	return o
 }
 
-// Set replaces the files that are watched.
+// Set replaces the files and patterns that are watched.
 func (w *Watcher) Set(paths []string) error {
 	abs := make([]string, 0, len(paths))
 	for _, p := range paths {
@@ -182,7 +184,9 @@ func (w *Watcher) follow() {
 	defer w.mu.Unlock()
 	var want []string
 	for _, p := range w.paths {
-		want = append(want, directories(p)...)
+		for _, place := range places(p) {
+			want = append(want, directories(place)...)
+		}
 	}
 	slices.Sort(want)
 	want = slices.Compact(want)
@@ -202,6 +206,21 @@ func (w *Watcher) follow() {
 		}
 	}
 	w.watched = held
+}
+
+// places are the path itself, and for a pattern also what it matches now and, in each directory where it could match more,
+// a name that stands for whatever comes.
+func places(path string) []string {
+	out := []string{path}
+	if !strings.ContainsAny(path, `*?[`) {
+		return out
+	}
+	matches, _ := filepath.Glob(path) // a malformed pattern matches nothing
+	out = append(out, matches...)
+	for _, dir := range places(filepath.Dir(path)) {
+		out = append(out, filepath.Join(dir, "*"))
+	}
+	return out
 }
 
 // directories lists the directories whose entries decide what path leads to: its own and those of each symlink on the way.
@@ -256,7 +275,9 @@ func (w *Watcher) fingerprint() string {
 	w.mu.Unlock()
 	out := make([]byte, 0, 64*len(paths))
 	for _, p := range paths {
-		out = fmt.Appendf(out, "%v;", identify(p))
+		for _, place := range places(p) {
+			out = fmt.Appendf(out, "%q %v;", place, identify(place))
+		}
 	}
 	return string(out)
 }

@@ -121,6 +121,24 @@ func TestSetWatchesOtherFiles(t *testing.T) {
 	changed(t, w, "a write to the added file")
 }
 
+// What a pattern matches comes and goes, in a directory that is made later too.
+func TestAPatternIsWatchedForFilesToCome(t *testing.T) {
+	for _, poll := range []time.Duration{time.Hour, 20 * time.Millisecond} {
+		dir := t.TempDir()
+		w := open(t, poll, filepath.Join(dir, "inc", "*.yaml"))
+		must(t, os.Mkdir(filepath.Join(dir, "inc"), 0o700))
+		path := filepath.Join(dir, "inc", "a.yaml")
+		write(t, path, "a: 1")
+		changed(t, w, "a new file")
+		write(t, path, "a: 22")
+		changed(t, w, "a write")
+		must(t, os.Rename(path, filepath.Join(dir, "inc", "b.yaml")))
+		changed(t, w, "a rename")
+		must(t, os.Remove(filepath.Join(dir, "inc", "b.yaml")))
+		changed(t, w, "a removal")
+	}
+}
+
 func TestNothingToWatchIsRefused(t *testing.T) {
 	if _, err := watch.New(nil, watch.Options{}); err != watch.ErrNoFiles {
 		t.Fatalf("got %v, want ErrNoFiles", err)
