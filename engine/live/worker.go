@@ -11,22 +11,30 @@ const (
 	parkedSpell = 5 * time.Second
 )
 
-// pool runs activations on workers. Parked workers are used again last in first out, so that the warm ones work and
-// the cold ones can be let go; when none is parked a new one starts, so a handler that blocks keeps only its own worker.
+// pool runs activations on workers. What is to be run waits in one queue. Parked workers are woken last in first out, so
+// that the warm ones work and the cold ones can be let go; when none is parked a new one starts.
+//
+// While something waits, one worker is on its way and has not taken anything yet (waking). It takes one task and, if more
+// wait, wakes another before it begins. So a handler that blocks keeps only its own worker and starves nobody, and a burst of
+// tasks that do not block is run by as many workers as there are processors, and one.
 type pool struct {
 	eng *Engine
 
 	mu     sync.Mutex
+	queue  tasks
+	waking bool
 	parked []*worker
 	low    int // fewest parked since the last sweep: those were not needed
 	sweeps bool
 	closed bool
+	all    sync.WaitGroup
 }
 
 // worker is one goroutine that runs one task after another. Whoever takes it from the parked ones owns the right to
-// send it exactly one task.
+// wake it, once, or to close wake: it ends then.
 type worker struct {
-	task  chan task
+	wake  chan struct{}
+	woken bool // on its way: nothing taken yet
 	frame *frame
 }
 
@@ -38,6 +46,34 @@ type task struct {
 	job    func()
 }
 
+// tasks is a first-in first-out ring.
+type tasks struct {
+	ring    []task
+	head, n int
+}
+
+func (q *tasks) push(t task) {
+	if q.n == len(q.ring) {
+		wider := make([]task, max(16, 2*len(q.ring)))
+		copied := copy(wider, q.ring[q.head:])
+		copy(wider[copied:], q.ring[:q.head])
+		q.ring, q.head = wider, 0
+	}
+	q.ring[(q.head+q.n)&(len(q.ring)-1)] = t
+	q.n++
+}
+
+// pop needs a task. A ring that a great burst has grown is let go.
+func (q *tasks) pop() task {
+	t := q.ring[q.head]
+	q.ring[q.head] = task{}
+	q.head = (q.head + 1) & (len(q.ring) - 1)
+	if q.n--; q.n == 0 && len(q.ring) > mostKept {
+		q.ring, q.head = nil, 0
+	}
+	return t
+}
+
 func (p *pool) run(inc *incarnation) { p.dispatch(task{inc: inc}) }
 
 // spawn runs a job on a worker. Jobs may block.
@@ -45,29 +81,67 @@ func (p *pool) spawn(job func()) { p.dispatch(task{job: job}) }
 
 func (p *pool) dispatch(t task) {
 	p.mu.Lock()
+	p.queue.push(t)
+	if p.waking {
+		p.mu.Unlock()
+		return
+	}
+	p.rouse()
+}
+
+// rouse sends a worker on its way. It is called with the lock and returns without it.
+func (p *pool) rouse() {
+	p.waking = true
 	if n := len(p.parked); n > 0 {
 		w := p.parked[n-1]
 		p.parked[n-1] = nil
 		p.parked = p.parked[:n-1]
 		p.low = min(p.low, n-1)
 		p.mu.Unlock()
-		w.task <- t
+		w.wake <- struct{}{}
 		return
 	}
+	p.all.Add(1)
 	p.mu.Unlock()
-	w := &worker{task: make(chan task, 1)}
-	go w.work(p, t)
+	w := &worker{wake: make(chan struct{}, 1), woken: true}
+	go w.work(p)
 }
 
 // work is a worker's life. When a handler ends its goroutine (runtime.Goexit) the deferred call settles its message.
-func (w *worker) work(p *pool, t task) {
+func (w *worker) work(p *pool) {
+	defer p.all.Done()
 	defer w.unwound(p)
-	for ok := true; ok; {
-		if !w.do(p, t) {
+	for {
+		t, ok := p.next(w)
+		if !ok || !w.do(p, t) {
 			return
 		}
-		if ok = p.park(w); ok {
-			t, ok = <-w.task
+	}
+}
+
+// next gives a worker what to do. When nothing waits it parks; false says that it is not needed any more.
+func (p *pool) next(w *worker) (t task, ok bool) {
+	for {
+		p.mu.Lock()
+		if w.woken {
+			w.woken, p.waking = false, false
+		}
+		if p.queue.n > 0 {
+			t = p.queue.pop()
+			if p.queue.n > 0 && !p.waking {
+				p.rouse()
+			} else {
+				p.mu.Unlock()
+			}
+			return t, true
+		}
+		if !p.park(w) {
+			p.mu.Unlock()
+			return t, false
+		}
+		p.mu.Unlock()
+		if _, w.woken = <-w.wake; !w.woken {
+			return t, false
 		}
 	}
 }
@@ -103,10 +177,8 @@ func (w *worker) unwound(p *pool) {
 	}
 }
 
-// park makes the worker available, or reports that it is not needed any more.
+// park makes the worker available, or reports that it is not needed any more. It needs the lock.
 func (p *pool) park(w *worker) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.closed || len(p.parked) >= maxParked {
 		return false
 	}
@@ -133,7 +205,7 @@ func (p *pool) sweep() {
 	}
 	p.mu.Unlock()
 	for _, w := range release {
-		close(w.task)
+		close(w.wake)
 	}
 }
 
@@ -144,6 +216,6 @@ func (p *pool) close() {
 	p.parked, p.closed = nil, true
 	p.mu.Unlock()
 	for _, w := range release {
-		close(w.task)
+		close(w.wake)
 	}
 }
