@@ -35,7 +35,7 @@ func (f *frame) Ref(name string) (engine.Ref, error) { return f.eng.Ref(name) }
 
 // next is what a message that this handler sends carries of the one it handles.
 func (f *frame) next() engine.Meta {
-	m := f.env.meta
+	m := &f.env.meta
 	return engine.Meta{
 		Correlation: m.Correlation, Causation: m.Causation, From: f.inc.a.path, Key: m.Key,
 		Priority: m.Priority, Deadline: m.Deadline, Attempt: 1,
@@ -46,9 +46,11 @@ func (f *frame) Tell(to engine.Ref, m engine.Msg) error {
 	if f.turn.Load() == turnFenced {
 		return engine.ErrStopped
 	}
-	env := envelope{msg: m, meta: f.next()}
-	env.meta.Deadline = 0 // the asker's patience is not the tell's
-	return f.eng.tell(&f.caller, to, &env)
+	at := &f.env.meta
+	// The asker's deadline is not passed on: its patience is not the tell's.
+	return f.eng.tell(&f.caller, to, &envelope{msg: m, meta: engine.Meta{
+		Correlation: at.Correlation, Causation: at.Causation, From: f.inc.a.path, Key: at.Key, Priority: at.Priority, Attempt: 1,
+	}})
 }
 
 func (f *frame) Reply(payload any) bool {

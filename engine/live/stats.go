@@ -65,7 +65,9 @@ func (f *frame) flush() {
 	}
 	s := f.actor.counts()
 	s.calls.Add(uint64(t.calls))
-	s.failures.Add(uint64(t.failures))
+	if t.failures > 0 {
+		s.failures.Add(uint64(t.failures))
+	}
 	for _, d := range t.took[:t.calls] {
 		if d >= 0 {
 			s.histogram().Add(d)
