@@ -4,7 +4,7 @@ BIN     := $(CURDIR)/bin
 TIME    ?= 60s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help test lint unit race nested fuzz bench chaos build clean test-otp test-chaos docs
+.PHONY: help test lint unit race nested fuzz bench chaos build clean test-otp test-chaos docs test-editor
 
 help: ## the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -42,6 +42,9 @@ bench: ## the headline numbers beside their peers
 
 docs: ## generated pages and schemas, from the tables they are generated from
 	$(GO) test ./spec ./schema ./cmd/lukhas-run -count=1 -update
+
+test-editor: ## the schemas in the real yaml-language-server, which npm fetches; needs node
+	$(GO) test -tags editor -count=1 -timeout 4m -run TestEditor ./tests
 
 build: ## the binary, in bin/
 	$(GO) build -o $(BIN)/lukhas-run ./cmd/lukhas-run
