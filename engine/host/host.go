@@ -163,6 +163,7 @@ func (h *Host) makeEngine(p *plan.Plan) error {
 		stream = observe.NewStream(8192)
 	}
 	h.record = &recorder{journal: h.journal, stream: stream, failed: func(err error) { h.Stop("the journal failed: " + err.Error()) }}
+	h.record.secrets.Store(newRedactor(p))
 	h.machine = engine.NewMachine()
 	seed := h.options.Seed
 	if seed == 0 {

@@ -2,16 +2,18 @@ package host
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/lukhasai/lukhas-run/engine/observe"
 	"github.com/lukhasai/lukhas-run/journal"
 )
 
-// recorder puts each event into the journal and then into the stream, in one order. Safe for concurrent use.
+// recorder puts each event, without secrets, into the journal and then into the stream, in one order. Safe for concurrent use.
 type recorder struct {
 	journal *journal.Journal
 	stream  *observe.Stream
-	failed  func(error) // called once, when the journal takes no more; must not block
+	secrets atomic.Pointer[redactor] // never nil
+	failed  func(error)              // called once, when the journal takes no more; must not block
 
 	mu     sync.Mutex
 	broken bool
@@ -21,6 +23,7 @@ type recorder struct {
 
 // Record implements live.Recorder. When the journal has failed the stream still gets events, numbered on.
 func (r *recorder) Record(e journal.Event) uint64 {
+	e.Payload = r.secrets.Load().payload(e.Payload)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	seq, ack := r.journal.Append(e)

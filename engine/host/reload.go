@@ -126,6 +126,7 @@ func (h *Host) commit(now *generation, next Loaded, changes plan.Changes, by str
 		return h.rejected(now, next, []string{err.Error()}, err)
 	}
 	number := now.number + 1
+	h.record.secrets.Store(newRedactor(next.Plan, now.loaded.Plan))
 	if err := h.engine.Reload(next.Plan, number, by, ""); err != nil {
 		h.gateway.Abandon()
 		return h.rejected(now, next, []string{err.Error()}, err)
@@ -142,6 +143,10 @@ func (h *Host) commit(now *generation, next Loaded, changes plan.Changes, by str
 
 // rejected keeps the running generation and says why, in the stream and to the caller.
 func (h *Host) rejected(now *generation, next Loaded, found []string, err error) (admin.ReloadResult, error) {
+	hide := h.record.secrets.Load()
+	for i := range found {
+		found[i] = hide.text(found[i])
+	}
 	why := found[0]
 	h.drift.Store(&why)
 	h.tell("", journal.ReloadRejected{Hash: fmt.Sprintf("%x", next.Identity), Diagnostics: found})

@@ -112,8 +112,8 @@ func (u *upstream) done() {
 	}
 }
 
-// Locate gives the upstream's address.
-func (u *upstream) Locate() (pid int, address string) { return 0, u.base.String() }
+// Locate gives the upstream's address, without a password in it.
+func (u *upstream) Locate() (pid int, address string) { return 0, u.base.Redacted() }
 
 // Handle makes a request of the message and answers with its response. What goes wrong is the answer, never this actor's
 // failure.
