@@ -84,6 +84,9 @@ func (m *Machine) execute(s Steer, where *rules.Program, o origin) error {
 	if s.For < 0 {
 		return fmt.Errorf("for is %q, want more than 0", s.For)
 	}
+	if !(s.MaxShare >= 0 && s.MaxShare <= 1) {
+		return fmt.Errorf("max_share is %g, want 0..1", s.MaxShare)
+	}
 	switch s.Verb {
 	case "pause", "resume", "restart", "stop", "inject", "set_state", "quarantine", "release":
 		return m.onActors(s, where, o)

@@ -23,11 +23,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fake is an engine that answers from its fields and remembers what it was asked.
 type fake struct {
-	steered engine.Steer
-	by      string
-	told    admin.AskRequest
-	err     error
-	stream  *observe.Stream
+	steered  engine.Steer
+	by       string
+	told     admin.AskRequest
+	err      error
+	problems []string
+	stream   *observe.Stream
 }
 
 func (f *fake) Status() admin.Status {
@@ -42,7 +43,7 @@ func (f *fake) Ask(_ context.Context, r admin.AskRequest) (any, error) {
 }
 func (f *fake) Tell(_ context.Context, r admin.AskRequest) error { f.told = r; return f.err }
 func (f *fake) Reload(_ context.Context, r admin.ReloadRequest) (admin.ReloadResult, error) {
-	return admin.ReloadResult{Generation: 2, Changed: r.AllowDestroy, Changes: []string{r.By}}, f.err
+	return admin.ReloadResult{Generation: 2, Changed: r.AllowDestroy, Changes: []string{r.By}, Problems: f.problems}, f.err
 }
 func (f *fake) Events() *observe.Stream { return f.stream }
 
@@ -95,6 +96,18 @@ func TestErrorsCrossTheSocketWhole(t *testing.T) {
 	f.err = engine.ErrUnknownActor
 	if _, err := c.Ask(t.Context(), admin.AskRequest{}); err == nil || !strings.Contains(err.Error(), "unknown actor") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestANoToAnOperatorIsARefusalAndNoCrash(t *testing.T) {
+	f, c, _ := serve(t)
+	f.err, f.problems = errors.New("the root cannot be stopped alone"), []string{"a.yaml:1:2: one", "a.yaml:3:4: two"}
+	var e *engine.Error
+	if err := c.Steer(t.Context(), engine.Steer{Verb: "stop"}, "ann"); !errors.As(err, &e) || e.Kind != engine.KindRefused || e.Message != f.err.Error() {
+		t.Errorf("steer: %v", err)
+	}
+	if _, err := c.Reload(t.Context(), admin.ReloadRequest{}); !errors.As(err, &e) || e.Kind != engine.KindRefused || e.Message != strings.Join(f.problems, "\n") {
+		t.Errorf("reload: %v", err)
 	}
 }
 

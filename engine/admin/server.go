@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -63,7 +65,7 @@ func handler(e Engine) http.Handler {
 		if !read(w, r, &s) {
 			return
 		}
-		answer(w, struct{}{}, e.Steer(r.Context(), s.Steer, by(s.By)))
+		answer(w, struct{}{}, refusal(e.Steer(r.Context(), s.Steer, by(s.By)), nil))
 	})
 	mux.HandleFunc("POST /v1/ask", func(w http.ResponseWriter, r *http.Request) {
 		var q AskRequest
@@ -87,7 +89,7 @@ func handler(e Engine) http.Handler {
 		}
 		q.By = by(q.By)
 		res, err := e.Reload(r.Context(), q)
-		answer(w, res, err)
+		answer(w, res, refusal(err, res.Problems))
 	})
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) { events(w, r, e) })
 	return mux
@@ -137,6 +139,20 @@ func answer(w http.ResponseWriter, value any, err error) {
 	}
 	w.WriteHeader(status)
 	writeJSON(w, wireError{Kind: e.Kind, Message: e.Message, By: e.By, Status: e.Status})
+}
+
+// refusal makes the engine's no to an operator an error that says so, with all its reasons where there are several. What
+// is an *engine.Error already, or the end of the request, stays as it is.
+func refusal(err error, reasons []string) error {
+	var own *engine.Error
+	if err == nil || errors.As(err, &own) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	message := err.Error()
+	if len(reasons) > 1 {
+		message = strings.Join(reasons, "\n")
+	}
+	return &engine.Error{Kind: engine.KindRefused, Message: message}
 }
 
 // writeJSON writes a value and a line end; what cannot be encoded becomes an error the reader can see.
