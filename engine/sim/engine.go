@@ -55,7 +55,10 @@ type Engine struct {
 	digest   digest
 	world    map[string]*Model
 	tables   map[Latency]*quantiles
-	callers  []*caller
+	callers  []*caller  // that are free
+	requests []*request // that are free
+	jobs     []*job     // that are free
+	nothing  map[string]any
 	call     Call // shown to the observer
 	seq      uint64
 	seeds    map[string]uint64
@@ -84,7 +87,7 @@ func New(o Options) (*Engine, error) {
 	if o.Watchdog == 0 {
 		o.Watchdog = 10 * time.Second
 	}
-	e := &Engine{options: o, world: map[string]*Model{}, tables: map[Latency]*quantiles{}, seeds: map[string]uint64{}}
+	e := &Engine{options: o, world: map[string]*Model{}, tables: map[Latency]*quantiles{}, seeds: map[string]uint64{}, nothing: map[string]any{}}
 	e.loop.driver, e.loop.shuffle, e.loop.maxTurns = make(chan struct{}, 1), o.Shuffle, o.MaxTurns
 	if e.loop.maxTurns <= 0 {
 		e.loop.maxTurns = 1_000_000

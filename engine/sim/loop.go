@@ -30,6 +30,7 @@ const (
 	taskBring             // inc comes up
 	taskJob               // may wait
 	taskBrief             // a job that never waits
+	taskAsk               // a request from outside begins, or hears its answer
 )
 
 // task is one thing to do at this moment.
@@ -37,6 +38,7 @@ type task struct {
 	kind taskKind
 	w    *waiter
 	inc  *incarnation
+	ask  *request
 	job  func()
 }
 
@@ -45,6 +47,8 @@ func (t *task) brief() bool {
 	switch t.kind {
 	case taskBrief:
 		return true
+	case taskAsk:
+		return t.ask.direct != nil
 	case taskActivate, taskBring:
 		return t.inc.brief && (t.inc.server != nil || len(t.inc.a.slow) == 0)
 	}
@@ -181,6 +185,8 @@ func (e *Engine) do(f *frame, t *task) {
 		f.activate(t.inc)
 	case taskBring:
 		f.bring(t.inc)
+	case taskAsk:
+		t.ask.run()
 	case taskJob, taskBrief:
 		t.job()
 	}

@@ -149,11 +149,12 @@ func (s *server) bring() {
 // activate takes the next message and serves it or queues it. The activation lasts until the call has ended.
 func (s *server) activate() {
 	inc, a := s.inc, s.inc.a
-	j := &job{s: s}
+	j := a.eng.job(s)
 	switch gate := inc.gate; {
 	case gate&gateDown != 0:
 	case len(a.sys) > 0:
 		a.sys = a.sys[1:] // a model has no state to look at
+		j.free()
 		inc.release()
 		a.rouse()
 		return
@@ -165,7 +166,28 @@ func (s *server) activate() {
 		s.accept(j)
 		return
 	}
+	j.free()
 	inc.release()
+}
+
+// job gives a blank job.
+func (e *Engine) job(s *server) *job {
+	if n := len(e.jobs); n > 0 {
+		j := e.jobs[n-1]
+		e.jobs = e.jobs[:n-1]
+		j.s = s
+		return j
+	}
+	j := &job{s: s}
+	j.done = j.finish
+	return j
+}
+
+// free gives the job back. One that is still in a queue is left to the collector.
+func (j *job) free() {
+	e := j.s.inc.a.eng
+	j.env, j.fails, j.busy, j.s = envelope{}, nil, false, nil
+	e.jobs = append(e.jobs, j)
 }
 
 // accept takes a call in.
@@ -173,6 +195,7 @@ func (s *server) accept(j *job) {
 	a, e := s.inc.a, s.inc.a.eng
 	if j.env.reply.w != nil && !j.env.reply.waits() {
 		a.deadLetter(deadExpired, &j.env, nil)
+		j.free()
 		s.depart()
 		return
 	}
@@ -181,12 +204,12 @@ func (s *server) accept(j *job) {
 	if p := a.poisons(&j.env); p != nil {
 		a.count(0, true)
 		s.crash(&j.env)
+		j.free()
 		return
 	}
 	if j.env.reply.w != nil {
 		j.env.reply.w.job = j
 	}
-	j.done = j.finish
 	j.at = len(s.jobs)
 	s.jobs = append(s.jobs, j)
 	switch {
@@ -301,7 +324,11 @@ func (j *job) leave(failed bool) {
 	now := a.eng.Now()
 	a.count(now-j.began, failed)
 	a.eng.digest.ended(now, a, failed)
+	queued := !j.busy
 	s.drop(j)
+	if !queued {
+		j.free()
+	}
 	s.depart()
 }
 
@@ -364,7 +391,7 @@ func (a *actor) reply(m *Model, env *envelope) (any, error) {
 		fill(rule.Call, &target{only: a}, env.msg, &env.meta)
 		return r.Value.Build(&rule)
 	}
-	return map[string]any{}, nil
+	return a.eng.nothing, nil
 }
 
 // hang stops all work, or lets it go on.

@@ -31,27 +31,64 @@ func (e *Engine) Ask(name string, m engine.Msg, o engine.CallOptions, done func(
 
 // AskRef is Ask to a resolved name.
 func (e *Engine) AskRef(to engine.Ref, m engine.Msg, o engine.CallOptions, done func(Answer)) {
-	began, meta := e.Now(), o.Meta()
-	c := e.take()
+	r := e.blank()
+	r.to, r.m, r.meta, r.timeout, r.done, r.began = to, m, o.Meta(), o.Timeout, done, e.Now()
+	c := &r.caller
 	c.view = e.view
-	if a := e.direct(to); a != nil && m.Type != "" {
-		t := e.deadline(c, a, &meta, o.Timeout)
-		c.w.then = func(v any, err error) {
-			e.put(c)
-			e.called(a, m.Type, &meta, began, err)
-			done(Answer{Payload: v, Err: err, Took: e.Now() - began})
-		}
-		if err := a.receive(&envelope{msg: m, meta: meta, reply: t}, c); err != nil {
-			t.settle(nil, err)
-		}
+	a := e.direct(to)
+	if a == nil || m.Type == "" {
+		e.push(task{kind: taskAsk, ask: r})
 		return
 	}
-	e.push(task{kind: taskJob, job: func() {
-		r := e.request(c, to, m, &meta, o.Timeout)
-		e.put(c)
-		r.Took = e.Now() - began
-		done(r)
-	}})
+	r.direct = a
+	t := e.deadline(c, a, &r.meta, o.Timeout)
+	c.w.ask = r
+	if err := a.receive(&envelope{msg: m, meta: r.meta, reply: t}, c); err != nil {
+		t.settle(nil, err)
+	}
+}
+
+// request is one ask from outside.
+type request struct {
+	caller
+	to      engine.Ref
+	m       engine.Msg
+	meta    engine.Meta
+	timeout time.Duration
+	began   time.Duration
+	done    func(Answer)
+	direct  *actor // that it went to with no guard in between; nil otherwise
+}
+
+// blank gives a blank request.
+func (e *Engine) blank() *request {
+	if n := len(e.requests); n > 0 {
+		r := e.requests[n-1]
+		e.requests = e.requests[:n-1]
+		return r
+	}
+	r := new(request)
+	r.caller.init(e)
+	return r
+}
+
+// run takes the request through its guards, on a carrier, or tells how the direct way ended.
+func (r *request) run() {
+	e := r.eng
+	var a Answer
+	if r.direct != nil {
+		a.Payload, a.Err = r.w.value, r.w.err
+		r.w.value, r.w.err = nil, nil
+		e.called(r.direct, r.m.Type, &r.meta, r.began, a.Err)
+	} else {
+		a = e.request(&r.caller, r.to, r.m, &r.meta, r.timeout)
+	}
+	a.Took = e.Now() - r.began
+	done := r.done
+	r.clear()
+	r.m, r.meta, r.done, r.direct = engine.Msg{}, engine.Meta{}, nil, nil
+	e.requests = append(e.requests, r)
+	done(a)
 }
 
 // Tell puts a message into an actor's mailbox, by path, unique name or edge. A mailbox whose policy is to block and that is

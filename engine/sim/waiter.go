@@ -18,8 +18,8 @@ type waiter struct {
 	on      bool
 	value   any
 	err     error
-	then    func(any, error) // takes the outcome instead of a carrier
-	job     *job             // of a model that works for this wait
+	ask     *request // takes the outcome instead of a carrier
+	job     *job     // of a model that works for this wait
 	alarm   clock.Alarm
 	late    func() // due, bound once
 	source  *actor // who waits; nil outside
@@ -93,10 +93,9 @@ func (t ticket) settle(value any, err error) bool {
 		j.abandoned(t)
 	}
 	switch {
-	case w.then != nil:
-		then := w.then
-		w.then, w.value, w.err = nil, nil, nil
-		w.eng.push(task{kind: taskBrief, job: func() { then(value, err) }})
+	case w.ask != nil:
+		w.eng.push(task{kind: taskAsk, ask: w.ask})
+		w.ask = nil
 	case w.carrier != nil:
 		w.eng.push(task{kind: taskResume, w: w})
 	}
@@ -228,6 +227,8 @@ func (e *Engine) take() *caller {
 
 // put takes an outside caller back. Its waits are over; what is late finds an older generation.
 func (e *Engine) put(c *caller) {
-	c.view, c.stop, c.told, c.cancel = nil, stopNone, false, nil
+	c.clear()
 	e.callers = append(e.callers, c)
 }
+
+func (c *caller) clear() { c.view, c.stop, c.told, c.cancel = nil, stopNone, false, nil }

@@ -1,0 +1,136 @@
+package sim
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+)
+
+// cpu is the processor time of this process: on a machine that others use too it says more than the clock.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// rate reports messages by the second of processor time.
+func rate(b *testing.B, n float64, spent time.Duration) {
+	b.ReportMetric(n/spent.Seconds()/1e6, "Mmsg/cpu-s")
+}
+
+// drive sends messages by virtual timers, per of them each virtual millisecond, until n answers have come.
+func (r *rig) drive(b *testing.B, per int, to, message string, payload any) {
+	ref, err := r.Ref(to)
+	if err != nil {
+		b.Fatal(err)
+	}
+	left, failed := b.N, 0
+	var tick func()
+	tick = func() {
+		for range per {
+			r.AskRef(ref, engine.Msg{Type: message, Payload: payload}, engine.CallOptions{}, func(a Answer) {
+				if a.Err != nil {
+					failed++
+				}
+				left--
+			})
+		}
+		if left > 0 {
+			r.At(r.Now()+time.Millisecond, tick)
+		}
+	}
+	r.Engine.options.Observer = nil
+	r.At(r.Now(), tick)
+	before, start := r.Messages(), cpu()
+	b.ReportAllocs()
+	b.ResetTimer()
+	for left > 0 {
+		if err := r.Run(r.Now() + 10*time.Millisecond); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	if failed > b.N/100+20 { // the tail of the latency passes the timeout
+		b.Fatalf("%d of %d failed", failed, b.N)
+	}
+	n := float64(r.Messages() - before)
+	rate(b, 2*n, cpu()-start) // each has an answer
+}
+
+// BenchmarkTell is a ring of Go behaviours that tell each other: the floor.
+func BenchmarkTell(b *testing.B) {
+	left := b.N
+	pass := func(to string) func() engine.Behavior {
+		var ref engine.Ref
+		return simple(func(ctx engine.Context, m engine.Msg) error {
+			if ref.ID == 0 {
+				ref, _ = ctx.Ref(to)
+			}
+			if left--; left > 0 {
+				return ctx.Tell(ref, m)
+			}
+			return nil
+		})
+	}
+	r := begin(b, two, making{"a": pass("b"), "b": pass("a")}, func(o *Options) { o.MaxTurns = 1 << 40; o.Observer = nil })
+	b.ReportAllocs()
+	b.ResetTimer()
+	start := cpu()
+	_ = r.Tell("a", engine.Msg{Type: "x"}, engine.CallOptions{})
+	r.run(time.Millisecond)
+	if left > 0 {
+		b.Fatal("not all were passed on")
+	}
+	rate(b, float64(b.N), cpu()-start)
+}
+
+// BenchmarkAskBlocking is a Go behaviour that asks another and waits: what the switch to and fro costs.
+func BenchmarkAskBlocking(b *testing.B) {
+	m := making{"a": simple(func(ctx engine.Context, m engine.Msg) error {
+		ref, _ := ctx.Ref("b")
+		for range b.N {
+			if _, err := ctx.Ask(ref, m, time.Second); err != nil {
+				return err
+			}
+		}
+		return nil
+	}), "b": simple(func(ctx engine.Context, m engine.Msg) error { ctx.Reply(nil); return nil })}
+	r := begin(b, two, m, func(o *Options) { o.MaxTurns = 1 << 40; o.Observer = nil })
+	b.ReportAllocs()
+	b.ResetTimer()
+	start := cpu()
+	_ = r.Tell("a", engine.Msg{Type: "x"}, engine.CallOptions{})
+	r.run(time.Millisecond)
+	b.StopTimer()
+	if v, _ := r.Actor("b"); v.Calls != uint64(b.N) {
+		b.Fatalf("%d of %d asks", v.Calls, b.N)
+	}
+	rate(b, 2*float64(b.N), cpu()-start)
+}
+
+// BenchmarkModel asks a model with nothing in between.
+func BenchmarkModel(b *testing.B) {
+	r := begin(b, shop, nil)
+	r.run(time.Second)
+	r.drive(b, 10, "cache", "get", map[string]any{"key": "k"})
+}
+
+// BenchmarkGuarded asks a model through breaker and timeout: each call waits about 20 ms, 200 are out at any time.
+func BenchmarkGuarded(b *testing.B) {
+	r := begin(b, shop, nil, func(o *Options) {
+		o.World = map[string]Model{"root/database": {Latency: Latency{P50: 20 * time.Millisecond, P99: 80 * time.Millisecond}, Concurrency: 1000}}
+	})
+	r.run(time.Second)
+	r.drive(b, 10, "database", "query", map[string]any{"id": "a"})
+}
+
+// BenchmarkCheckout is the shop of the examples: a script that asks a guarded model and another script.
+func BenchmarkCheckout(b *testing.B) {
+	r := begin(b, shop, nil, func(o *Options) {
+		o.World = map[string]Model{"root/database": {Latency: Latency{P50: 5 * time.Millisecond, P99: 40 * time.Millisecond}}}
+	})
+	r.run(time.Second)
+	r.drive(b, 5, "api", "checkout", map[string]any{"id": "a"})
+}
