@@ -40,8 +40,8 @@ func (c *compiler) url(v *spec.Value, fill vars) string {
 	switch {
 	case err != nil || u.Host == "" && u.Scheme != "":
 		c.errorf("LR223", v.Pos, "%q is no URL; write http://HOST:PORT", v)
-	case u.Scheme != "http" && u.Scheme != "https":
-		c.errorf("LR223", v.Pos, "%q does not begin with http:// or https://", v)
+	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "h2c":
+		c.errorf("LR223", v.Pos, "%q does not begin with http://, https:// or h2c:// (HTTP/2 without TLS)", v)
 	}
 	return text
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // The kinds of error that the engine itself produces. A callee may answer with a kind of its own.
@@ -30,6 +31,8 @@ type Error struct {
 	Status  int    // HTTP status, 0 without HTTP
 	// Delivered is false when the callee certainly never got the message: retrying is then safe.
 	Delivered bool
+	// RetryAfter is how long to wait before another try can help, where whoever refused knows it; 0 otherwise.
+	RetryAfter time.Duration
 }
 
 // Error gives kind, message and source.

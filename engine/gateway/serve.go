@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/journal"
@@ -26,6 +28,11 @@ const defaultMaxBody = 8 << 20
 
 // ServeHTTP answers one request by the routes of the generation that is current when it comes.
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 2 {
+		to := newStream(w, s)
+		defer to.finish()
+		w = to
+	}
 	x := &exchange{site: s, table: s.table.Load(), w: w, r: r, id: correlation(r)}
 	w.Header().Set(requestID, x.id)
 	if conn, ok := r.Context().Value(wireKey{}).(*wire); ok && x.refusedBy(conn) {
@@ -49,6 +56,10 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if limit := x.maxBody(); r.ContentLength > limit {
 		x.refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has %d bytes; at most %d", r.ContentLength, limit))
 		return
+	}
+	x.limitBody()
+	if x.body != nil {
+		defer x.body.release()
 	}
 	x.serve()
 }
@@ -107,7 +118,6 @@ func (x *exchange) refusedBy(conn *wire) bool {
 func (x *exchange) maxBody() int64 { return orDefault(x.table.def.MaxBody, defaultMaxBody) }
 
 func (x *exchange) serve() {
-	x.limitBody()
 	env := rules.Env{Params: x.table.plan.ParamValues(), Now: float64(x.site.clock.Now()) / 1e9}
 	request, err := x.read()
 	if err != nil {
@@ -178,12 +188,23 @@ func (x *exchange) read() (*rules.Request, error) {
 	}
 	r.Text = string(data)
 	if err := json.Unmarshal(data, &r.JSON); err != nil {
-		r.JSON = nil // what does not call itself JSON, as with `curl -d`, may be or not
-		if len(data) > 0 && saysJSON(x.r.Header.Get("Content-Type")) {
-			return nil, fmt.Errorf("the body is not JSON: %w", err)
+		r.JSON = nil // where text will do, what does not call itself JSON, as with `curl -d`, may be or not
+		if len(data) > 0 && (!x.route.needs.text || saysJSON(x.r.Header.Get("Content-Type"))) {
+			return nil, notJSON(data, err)
 		}
 	}
 	return r, nil
+}
+
+// notJSON says where a body stops being JSON.
+func notJSON(data []byte, err error) error {
+	var syntax *json.SyntaxError
+	if !errors.As(err, &syntax) {
+		return fmt.Errorf("the body is not JSON: %w", err)
+	}
+	before := data[:min(max(int(syntax.Offset)-1, 0), len(data))]
+	line, start := 1+bytes.Count(before, []byte{'\n'}), bytes.LastIndexByte(before, '\n')+1
+	return fmt.Errorf("the body is not JSON: line %d, column %d: %w", line, 1+utf8.RuneCount(before[start:]), err)
 }
 
 // readBody reads the whole body; a proxied exchange gets it again from the start.

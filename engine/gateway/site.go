@@ -60,14 +60,15 @@ func loadTLS(l *plan.Listener) (*credentials, error) {
 
 // site is one HTTP server: connections come from the port's accept loop, routes from the table. It owns its connections.
 type site struct {
-	engine Engine
-	clock  clock.Clock
-	server *http.Server
-	secure *credentials
-	shape  plan.Listener // what the server was made of
-	table  atomic.Pointer[table]
-	conns  chan net.Conn
-	done   chan struct{} // closed when no connection is taken any more
+	engine    Engine
+	clock     clock.Clock
+	server    *http.Server
+	secure    *credentials
+	shape     plan.Listener // what the server was made of
+	table     atomic.Pointer[table]
+	replaying atomic.Int64 // bytes of bodies kept for another try
+	conns     chan net.Conn
+	done      chan struct{} // closed when no connection is taken any more
 
 	mu      sync.Mutex
 	open    map[*tracked]struct{}
@@ -135,7 +136,12 @@ func (g *Gateway) accept(raw net.Listener, to *current) {
 		conn, err := raw.Accept()
 		switch {
 		case err == nil:
-			to.site.Load().take(conn)
+			for at := to.site.Load(); !at.take(conn); at = to.site.Load() {
+				if at == to.site.Load() { // no other takes its place: the gateway ends
+					_ = conn.Close()
+					break
+				}
+			}
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
@@ -146,14 +152,13 @@ func (g *Gateway) accept(raw net.Listener, to *current) {
 	}
 }
 
-// take makes a connection the site's. A TLS handshake takes its own time.
-func (s *site) take(raw net.Conn) {
-	conn := &tracked{Conn: raw, site: s}
+// take makes a connection the site's, unless it was stopped. A TLS handshake takes its own time.
+func (s *site) take(raw net.Conn) bool {
+	conn := &tracked{Conn: &stall{Conn: raw, patience: s.server.IdleTimeout, clock: s.clock}, site: s}
 	s.mu.Lock()
 	if s.stopped {
 		s.mu.Unlock()
-		_ = raw.Close()
-		return
+		return false
 	}
 	s.open[conn] = struct{}{}
 	s.begun.Add(1)
@@ -161,12 +166,13 @@ func (s *site) take(raw net.Conn) {
 	if s.secure == nil {
 		defer s.begun.Done()
 		s.hand(s.newWire(conn))
-		return
+		return true
 	}
 	go func() {
 		defer s.begun.Done()
 		s.handshake(conn)
 	}()
+	return true
 }
 
 func (s *site) handshake(conn *tracked) {

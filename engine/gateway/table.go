@@ -26,7 +26,10 @@ type route struct {
 }
 
 // needs is what a route's expressions read of a request.
-type needs struct{ body, headers, query bool }
+type needs struct {
+	body, headers, query bool
+	text                 bool // a body that is not JSON will do
+}
 
 func newTable(l *plan.Listener, p *plan.Plan) *table {
 	t := &table{plan: p, def: l}
@@ -48,6 +51,7 @@ func newRoute(l *plan.Listener, def *plan.HTTPRoute, p *plan.Plan) route {
 	} else if a := p.Actor(def.To); a != nil {
 		r.replaying = r.replaying || tries(a.Guard)
 	}
+	r.needs.text = def.Message == "" // what passes as it is may be anything
 	var reads []string
 	if def.With != nil {
 		for _, program := range def.With.Programs() {
@@ -59,6 +63,7 @@ func newRoute(l *plan.Listener, def *plan.HTTPRoute, p *plan.Plan) route {
 	}
 	for _, field := range reads {
 		r.needs.body = r.needs.body || field == "request" || strings.HasPrefix(field, "request.json") || strings.HasPrefix(field, "request.text")
+		r.needs.text = r.needs.text || field == "request" || strings.HasPrefix(field, "request.text")
 		r.needs.headers = r.needs.headers || field == "request" || strings.HasPrefix(field, "request.headers")
 		r.needs.query = r.needs.query || field == "request" || strings.HasPrefix(field, "request.query")
 	}

@@ -47,7 +47,8 @@ func (g *Guard) Admit(env Env, c *Call) error {
 	k.single.Tick(now)
 	s := k.single.Snapshot(now)
 	if s.Mode == breaker.ForcedOpen || s.Mode == breaker.Normal && s.State == breaker.Open {
-		return p.refuse("breaker " + refusal(k.single, p.began, breaker.Verdict{RetryAfter: s.OpenFor(now)}))
+		v := breaker.Verdict{RetryAfter: s.OpenFor(now)}
+		return p.refuseFor(v.RetryAfter, "breaker "+refusal(k.single, p.began, v))
 	}
 	return nil
 }
@@ -74,6 +75,13 @@ func (p *pass) refuse(why string) *engine.Error {
 	return &engine.Error{Kind: engine.KindRefused, Message: why, By: p.layers.spec.Name}
 }
 
+// refuseFor is refuse for a reason that passes by itself after some time.
+func (p *pass) refuseFor(wait time.Duration, why string) *engine.Error {
+	e := p.refuse(why)
+	e.RetryAfter = wait
+	return e
+}
+
 // rate asks the rate limit.
 func (p *pass) rate() error {
 	r := p.layers.rates
@@ -94,7 +102,7 @@ func (p *pass) rate() error {
 	case ok:
 		return nil
 	case wait > 0:
-		return p.refuse("rate limit reached, room in " + round(wait).String())
+		return p.refuseFor(wait, "rate limit reached, room in "+round(wait).String())
 	}
 	return p.refuse("rate limit reached")
 }
@@ -126,9 +134,15 @@ func (p *pass) adapt() (any, error) {
 	if !l.Enter() {
 		return nil, p.refuse("adaptive limit reached")
 	}
-	start, outcome := p.env.Now(), breaker.Failed
-	defer func() { l.Leave(int64(p.env.Now()), int64(start), outcome) }()
+	start, outcome, ended := p.env.Now(), breaker.Ignored, false
+	defer func() {
+		if !ended {
+			outcome = p.broken()
+		}
+		l.Leave(int64(p.env.Now()), int64(start), outcome)
+	}()
 	v, err := p.attempts()
+	ended = true
 	outcome = p.classify(&Attempt{}, v, err, 0)
 	return v, err
 }
@@ -195,13 +209,22 @@ func (p *pass) attempt(a *Attempt) (any, error) {
 	ended := false
 	defer func() {
 		if !ended { // a panic or the end of the goroutine passes through
-			a.permit.done(p.env.Now(), breaker.Failure(engine.KindCrash))
+			a.permit.done(p.env.Now(), p.broken())
 		}
 	}()
 	v, err := p.work.Try(a)
 	ended = true
 	p.settle(a, v, err)
 	return v, err
+}
+
+// broken is the outcome of an attempt that a panic, or the end of its goroutine, has ended: the callee's crash, unless the
+// answer broke off because nobody takes it any more.
+func (p *pass) broken() breaker.Outcome {
+	if x, ok := p.work.(Exchange); ok && x.Left() {
+		return breaker.Ignored
+	}
+	return breaker.Failure(engine.KindCrash)
 }
 
 // settle tells the breaker how an attempt ended, unless it knows.
@@ -231,6 +254,9 @@ func (p *pass) wantsAgain(a *Attempt, err error) bool {
 	}
 	e := engine.ErrorOf(err, p.call.To)
 	if e.Kind == engine.KindRefused || e.Delivered && !p.call.Idempotent {
+		return false
+	}
+	if x, ok := p.work.(Exchange); ok && !x.Repeatable() {
 		return false
 	}
 	if p.deadline > 0 && p.env.Now() >= p.deadline {

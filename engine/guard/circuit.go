@@ -147,7 +147,7 @@ func (p *pass) admit(a *Attempt) error {
 	b := c.of(p.key(a.Replica), now)
 	permitted, verdict := b.Allow(int64(now))
 	if !verdict.Admitted {
-		return p.refuse("breaker " + refusal(b, now, verdict))
+		return p.refuseFor(verdict.RetryAfter, "breaker "+refusal(b, now, verdict))
 	}
 	a.permit.breaker, a.permit.permit, a.permit.start = b, permitted, now
 	return nil

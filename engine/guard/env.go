@@ -42,6 +42,15 @@ type Work interface {
 	Try(a *Attempt) (any, error)
 }
 
+// Exchange is Work whose answer and question are streams. Both methods may be called while Try runs.
+type Exchange interface {
+	Work
+	// Left tells whether whoever asked is gone, or takes nothing of the answer any more.
+	Left() bool
+	// Repeatable tells whether another attempt could send the whole question.
+	Repeatable() bool
+}
+
 // Call is one guarded call. It goes through one guard; used again for another call it must be set anew as a whole.
 type Call struct {
 	rules.Call                // From, To, Message, Key, Probe, Idempotent, Priority are the caller's to fill

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/breaker"
@@ -65,7 +66,7 @@ func (p *pass) instead(f *plan.Fallback, env *rules.Env) (any, error) {
 
 // Judge decides about a proxied answer before anything of it is written: nil lets it through, an error gives it up,
 // because another attempt or a fallback will answer instead. An answer let through whose end is not in sight (a stream,
-// an upgrade) settles with the breaker here: it is not slow because its reader stays.
+// an upgrade, a long download) settles with the breaker here: it is not slow because its reader stays.
 func (a *Attempt) Judge(status int, header http.Header) error {
 	p := a.pass
 	a.Status = status
@@ -76,10 +77,18 @@ func (a *Attempt) Judge(status int, header http.Header) error {
 			return err
 		}
 	}
-	if status == http.StatusSwitchingProtocols || header.Get("Content-Length") == "" {
+	if status == http.StatusSwitchingProtocols || !endInSight(header) {
 		p.settle(a, nil, nil)
 	}
 	return nil
+}
+
+// inSight is how long an answer may be whose reader cannot make it look slow: buffers on the way take it.
+const inSight = 64 << 10
+
+func endInSight(h http.Header) bool {
+	n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64)
+	return err == nil && n <= inSight
 }
 
 // willFallBack tells whether some fallback applies to an error.

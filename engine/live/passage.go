@@ -253,6 +253,20 @@ func (p *passage) Try(a *guard.Attempt) (any, error) {
 	return c.ask(to, p.m, &meta, a.Timeout)
 }
 
+// Left implements guard.Exchange. A message's asker is interrupted instead.
+func (p *passage) Left() bool { return p.r != nil && p.r.Context().Err() != nil }
+
+// Repeatable implements guard.Exchange: messages are, exchanges while the start of their body is still there.
+func (p *passage) Repeatable() bool {
+	if p.r == nil || p.r.Body == nil || p.r.Body == http.NoBody {
+		return true
+	}
+	if b, ok := p.r.Body.(interface{ Repeatable() bool }); ok {
+		return b.Repeatable()
+	}
+	return p.r.GetBody != nil
+}
+
 // through takes an attempt of the edge's guard through the callee's.
 func (p *passage) through(c *caller, a *guard.Attempt) (any, error) {
 	next := &passage{c: c, to: p.to, m: p.m, meta: p.meta, inner: true, w: p.w, r: p.r}

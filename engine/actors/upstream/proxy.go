@@ -9,11 +9,15 @@ import (
 	"net/http/httputil"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
 )
 
 const copyBuffer = 32 << 10
+
+// patienceToFlush is how long an answer of known length that stalls may be held back; streams are never held back.
+const patienceToFlush = 10 * time.Millisecond
 
 // passing is one proxied exchange on its way; it travels in the request's context.
 type passing struct {
@@ -39,10 +43,11 @@ func (b *buffers) Put(p []byte) { b.pool.Put(&p) }
 
 func (u *upstream) newProxy() *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Rewrite:    u.rewrite,
-		Transport:  &u.once,
-		BufferPool: &buffers{},
-		ErrorLog:   log.New(io.Discard, "", 0), // the guard records what failed
+		Rewrite:       u.rewrite,
+		Transport:     &u.once,
+		BufferPool:    &buffers{},
+		FlushInterval: patienceToFlush,
+		ErrorLog:      log.New(io.Discard, "", 0), // the guard records what failed
 		ModifyResponse: func(resp *http.Response) error {
 			if judge := engine.JudgeOf(resp.Request.Context()); judge != nil {
 				return judge(resp.StatusCode, resp.Header)
