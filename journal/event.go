@@ -111,6 +111,9 @@ func (e Event) Body() (Body, error) {
 }
 
 func encodeJSON(b Body) []byte {
+	if s, ok := b.(swift); ok {
+		return s.appendJSON(make([]byte, 0, s.room()))
+	}
 	data, err := json.Marshal(b)
 	if err != nil {
 		// Number and Values encode whatever they hold, so no body of this
