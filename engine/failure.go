@@ -51,11 +51,13 @@ func (f *Failure) Answer() *Error {
 	return &Error{Kind: f.Kind, Message: f.Message, By: f.By, Delivered: true}
 }
 
-// Report is the event of a failure. Program counters become text here.
-func (f *Failure) Report(epoch Epoch) journal.Body {
+// Report is the event of a failure. Program counters become text here; Stacks remembers what they became.
+func (f *Failure) Report(epoch Epoch) journal.Body { return f.report(epoch, stackText(f.Stack)) }
+
+func (f *Failure) report(epoch Epoch, stack string) journal.Body {
 	return journal.ActorFailed{
 		Incarnation: uint64(epoch), Kind: f.Kind, Message: f.Message, ExitCode: f.ExitCode, Signal: f.Signal,
-		LastLines: f.LastLines, Stack: stackText(f.Stack), MessageType: f.MessageType,
+		LastLines: f.LastLines, Stack: stack, MessageType: f.MessageType,
 	}
 }
 

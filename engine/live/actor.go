@@ -204,14 +204,18 @@ func (a *actor) rouse() {
 	if inc == nil || inc.gate.Load()&gateDown != 0 {
 		return
 	}
-	work := a.waiting() + a.againCount() + len(a.sys)
-	if inc.gate.Load()&gatePaused != 0 {
-		work = len(a.sys)
-	}
-	for ; work > 0 && (inc.limit == 0 || inc.active < inc.limit); work-- {
+	for work := a.work(); work > 0 && (inc.limit == 0 || inc.active < inc.limit); work-- {
 		inc.active++
 		a.eng.pool.run(inc)
 	}
+}
+
+// work is how much there is to do for the latest incarnation. It needs the lock.
+func (a *actor) work() int {
+	if a.inc.gate.Load()&gatePaused != 0 {
+		return len(a.sys)
+	}
+	return a.waiting() + a.againCount() + len(a.sys)
 }
 
 func (a *actor) againCount() int {

@@ -40,6 +40,10 @@ type control struct {
 	encoded []byte // of the last input, used again
 	numbers uint64
 
+	// volunteer tells that whoever holds the lock is a worker with nothing else to do, enlisted that it brings up what is
+	// to be started: so a restart needs no other goroutine.
+	volunteer, enlisted bool
+
 	// While effects are carried out: what caused them, and the last event they added, which is the nearer cause of what
 	// follows for the same actor.
 	cause engine.Cause
@@ -60,6 +64,20 @@ func (e *Engine) happen(h happening) {
 	e.work()
 	c.mu.Unlock()
 	e.drain()
+}
+
+// happenLast is happen for a worker that has nothing else to do. It reports whether the worker must go to the launcher.
+func (e *Engine) happenLast(h happening) bool {
+	c := &e.control
+	c.mu.Lock()
+	c.volunteer = true
+	c.queue = append(c.queue, h)
+	e.work()
+	launch := c.enlisted
+	c.volunteer, c.enlisted = false, false
+	c.mu.Unlock()
+	e.drain()
+	return launch
 }
 
 // report tells the Machine what happened, from anywhere: when somebody else holds the control lock, or the caller does,

@@ -39,6 +39,7 @@ type Engine struct {
 	launcher  launcher
 	scribe    scribe
 	letters   letters
+	stacks    engine.Stacks
 	emergency atomic.Bool
 	detailed  atomic.Bool // durations are wanted
 	outside   callers

@@ -28,11 +28,14 @@ type frame struct {
 	now       time.Duration
 	fresh     bool // now has been read in this segment
 	answered  bool
-	faulty    bool // answered with an error
-	quit      bool // the behaviour asked for a normal stop
-	bringing  bool // the code that runs is a start's
-	launching bool // the frame's worker is at the launcher
-	blocks    bool // a launch: what may block is not done here
+	faulty    bool         // answered with an error
+	quit      bool         // the behaviour asked for a normal stop
+	bringing  bool         // the code that runs is a start's
+	launching bool         // the frame's worker is at the launcher
+	blocks    bool         // a launch: what may block is not done here
+	dying     bool         // its goroutine is ending
+	launches  bool         // the worker must go to the launcher next
+	ahead     *incarnation // the worker must run next, for which an activation is handed out
 	failure   *engine.Failure
 	tally
 }
@@ -244,6 +247,7 @@ func (f *frame) protect(fn func() error) (err error) {
 // incarnation is returned when its activation must go on elsewhere.
 func (f *frame) unwound() *incarnation {
 	inc := f.inc
+	f.dying = true
 	if inc == nil || !f.turn.CompareAndSwap(turnUser, turnLoop) {
 		return nil
 	}
@@ -293,9 +297,14 @@ func (f *frame) broken() pace {
 		a.deadLetter(deadInFlight, &env, failure.Answer())
 		return over
 	}
-	a.eng.happen(happening{
+	report := happening{
 		in:    engine.Failed{ID: a.id, Epoch: inc.epoch, Failure: failure},
-		cause: cause, actor: a.path, fact: failure.Report(inc.epoch),
-	})
+		cause: cause, actor: a.path, fact: a.eng.stacks.Report(&failure, inc.epoch),
+	}
+	if f.dying {
+		a.eng.happen(report)
+	} else {
+		f.launches = a.eng.happenLast(report)
+	}
 	return over
 }

@@ -14,7 +14,7 @@ type launcher struct {
 	at      int // workers at it
 }
 
-// add brings an incarnation up soon. It may be called under the control lock.
+// add brings an incarnation up soon. It is called under the control lock.
 func (l *launcher) add(inc *incarnation) {
 	l.mu.Lock()
 	l.waiting = append(l.waiting, inc)
@@ -23,7 +23,11 @@ func (l *launcher) add(inc *incarnation) {
 		l.at++
 	}
 	l.mu.Unlock()
-	if more {
+	switch c := &l.eng.control; {
+	case !more:
+	case c.volunteer && !c.enlisted:
+		c.enlisted = true
+	default:
 		l.eng.pool.dispatch(task{launch: true})
 	}
 }
@@ -46,11 +50,16 @@ func (l *launcher) take() *incarnation {
 // left notes that a worker was lost in a factory; another takes its place.
 func (l *launcher) left() { l.eng.pool.dispatch(task{launch: true}) }
 
-// launch brings up all that waits. It reports whether the worker may go on.
+// launch brings up all that waits. It reports whether the worker may go on. What the last one finds in its mailbox the
+// worker handles next; for the others others do, as handlers may take long.
 func (f *frame) launch() bool {
 	l := &f.eng.launcher
 	f.launching = true
 	for inc := l.take(); inc != nil; inc = l.take() {
+		if next := f.ahead; next != nil {
+			f.ahead = nil
+			f.eng.pool.run(next)
+		}
 		if !f.bring(inc, true) {
 			f.launching = false
 			l.left()

@@ -195,6 +195,13 @@ func (f *frame) open() {
 	inc.active--
 	inc.gate.And(^gateDown)
 	a.mark(unfitDown|unfitSick, false) // its checks begin anew and tell only changes
+	if inc.limit == 1 && inc.gate.Load()&gateDown == 0 && !f.dying {
+		if a.work() > 0 {
+			inc.active++
+			f.ahead = inc
+		}
+		return
+	}
 	a.rouse()
 }
 
@@ -439,7 +446,7 @@ func (inc *incarnation) gone(underControl bool) {
 		h.fact = journal.ActorStopped{Incarnation: uint64(inc.epoch), Reason: inc.stop.why, Took: e.now() - inc.asked}
 	case inc.failure != nil:
 		h.in = engine.Exited{ID: a.id, Epoch: inc.epoch, Failure: inc.failure}
-		h.fact = inc.failure.Report(inc.epoch)
+		h.fact = e.stacks.Report(inc.failure, inc.epoch)
 		if !inc.failure.Starting { // while starting, the failure belongs to what caused the start
 			h.cause = engine.Cause{Correlation: inc.failure.Correlation}
 		}

@@ -155,13 +155,39 @@ func (w *worker) do(p *pool, t task) bool {
 	if w.frame == nil {
 		w.frame = newFrame(p.eng)
 	}
-	if t.launch {
-		return w.frame.launch()
+	f := w.frame
+	switch {
+	case t.launch:
+		f.launches = true
+	case t.start:
+		if !f.bring(t.inc, false) {
+			return false
+		}
+	default:
+		f.ahead = t.inc
 	}
-	if t.start {
-		return w.frame.bring(t.inc, false)
+	return f.oblige()
+}
+
+// oblige does what the frame's worker owes after what it did, and what it owes after that. Starts come first: they wait
+// for nobody else, while an activation may take long.
+func (f *frame) oblige() bool {
+	for {
+		switch ahead := f.ahead; {
+		case f.launches:
+			f.launches = false
+			if !f.launch() {
+				return false
+			}
+		case ahead != nil:
+			f.ahead = nil
+			if !f.activate(ahead) {
+				return false
+			}
+		default:
+			return true
+		}
 	}
-	return w.frame.activate(t.inc)
 }
 
 func (w *worker) unwound(p *pool) {
