@@ -74,6 +74,7 @@ type expressions struct {
 	programs map[programKey]*rules.Program
 	reported map[exprPlace]bool
 	named    []reference // subjects that expressions name, checked when all is known
+	loads    []string    // of the scenario at hand
 }
 
 // defences are the guards built so far.

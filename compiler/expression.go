@@ -192,6 +192,10 @@ func (c *compiler) checkSubject(n rules.NamedSubject, pos spec.Pos) {
 		if !c.breakers[n.Name] {
 			c.unknownBreaker(n.Name, pos)
 		}
+	case "load":
+		if !slices.Contains(c.loads, n.Name) {
+			c.unknown("LR203", pos, "load", n.Name, c.loads)
+		}
 	case "share.target":
 		c.matches(n.Name, pos)
 	case "share.state":

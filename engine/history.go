@@ -26,6 +26,8 @@ type history struct {
 	last   time.Duration // of the newest point
 	fields []string      // that predict() asks for, such as actor.mailbox
 	series map[string][]point
+
+	watched []*rules.Program // not the plan's: their look back is kept too
 }
 
 // point is one moment of one subject.
@@ -39,7 +41,7 @@ type point struct {
 func (h *history) adopt(p *plan.Plan) {
 	var span time.Duration
 	var fields []string
-	for _, program := range programsOf(p) {
+	for _, program := range slices.Concat(programsOf(p), h.watched) {
 		for _, path := range program.Reads() {
 			s, field := asks(path)
 			span = max(span, s)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/rules"
 )
 
 // Vitals are what a runtime knows of an actor at one moment. Counts cover the engine's run.
@@ -29,4 +30,17 @@ type Vitals struct {
 	PID         int
 	Address     string
 	Usage       Usage // zero when it cannot be measured
+}
+
+// Seen is the actor as rules see it, by its definition in p; its rates are for whoever measures it again and again.
+func (v *Vitals) Seen(p *plan.Plan) rules.Actor {
+	a := rules.Actor{
+		Path: v.Path, Group: v.Group, State: v.State, Ready: v.Ready && v.Healthy, Quarantined: v.Quarantined,
+		Mailbox: float64(v.Mailbox), Capacity: float64(v.Capacity), InFlight: float64(v.InFlight),
+		Restarts: float64(v.Restarts), Uptime: v.Up.Seconds(), Memory: float64(v.Usage.Memory),
+	}
+	if def := p.Actor(v.Path); def != nil {
+		a.Name, a.Replica, a.Labels = def.Name, def.Replica, labelsOf(def)
+	}
+	return a
 }

@@ -307,3 +307,11 @@ func systemField(s *rules.System, field string) (any, bool) {
 	}[field]
 	return v, ok
 }
+
+// Env is what an expression about the system may read now, for those who look on from outside: scenarios. It is good until
+// the Machine's next Step, and like Step it must not run beside another call.
+func (m *Machine) Env() rules.Env { return *m.envOf(subject{}) }
+
+// Watch keeps a history for expressions that are not the plan's own, so that over() and predict() in them have something to
+// look back on. It decides nothing. It must be called before Boot.
+func (m *Machine) Watch(programs []*rules.Program) { m.history.watched = programs }

@@ -25,7 +25,7 @@ func Explain(code string) (Code, bool) {
 // meaning, 3xx expressions, 4xx reload and watching, 5xx scenarios, 6xx
 // environment and secrets.
 func Codes() []Code {
-	return slices.Concat(yamlCodes(), shapeCodes(), nameCodes(), expressionCodes(), outsideCodes())
+	return slices.Concat(yamlCodes(), shapeCodes(), nameCodes(), expressionCodes(), outsideCodes(), scenarioCodes())
 }
 
 func yamlCodes() []Code {
@@ -155,6 +155,19 @@ func outsideCodes() []Code {
 		{"LR604", "${…} in an expression", "Expressions are not filled in. Use params.x, or a field in scope.", rule604, "rules: [{name: r, when: system.health < params.low, then: []}]\nparams: {low: 0.5}"},
 		{"LR605", "unknown param", "${params.x} names a param of the topology.", "params: {slow: 1s}\nobserve: {interval: \"${params.slov}\"}", "params: {slow: 1s}\nobserve: {interval: \"${params.slow}\"}"},
 		{"LR606", "secret cannot be read", "The file of ${file:…} is missing, unreadable or too large.", "", ""},
+	}
+}
+
+func scenarioCodes() []Code {
+	return []Code{
+		{"LR501", "unknown moment", "A moment hangs on the id of a step, or on start or end.", "", ""},
+		{"LR502", "step named twice", "The id of a step names its moments, so it stands once; start and end are the scenario's own.", "", ""},
+		{"LR503", "moment that never comes", "The moment lies behind the end, waits for itself, or for the end of something that goes on.", "", ""},
+		{"LR504", "expectation without its bound", "eventually says within which time, holds at which moment; the others take after and until.", "", ""},
+		{"LR505", "load that calls nobody", "A load says whom it calls, with which message and how often.", "", ""},
+		{"LR506", "world for what is inside", "Scripts, consensus actors and supervisors run in a scenario as in production. A world stands in for processes, upstreams and go actors.", "", ""},
+		{"LR507", "step that cannot last", "What is over at once, such as a crash, takes no for; what only marks a moment comes once.", "", ""},
+		{"LR508", "file of a reload", "The file that a step reloads cannot be read. One that can be read and is wrong is refused by the engine, which is a story worth telling.", "", ""},
 	}
 }
 

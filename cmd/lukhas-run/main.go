@@ -82,7 +82,7 @@ func newRoot() *cobra.Command {
 	}
 	s := addSettings(root)
 	root.AddCommand(newDemo())
-	root.AddCommand(newStatus(s), newSteer(s), newAsk(s), newTell(s), newEvents(s), newJournal(s), newInit(), newRun(s), newReload(s))
+	root.AddCommand(newStatus(s), newSteer(s), newAsk(s), newTell(s), newTest(s), newEvents(s), newJournal(s), newInit(), newRun(s), newReload(s))
 	root.AddCommand(offline(s)...)
 	return root
 }

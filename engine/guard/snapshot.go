@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/breaker"
+	"github.com/lukhasai/lukhas-run/rules"
 )
 
 // Snapshot is what a guard looks like at one moment. Layers that the policy does not have are nil or zero.
@@ -24,6 +25,17 @@ type BreakerSnapshot struct {
 	Name  string
 	Key   string // or replica; "" for the only one
 	breaker.Snapshot
+}
+
+// Seen is the breaker as rules see it.
+func (b *BreakerSnapshot) Seen(now time.Duration) rules.Breaker {
+	l := b.Latency
+	return rules.Breaker{
+		Name: b.Name, Key: b.Key, State: StateName(b.State, b.Mode), Since: max(0, now-time.Duration(b.Since)).Seconds(),
+		Calls: float64(b.Calls), ErrorRate: b.ErrorRate, SlowRate: b.SlowRate, Consecutive: float64(b.Consecutive),
+		Latency:  rules.Latency{Mean: l.Mean.Seconds(), P50: l.P50.Seconds(), P90: l.P90.Seconds(), P95: l.P95.Seconds(), P99: l.P99.Seconds(), P999: l.P999.Seconds()},
+		Rejected: float64(b.Totals.Rejected), Opens: float64(b.Totals.Opens),
+	}
 }
 
 // Snapshot looks at the guard. Breakers come up to date by it: a deadline that has passed is noticed.

@@ -7,9 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/lukhasai/lukhas-run/breaker"
 	"github.com/lukhasai/lukhas-run/engine"
-	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/live"
 	"github.com/lukhasai/lukhas-run/engine/observe"
 	"github.com/lukhasai/lukhas-run/engine/plan"
@@ -21,8 +19,8 @@ type sampler struct {
 	host     *Host
 	windows  *observe.Windows
 	node     *observe.NodeMeter
-	breakers map[string]rules.Breaker // as last told, by name and key
-	buckets  map[string][]uint32      // by actor path, used again
+	circuits observe.Circuits
+	buckets  map[string][]uint32 // by actor path, used again
 
 	mu     sync.Mutex
 	actors map[string]rules.Actor // as last measured, for the status
@@ -35,7 +33,7 @@ func newSampler(h *Host) *sampler {
 	}
 	return &sampler{
 		host: h, windows: observe.NewWindows(0, engine.BucketLimit), node: observe.NewNodeMeter(name, h.options.Data),
-		breakers: map[string]rules.Breaker{}, buckets: map[string][]uint32{}, actors: map[string]rules.Actor{},
+		buckets: map[string][]uint32{}, actors: map[string]rules.Actor{},
 	}
 }
 
@@ -77,7 +75,7 @@ func (s *sampler) sample(now time.Duration) engine.Sampled {
 	s.host.engine.Actors(func(a live.ActorStatus) bool {
 		if a.Kind != plan.Supervisor {
 			seen[a.Path] = a.Latency.Counts(s.buckets[a.Path])
-			readings = append(readings, s.reading(p, a, seen[a.Path]))
+			readings = append(readings, observe.Reading{Calls: a.Calls, Failures: a.Failures, Latency: seen[a.Path], Actor: a.Seen(p)})
 		}
 		return true
 	})
@@ -90,53 +88,13 @@ func (s *sampler) sample(now time.Duration) engine.Sampled {
 	s.mu.Unlock()
 	system := s.host.system()
 	system.Anomaly = s.windows.Anomaly()
-	return engine.Sampled{Actors: changed, Breakers: s.circuits(now), System: system, Node: s.node.Read()}
-}
-
-// reading is what rules may know of an actor at this moment.
-func (s *sampler) reading(p *plan.Plan, a live.ActorStatus, latency []uint32) observe.Reading {
-	r := observe.Reading{Calls: a.Calls, Failures: a.Failures, Latency: latency, Actor: rules.Actor{
-		Path: a.Path, Group: a.Group, State: a.State, Ready: a.Ready && a.Healthy, Quarantined: a.Quarantined,
-		Mailbox: float64(a.Mailbox), Capacity: float64(a.Capacity), InFlight: float64(a.InFlight),
-		Restarts: float64(a.Restarts), Uptime: a.Up.Seconds(), Memory: float64(a.Usage.Memory),
-	}}
-	if spec := p.Actor(a.Path); spec != nil {
-		r.Actor.Name, r.Actor.Replica = spec.Name, spec.Replica
-		r.Actor.Labels = make(map[string]string, len(spec.Labels))
-		for _, l := range spec.Labels {
-			r.Actor.Labels[l.Key] = l.Value
-		}
-	}
-	return r
-}
-
-// circuits gives the breakers that differ from the last sample, their age left out, and all that are not closed.
-func (s *sampler) circuits(now time.Duration) []rules.Breaker {
-	var out []rules.Breaker
-	seen := make(map[string]rules.Breaker, len(s.breakers))
+	var breakers []rules.Breaker
 	for _, g := range s.host.engine.Guards() {
-		for _, b := range g.Breakers {
-			r := circuit(b, now)
-			bare := r
-			bare.Since = 0
-			if was, ok := s.breakers[b.Label]; !ok || was != bare || b.State != breaker.Closed {
-				out = append(out, r)
-			}
-			seen[b.Label] = bare
+		for i := range g.Breakers {
+			breakers = append(breakers, g.Breakers[i].Seen(now))
 		}
 	}
-	s.breakers = seen
-	return out
-}
-
-func circuit(b guard.BreakerSnapshot, now time.Duration) rules.Breaker {
-	l := b.Latency
-	return rules.Breaker{
-		Name: b.Name, Key: b.Key, State: guard.StateName(b.State, b.Mode), Since: max(0, now-time.Duration(b.Since)).Seconds(),
-		Calls: float64(b.Calls), ErrorRate: b.ErrorRate, SlowRate: b.SlowRate, Consecutive: float64(b.Consecutive),
-		Latency:  rules.Latency{Mean: l.Mean.Seconds(), P50: l.P50.Seconds(), P90: l.P90.Seconds(), P95: l.P95.Seconds(), P99: l.P99.Seconds(), P999: l.P999.Seconds()},
-		Rejected: float64(b.Totals.Rejected), Opens: float64(b.Totals.Opens),
-	}
+	return engine.Sampled{Actors: changed, Breakers: s.circuits.Changed(breakers), System: system, Node: s.node.Read()}
 }
 
 // last gives the newest measurements by path.

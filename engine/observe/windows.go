@@ -67,7 +67,7 @@ func (w *Windows) Sample(now time.Duration, readings []Reading) []rules.Actor {
 		h := w.historyOf(now, r.Actor.Path)
 		d, fresh := h.advance(now, w.Span, r)
 		a := w.rated(r.Actor, d)
-		a.Anomaly = h.watch.observe(now, a, fresh, w.latency(fresh.latency).Mean)
+		a.Anomaly = h.watch.observe(now, a, fresh, LatencyOf(fresh.latency, w.Limit).Mean)
 		w.mean += a.Anomaly / float64(len(readings))
 		out = append(out, a)
 		for _, above := range ancestors(a) {
@@ -130,17 +130,17 @@ func (w *Windows) rated(a rules.Actor, d delta) rules.Actor {
 	a.Calls = float64(d.calls)
 	if d.calls > 0 {
 		a.ErrorRate = float64(d.failures) / float64(d.calls)
-		a.Latency = w.latency(d.latency)
+		a.Latency = LatencyOf(d.latency, w.Limit)
 	}
 	return a
 }
 
-// latency gives mean and quantiles, each by the end of the bucket it falls into.
-func (w *Windows) latency(buckets []uint32) rules.Latency {
+// LatencyOf gives mean and quantiles of durations counted in buckets, each by the end of the bucket it falls into.
+func LatencyOf(buckets []uint32, limit func(bucket int) time.Duration) rules.Latency {
 	var total, sum float64
 	for i, n := range buckets {
 		total += float64(n)
-		sum += float64(float64(n) * w.Limit(i).Seconds())
+		sum += float64(float64(n) * limit(i).Seconds())
 	}
 	if total == 0 {
 		return rules.Latency{}
@@ -150,7 +150,7 @@ func (w *Windows) latency(buckets []uint32) rules.Latency {
 		for i, n := range buckets {
 			below += float64(n)
 			if n > 0 && below >= q*total {
-				return w.Limit(i).Seconds()
+				return limit(i).Seconds()
 			}
 		}
 		return 0

@@ -12,6 +12,7 @@ import (
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/rules"
 )
 
 // Options are what an Engine is made of. Plan is needed.
@@ -30,6 +31,8 @@ type Options struct {
 	// Sample measures for the rules, every observe.interval of the plan; nil: nobody samples.
 	Sample  func(now time.Duration) engine.Sampled
 	Webhook func(url string, body any)
+	// Watch are expressions whose over() and predict() need a history although the plan does not have them.
+	Watch []*rules.Program
 	// Shuffle seeds the choice among what can be done at the same moment; 0 is first come first served.
 	Shuffle uint64
 	// Strict gives each message a context of its own, so that one used too late or by somebody else is noticed.
@@ -94,6 +97,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e.brief = newFrame(e)
 	e.control = control{machine: engine.NewMachine(), timers: map[engine.TimerID]*timer{}, answers: map[uint64]func(error){}}
+	e.control.machine.Watch(o.Watch)
 	e.roster.byPath, e.roster.groups = map[string]*actor{}, map[string]*group{}
 	e.guards.edges, e.letters.kinds = map[string]*edge{}, map[letter]uint64{}
 	e.digest.every = o.MarkEvery

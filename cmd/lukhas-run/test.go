@@ -1,0 +1,232 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lukhasai/lukhas-run/engine/host"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/engine/scenario"
+	"github.com/lukhasai/lukhas-run/spec"
+)
+
+const exitBadScenario = 2 // test: a file that cannot be read or does not compile
+
+// testRun is one call of the verb.
+type testRun struct {
+	s        *settings
+	pattern  string
+	run      *regexp.Regexp
+	seed     uint64
+	parallel int
+	junit    string
+	tap      bool
+	github   bool
+	strict   bool
+	digests  bool // only tell digests: the second of two processes
+	once     bool // only one process
+
+	cases []*testCase
+	files []spec.File
+	diags spec.Diagnostics
+	notes []string
+}
+
+// testCase is one scenario of one file.
+type testCase struct {
+	file   string
+	spec   *plan.Scenario
+	report *scenario.Report
+	err    error // that it could not be played
+	parted string
+	took   time.Duration
+}
+
+func newTest(s *settings) *cobra.Command {
+	t := &testRun{s: s}
+	cmd := &cobra.Command{
+		Use:   "test PATH…",
+		Short: "run scenarios in virtual time and judge what must hold",
+		Long: "Every scenario runs twice, the second time in another process with another GOMAXPROCS; when the two runs differ, that is\n" +
+			"a failure. Exit: 0 all pass, 1 something failed, 2 a file is bad.",
+		Args: cobra.MinimumNArgs(1),
+		Example: `  lukhas-run test examples/scenarios
+  lukhas-run test outage.yaml --run 'heals' --seed 9
+  lukhas-run test examples/scenarios --junit report.xml`,
+		RunE: func(cmd *cobra.Command, args []string) error { return t.all(cmd, args) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&t.pattern, "run", "", "only scenarios whose name matches `RE`")
+	f.Uint64Var(&t.seed, "seed", 0, "of all randomness; 0 is each scenario's own")
+	f.IntVar(&t.parallel, "parallel", runtime.GOMAXPROCS(0), "how many scenarios run at the same time")
+	f.StringVar(&t.junit, "junit", "", "write a JUnit report to `FILE`")
+	f.BoolVar(&t.tap, "tap", false, "write a TAP report to standard output")
+	f.BoolVar(&t.github, "github", false, "write annotations for GitHub to standard output")
+	f.BoolVar(&t.strict, "strict", false, "warnings about a file are errors")
+	f.BoolVar(&t.digests, "digests", false, "only write the digest of each run")
+	_ = f.MarkHidden("digests")
+	f.BoolVar(&t.once, "once", false, "do not run a second time to see whether the runs are equal")
+	return cmd
+}
+
+func (t *testRun) all(cmd *cobra.Command, args []string) error {
+	if err := t.settle(); err != nil {
+		return exit{exitUsage, err}
+	}
+	start := time.Now()
+	if err := t.gather(cmd, args); err != nil {
+		return err
+	}
+	if t.diags.HasErrors() || t.strict && len(t.diags) > 0 {
+		if err := spec.Render(cmd.ErrOrStderr(), t.diags, t.files, t.s.color(cmd.ErrOrStderr())); err != nil {
+			return exit{exitFailed, err}
+		}
+		return exit{code: exitBadScenario}
+	}
+	if len(t.cases) == 0 {
+		return exit{exitBadScenario, fmt.Errorf("no scenario to run%s", t.narrowed())}
+	}
+	twin := t.twin(cmd.Context(), args)
+	t.play(newProgress(cmd.ErrOrStderr(), t.s, "ran"))
+	if t.digests {
+		return writeJSON(cmd.OutOrStdout(), t.digestLines())
+	}
+	if err := t.compare(twin); err != nil {
+		return exit{exitFailed, err}
+	}
+	if err := t.tell(cmd.OutOrStdout(), cmd.ErrOrStderr(), time.Since(start)); err != nil {
+		return exit{exitFailed, err}
+	}
+	if slices.ContainsFunc(t.cases, func(c *testCase) bool { return !c.passed() }) {
+		return exit{code: exitFailed}
+	}
+	return nil
+}
+
+func (t *testRun) narrowed() string {
+	if t.pattern == "" {
+		return ""
+	}
+	return fmt.Sprintf(" matches %q", t.pattern)
+}
+
+// settle checks the flags.
+func (t *testRun) settle() error {
+	if err := oneOf("output", t.s.output(), []string{"text", "json"}); err != nil {
+		return err
+	}
+	if t.parallel < 1 {
+		return fmt.Errorf("--parallel %d: must be 1 or more", t.parallel)
+	}
+	var err error
+	t.run, err = regexp.Compile(t.pattern)
+	return err
+}
+
+// gather loads the scenarios of all files.
+func (t *testRun) gather(cmd *cobra.Command, args []string) error {
+	g, err := gather(args, cmd.InOrStdin())
+	if err != nil {
+		return err
+	}
+	opts, err := host.Source{Paths: args}.Options()
+	if err != nil {
+		return exit{exitBug, err}
+	}
+	for _, f := range g.files {
+		if !f.has(spec.KindScenario) && !slices.Contains(args, f.path) {
+			continue // of a directory
+		}
+		l := scenario.Load(spec.OS(), f.path, opts)
+		t.diags = append(t.diags, l.Diagnostics...)
+		t.files = append(t.files, l.Files...)
+		for _, s := range l.Scenarios {
+			if t.run.MatchString(s.Name) {
+				t.cases = append(t.cases, &testCase{file: f.path, spec: s})
+			}
+		}
+	}
+	t.diags = sorted(t.diags)
+	if g.missing {
+		return exit{exitBadScenario, fmt.Errorf("no such file: %s", missing(args))}
+	}
+	return nil
+}
+
+// missing is the first argument that names nothing.
+func missing(args []string) string {
+	for _, a := range args {
+		if _, err := os.Stat(a); err != nil && a != "-" {
+			return a
+		}
+	}
+	return ""
+}
+
+// play runs the cases, several at a time.
+func (t *testRun) play(p *progress) {
+	var mu sync.Mutex
+	next, done := 0, 0
+	take := func() *testCase {
+		mu.Lock()
+		defer mu.Unlock()
+		if next == len(t.cases) {
+			return nil
+		}
+		next++
+		return t.cases[next-1]
+	}
+	var workers sync.WaitGroup
+	for range min(t.parallel, len(t.cases)) {
+		workers.Go(func() {
+			for c := take(); c != nil; c = take() {
+				start := time.Now()
+				c.report, c.err = scenario.Run(c.spec, scenario.Options{Seed: t.seed, MarkEvery: time.Second})
+				c.took = time.Since(start)
+				mu.Lock()
+				done++
+				p.step(done, len(t.cases))
+				mu.Unlock()
+			}
+		})
+	}
+	workers.Wait()
+	p.end()
+}
+
+// passed tells whether all is well with a case.
+func (c *testCase) passed() bool { return c.err == nil && c.parted == "" && c.report.Passed() }
+
+// summary is the last line.
+func (t *testRun) summary(w io.Writer, took time.Duration) {
+	failed, virtual, expectations := 0, time.Duration(0), 0
+	var messages uint64
+	for _, c := range t.cases {
+		if !c.passed() {
+			failed++
+		}
+		if c.report != nil {
+			virtual += c.report.Virtual
+			messages += c.report.Messages
+			expectations += len(c.report.Results)
+		}
+	}
+	word := "ok"
+	if failed > 0 {
+		word = fmt.Sprintf("FAIL: %d of", failed)
+	}
+	twice := ", each twice with the same result"
+	if t.once || failed > 0 {
+		twice = ""
+	}
+	fmt.Fprintf(w, "%s %s, %s, %s of virtual time (%d messages) in %s%s\n", word, plural(len(t.cases), "scenario", "scenarios"),
+		plural(expectations, "expectation", "expectations"), virtual, messages, took.Round(time.Millisecond), twice)
+}

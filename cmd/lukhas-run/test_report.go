@@ -1,0 +1,274 @@
+package main
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine/scenario"
+)
+
+// tell writes all the reports that are wanted.
+func (t *testRun) tell(out, errs io.Writer, took time.Duration) error {
+	t.people(errs, took)
+	if t.junit != "" {
+		if err := t.writeJUnit(); err != nil {
+			return err
+		}
+	}
+	if t.github {
+		t.annotations(out)
+	}
+	if t.tap {
+		t.writeTAP(out)
+	}
+	if t.s.output() == "json" {
+		return writeJSON(out, t.json())
+	}
+	return nil
+}
+
+// people writes a line for each scenario and all about those that failed.
+func (t *testRun) people(w io.Writer, took time.Duration) {
+	for _, c := range t.cases {
+		if c.passed() {
+			if !t.s.quiet() {
+				fmt.Fprintf(w, "pass  %s: %s (%s in %s)\n", c.file, c.spec.Name, c.report.Virtual, c.took.Round(time.Millisecond))
+			}
+			continue
+		}
+		fmt.Fprintf(w, "FAIL  %s: %s\n", c.file, c.spec.Name)
+		for _, f := range t.failures(c) {
+			fmt.Fprintln(w, indent(f.text))
+		}
+	}
+	if !t.s.quiet() {
+		t.summary(w, took)
+	}
+}
+
+func indent(text string) string {
+	return "  " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  ")
+}
+
+// failure is one thing wrong with a scenario.
+type failure struct {
+	name  string // of the expectation
+	title string // one line
+	text  string // all of it
+	file  string
+	line  int
+	col   int
+}
+
+// failures lists what is wrong with a case.
+func (t *testRun) failures(c *testCase) []failure {
+	whole := func(what, why string) failure {
+		return failure{name: what, title: why, text: why + "\n" + t.repro(c), file: c.file, line: c.spec.Place.Line, col: c.spec.Place.Col}
+	}
+	if c.err != nil {
+		return []failure{whole("can be played", c.err.Error())}
+	}
+	var out []failure
+	if c.parted != "" {
+		out = append(out, whole("is deterministic", c.parted))
+	}
+	if c.report.Problem != "" {
+		out = append(out, whole("can be played", c.report.Problem))
+	}
+	for i := range c.report.Results {
+		r := &c.report.Results[i]
+		if r.Verdict != scenario.Pass {
+			out = append(out, t.failure(c, r))
+		}
+	}
+	return out
+}
+
+func (t *testRun) failure(c *testCase, r *scenario.Result) failure {
+	f := failure{name: r.Name, file: r.Place.File, line: r.Place.Line, col: r.Place.Col}
+	f.title = fmt.Sprintf("%s: %s at %s: %s", r.Verdict, r.Name, r.At, r.Why)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %q at %s: %s\n", r.Verdict, r.Name, r.At, r.Why)
+	fmt.Fprintf(&b, "  --> %s\n", r.Place)
+	fmt.Fprintf(&b, "  expected  %s: %s\n", r.Kind, r.Source)
+	for i, s := range r.Seen {
+		head := "          "
+		if i == 0 {
+			head = "seen      "
+		}
+		fmt.Fprintf(&b, "  %s%s = %s\n", head, s.Name, value(s.Value))
+	}
+	for i, l := range r.Chain {
+		head := "          "
+		if i == 0 {
+			head = "before    "
+		}
+		fmt.Fprintf(&b, "  %s%-9s %s\n", head, l.At.Round(time.Microsecond), l.Text)
+	}
+	if c.report.Ended != "" {
+		fmt.Fprintf(&b, "  the engine ended by itself: %s\n", c.report.Ended)
+	}
+	b.WriteString("  " + t.repro(c) + "\n")
+	f.text = b.String()
+	return f
+}
+
+func value(v any) string {
+	if s, ok := v.(string); ok {
+		return fmt.Sprintf("%q", s)
+	}
+	return fmt.Sprint(v)
+}
+
+// repro is the command that runs the case again.
+func (t *testRun) repro(c *testCase) string {
+	seed := c.spec.Seed
+	if t.seed != 0 {
+		seed = t.seed
+	}
+	return fmt.Sprintf("again     lukhas-run test %s --run '^%s$' --seed %d", quoted(c.file), quoteRE(c.spec.Name), seed)
+}
+
+func quoted(path string) string {
+	if strings.ContainsAny(path, " '\"$&;()<>|*?") {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
+}
+
+// quoteRE quotes a name for a regular expression within single quotes of a shell.
+func quoteRE(name string) string {
+	var b strings.Builder
+	for _, r := range name {
+		switch {
+		case r == '\'':
+			b.WriteByte('.')
+		case strings.ContainsRune(`\.+*?()|[]{}^$`, r):
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// annotations writes GitHub's workflow commands at the lines of what failed.
+func (t *testRun) annotations(w io.Writer) {
+	for _, c := range t.cases {
+		if c.passed() {
+			continue
+		}
+		for _, f := range t.failures(c) {
+			fmt.Fprintf(w, "::error title=%s,file=%s,line=%d,col=%d::%s\n", githubProperty(c.spec.Name), githubProperty(f.file), max(1, f.line), max(1, f.col), githubData(f.text))
+		}
+	}
+}
+
+// writeTAP writes the Test Anything Protocol, version 14, a line for each expectation.
+func (t *testRun) writeTAP(w io.Writer) {
+	fmt.Fprintln(w, "TAP version 14")
+	n := 0
+	line := func(ok bool, name string) {
+		n++
+		word := "ok"
+		if !ok {
+			word = "not ok"
+		}
+		fmt.Fprintf(w, "%s %d - %s\n", word, n, strings.NewReplacer("#", "\\#", "\n", " ").Replace(name))
+	}
+	for _, c := range t.cases {
+		wrong := map[string]string{}
+		for _, f := range t.failures(c) {
+			wrong[f.name] = f.title
+			if c.report == nil || f.name == "is deterministic" || f.name == "can be played" {
+				line(false, c.spec.Name+": "+f.title)
+			}
+		}
+		if c.report == nil {
+			continue
+		}
+		for _, r := range c.report.Results {
+			line(r.Verdict == scenario.Pass, c.spec.Name+": "+r.Name)
+			if r.Verdict != scenario.Pass {
+				fmt.Fprintf(w, "  ---\n  message: %q\n  at: %q\n  ...\n", wrong[r.Name], r.Place)
+			}
+		}
+	}
+	fmt.Fprintf(w, "1..%d\n", n)
+}
+
+// writeJUnit writes a suite for each scenario, a case for each expectation.
+func (t *testRun) writeJUnit() error {
+	all := junitSuites{Name: "lukhas-run test"}
+	for _, c := range t.cases {
+		s := t.suite(c)
+		all.Tests += s.Tests
+		all.Failures += s.Failures
+		all.Suites = append(all.Suites, s)
+	}
+	data, err := xml.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(t.junit, append([]byte(xml.Header), append(data, '\n')...), 0o644)
+}
+
+func (t *testRun) suite(c *testCase) junitSuite {
+	s := junitSuite{Name: printableXML(c.file + ": " + c.spec.Name)}
+	wrong := map[string]failure{}
+	for _, f := range t.failures(c) {
+		wrong[f.name] = f
+	}
+	add := func(name string, line int) {
+		out := junitCase{Name: printableXML(name), Class: printableXML(c.spec.Name), File: c.file, Line: line}
+		if f, ok := wrong[name]; ok {
+			out.Failures = []junitFailure{{Message: printableXML(f.title), Type: "expectation", Text: printableXML(f.text)}}
+			s.Failures++
+		}
+		s.Cases = append(s.Cases, out)
+	}
+	add("can be played", c.spec.Place.Line)
+	if !t.once {
+		add("is deterministic", c.spec.Place.Line)
+	}
+	for i := range c.spec.Expect {
+		add(c.spec.Expect[i].Name, c.spec.Expect[i].Place.Line)
+	}
+	s.Tests = len(s.Cases)
+	return s
+}
+
+// testJSON is the report for machines. Its shape is stable: fields are added, never renamed or removed while version is 1.
+type testJSON struct {
+	Version   int            `json:"version"`
+	OK        bool           `json:"ok"`
+	Scenarios []scenarioJSON `json:"scenarios"`
+}
+
+type scenarioJSON struct {
+	File   string           `json:"file"`
+	Name   string           `json:"name"`
+	OK     bool             `json:"ok"`
+	Error  string           `json:"error,omitempty"`
+	Parted string           `json:"parted,omitempty"` // how two runs of it differ
+	Took   float64          `json:"took"`             // seconds of the machine's time
+	Report *scenario.Report `json:"report,omitempty"`
+}
+
+func (t *testRun) json() testJSON {
+	out := testJSON{Version: 1, OK: true}
+	for _, c := range t.cases {
+		s := scenarioJSON{File: c.file, Name: c.spec.Name, OK: c.passed(), Parted: c.parted, Took: c.took.Seconds(), Report: c.report}
+		if c.err != nil {
+			s.Error = c.err.Error()
+		}
+		out.OK = out.OK && s.OK
+		out.Scenarios = append(out.Scenarios, s)
+	}
+	return out
+}

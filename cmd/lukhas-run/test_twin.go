@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine/sim"
+)
+
+// digestLine is what one process tells the other about a run.
+type digestLine struct {
+	File   string     `json:"file"`
+	Name   string     `json:"name"`
+	Digest string     `json:"digest"`
+	Marks  []sim.Mark `json:"marks"`
+}
+
+func (t *testRun) digestLines() []digestLine {
+	out := []digestLine{}
+	for _, c := range t.cases {
+		l := digestLine{File: c.file, Name: c.spec.Name}
+		if c.err == nil {
+			l.Digest, l.Marks = c.report.Digest, c.report.Marks
+		} else {
+			l.Digest = "could not be played: " + c.err.Error()
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// twin is the second process, which runs the same scenarios meanwhile.
+type twin struct {
+	cmd      *exec.Cmd
+	out, err bytes.Buffer
+	failed   error // to start
+}
+
+// twin starts the second process: another GOMAXPROCS, another order, another start of the heap and of all map hashes. nil:
+// there is none.
+func (t *testRun) twin(ctx context.Context, args []string) *twin {
+	if t.once || t.digests {
+		return nil
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return &twin{failed: err}
+	}
+	procs := runtime.GOMAXPROCS(0)%2 + 1
+	flags := []string{"test", "--digests", "--run", t.pattern, "--seed", strconv.FormatUint(t.seed, 10), "--parallel", strconv.Itoa(procs), "--"}
+	w := &twin{cmd: exec.CommandContext(ctx, exe, append(flags, args...)...)}
+	w.cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(procs), "GOGC=40")
+	w.cmd.Stdout, w.cmd.Stderr = &w.out, &w.err
+	w.failed = w.cmd.Start()
+	return w
+}
+
+// compare waits for the second process and notes which runs differ.
+func (t *testRun) compare(w *twin) error {
+	if w == nil {
+		return nil
+	}
+	if w.failed == nil {
+		w.failed = w.cmd.Wait()
+	}
+	if w.failed != nil {
+		return fmt.Errorf("the second process, which repeats every run: %w: %s", w.failed, w.err.String())
+	}
+	var lines []digestLine
+	if err := json.Unmarshal(w.out.Bytes(), &lines); err != nil || len(lines) != len(t.cases) {
+		return fmt.Errorf("the second process told of %d runs instead of %d: %v", len(lines), len(t.cases), err)
+	}
+	for i, c := range t.cases {
+		if c.err == nil && c.report.Digest != lines[i].Digest {
+			c.parted = parted(c.report.Marks, lines[i])
+		}
+	}
+	return nil
+}
+
+// parted says when two runs parted.
+func parted(own []sim.Mark, other digestLine) string {
+	from := time.Duration(0)
+	for i := range min(len(own), len(other.Marks)) {
+		if own[i] != other.Marks[i] {
+			return fmt.Sprintf("the same run in another process was another one: they part between %s and %s", from, own[i].At)
+		}
+		from = own[i].At
+	}
+	return fmt.Sprintf("the same run in another process was another one: they part after %s", from)
+}

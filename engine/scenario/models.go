@@ -1,0 +1,54 @@
+package scenario
+
+import (
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/engine/sim"
+)
+
+// modelsOf gives each actor that is outside its model: the last of the world that means it.
+func (r *run) modelsOf(p *plan.Plan) map[string]sim.Model {
+	out := map[string]sim.Model{}
+	for i := range p.Actors {
+		a := &p.Actors[i]
+		if a.Kind != plan.Process && a.Kind != plan.Upstream && a.Kind != plan.Go {
+			continue
+		}
+		for j := len(r.models) - 1; j >= 0; j-- {
+			if w := &r.models[j]; means(w.Target, a) {
+				out[a.Path] = model(&w.Model)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// means tells whether a target means an actor: by its path, its group's, or a pattern over paths.
+func means(target string, a *plan.Actor) bool {
+	return target == a.Path || a.Group != "" && target == a.Group || plan.IsGlob(target) && plan.Match(target, a.Path)
+}
+
+// furnish puts the models in force, also of actors that a reload brought.
+func (r *run) furnish() {
+	p := r.eng.Plan()
+	models := r.modelsOf(p)
+	for i := range p.Actors {
+		path := p.Actors[i].Path
+		if m, ok := models[path]; ok {
+			r.eng.SetModel(path, m)
+		}
+	}
+}
+
+func model(w *plan.WorldModel) sim.Model {
+	l := w.Latency
+	out := sim.Model{
+		Latency: sim.Latency{P50: l.P50, P99: max(l.P99, l.P95, l.P90)}, Concurrency: w.Concurrency, Cancelled: !w.Served, ErrorRate: w.ErrorRate,
+		ErrorKind: w.Kind, ErrorStatus: w.Status, Startup: w.Startup,
+		Memory: sim.Memory{Base: w.Memory.Start, PerCall: w.Memory.PerCall, Limit: w.Memory.Limit},
+	}
+	for _, reply := range w.Reply {
+		out.Replies = append(out.Replies, sim.Reply{Message: reply.Name, Value: reply.Value})
+	}
+	return out
+}

@@ -1,0 +1,84 @@
+package scenario
+
+import (
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/engine/sim"
+)
+
+// Report is how a run ended.
+type Report struct {
+	Name     string        `json:"name"`
+	Place    plan.Place    `json:"place"`
+	Seed     uint64        `json:"seed"`
+	Virtual  time.Duration `json:"virtual_ns"`
+	Results  []Result      `json:"expectations"`
+	Digest   string        `json:"digest"` // equal for equal runs
+	Messages uint64        `json:"messages"`
+	Events   uint64        `json:"events"`
+	Loads    []LoadReport  `json:"loads,omitempty"`
+	Ended    string        `json:"ended,omitempty"`   // why the engine stopped by itself, "" when it did not
+	Problem  string        `json:"problem,omitempty"` // why the scenario could not be played as it is written
+	Marks    []sim.Mark    `json:"-"`
+}
+
+// Result is the verdict on one expectation.
+type Result struct {
+	Name    string        `json:"name"`
+	Kind    string        `json:"kind"`
+	Source  string        `json:"source"`
+	Place   plan.Place    `json:"place"`
+	Verdict Verdict       `json:"verdict"`
+	At      time.Duration `json:"at_ns"`
+	Why     string        `json:"why,omitempty"`
+	Seen    []Seen        `json:"seen,omitempty"`
+	Chain   []Line        `json:"chain,omitempty"`
+	Judged  int           `json:"judged"`
+}
+
+// LoadReport sums one load up.
+type LoadReport struct {
+	Name     string  `json:"name"`
+	Sent     float64 `json:"sent"`
+	OK       float64 `json:"ok"`
+	Failed   float64 `json:"failed"`
+	Degraded float64 `json:"degraded"`
+	Retries  float64 `json:"retries"`
+}
+
+// Passed tells whether every expectation passed and the scenario was played as it is written.
+func (r *Report) Passed() bool {
+	if r.Problem != "" {
+		return false
+	}
+	for i := range r.Results {
+		if r.Results[i].Verdict != Pass {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *run) report() *Report {
+	out := &Report{
+		Name: r.spec.Name, Place: r.spec.Place, Seed: r.seed, Virtual: r.spec.Duration, Digest: r.eng.Digest(), Messages: r.eng.Messages(),
+		Events: r.past.count, Marks: r.eng.Marks(),
+	}
+	if over, _, why := r.eng.Done(); over {
+		out.Ended = why
+	}
+	if r.problem != nil {
+		out.Problem = r.problem.Error()
+	}
+	for _, m := range r.monitors {
+		out.Results = append(out.Results, Result{
+			Name: m.spec.Name, Kind: m.spec.Kind, Source: m.spec.Cond.Source(), Place: m.spec.Place, Verdict: m.verdict, At: m.at, Why: m.why,
+			Seen: m.seen, Chain: m.chain, Judged: m.judged,
+		})
+	}
+	for _, l := range r.loads {
+		out.Loads = append(out.Loads, LoadReport{l.spec.Name, l.sent, l.ok, l.failed, l.degraded, l.retries})
+	}
+	return out
+}

@@ -1,0 +1,207 @@
+package scenario
+
+import (
+	"strings"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/observe"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/engine/sim"
+	"github.com/lukhasai/lukhas-run/journal"
+	"github.com/lukhasai/lukhas-run/rules"
+)
+
+// world answers what expectations ask: as the Machine sees it for its rules, but what changes between two samples is
+// looked up when it is asked for.
+type world struct {
+	rules.World
+	run   *run
+	actor rules.Actor // used again
+}
+
+// Actor is the Machine's view with what waits and what is at work now.
+func (w *world) Actor(name string) *rules.Actor {
+	base := w.World.Actor(name)
+	if base == nil {
+		return nil
+	}
+	w.actor = *base
+	e := w.run.eng
+	if g := e.Plan().Group(base.Path); g != nil {
+		w.actor.Mailbox, w.actor.InFlight = 0, 0
+		for _, path := range g.Members {
+			if v, ok := e.Actor(path); ok {
+				w.actor.Mailbox += float64(v.Mailbox)
+				w.actor.InFlight += float64(v.InFlight)
+			}
+		}
+		return &w.actor
+	}
+	if v, ok := e.Actor(base.Path); ok && v.Kind != plan.Supervisor {
+		w.actor.Mailbox, w.actor.Capacity, w.actor.InFlight = float64(v.Mailbox), float64(v.Capacity), float64(v.InFlight)
+	}
+	return &w.actor
+}
+
+// Load finds a load of the scenario.
+func (w *world) Load(name string) *rules.Load {
+	for _, l := range w.run.loads {
+		if l.spec.Name == name {
+			return l.seen()
+		}
+	}
+	return nil
+}
+
+// env is what an expectation may read at this moment.
+func (r *run) env() *rules.Env {
+	r.scratch = r.eng.Env()
+	r.system = *r.scratch.System
+	r.system.DeadLetters, r.system.Generation, r.system.Reload = float64(r.eng.DeadLetters()), float64(r.eng.Generation()), r.reloaded
+	r.scratch.System = &r.system
+	r.world.World = r.scratch.World
+	r.scratch.World = &r.world
+	r.scratch.Now = r.eng.Now().Seconds()
+	return &r.scratch
+}
+
+// params are those of the plan in force.
+func (r *run) params() map[string]any {
+	if p := r.eng.Plan(); p != r.paramsOf {
+		r.paramsOf, r.paramValues = p, p.ParamValues()
+	}
+	return r.paramValues
+}
+
+// called is a call as expectations see it: actors by the names that actor() takes, bare where they are unique.
+func (r *run) called(c *sim.Call) *rules.Call {
+	to := c.To
+	if c.Group != "" {
+		to = c.Group
+	}
+	r.call = rules.Call{
+		From: r.named(c.From), To: r.named(to), Replica: c.Replica, Message: c.Message, Key: c.Key, Attempt: c.Attempt, Probe: c.Probe,
+		Idempotent: c.Idempotent, Priority: c.Priority, Took: c.Took.Seconds(), Degraded: c.Degraded,
+	}
+	if c.Err != nil {
+		r.call.Error = &rules.Error{Kind: c.Err.Kind, Message: c.Err.Message, By: r.named(c.Err.By)}
+		r.call.Status = c.Err.Status
+	}
+	return &r.call
+}
+
+// named is the shortest name of a path: bare where only one actor or group has it, else without the root.
+func (r *run) named(path string) string {
+	if name, known := r.names[path]; known {
+		return name
+	}
+	name := path
+	if at := strings.LastIndexByte(path, '/'); at >= 0 {
+		name = path[at+1:]
+		if found, err := r.eng.Plan().Resolve(name); r.eng.Plan().Group(path) == nil && (err != nil || len(found) != 1) {
+			_, name, _ = strings.Cut(path, "/")
+		}
+	}
+	r.names[path] = name
+	return name
+}
+
+// seenEvent is an event as expectations see it; nil for one that they do not hear of.
+func seenEvent(e journal.Event, named func(string) string) *rules.Event {
+	body, err := e.Body()
+	if err != nil {
+		return nil
+	}
+	out := &rules.Event{Seq: int64(e.Seq), Actor: named(e.Actor)}
+	switch b := body.(type) {
+	case journal.ActorStarted:
+		out.Type = "started"
+	case journal.ActorStopped:
+		out.Type = "stopped"
+	case journal.ActorFailed:
+		out.Type, out.Kind = "failed", b.Kind
+	case journal.SupervisorGaveUp:
+		out.Type = "gave_up"
+	case journal.BreakerChanged:
+		out.Type, out.Actor, out.Kind = "breaker", b.Breaker, b.To
+	case journal.Quarantined:
+		out.Type, out.Kind = "quarantined", b.Rule
+	case journal.Released:
+		out.Type = "released"
+	case journal.RuleFired:
+		out.Type, out.Kind = "rule", b.Rule
+		if out.Actor == "" {
+			out.Actor = named(b.Subject)
+		}
+	case journal.Checkpoint:
+		out.Type, out.Kind = "checkpoint", b.Name
+	case journal.ReloadCommitted:
+		out.Type, out.Kind = "reload", "committed"
+	case journal.ReloadRejected:
+		out.Type, out.Kind = "reload", "rejected"
+		if len(b.Diagnostics) > 0 {
+			out.Code = codeIn(b.Diagnostics[0])
+		}
+	case journal.DeadLetter:
+		out.Type, out.Kind = "dead_letter", b.Reason
+	case journal.Dissent:
+		out.Type = "dissent"
+	case journal.EmergencyChanged:
+		out.Type, out.Kind = "emergency", "left"
+		if b.On {
+			out.Kind = "entered"
+		}
+	default:
+		return nil
+	}
+	return out
+}
+
+// codeIn finds the code in a diagnostic's line, "" when it has none.
+func codeIn(line string) string {
+	at := strings.Index(line, "LR")
+	if at < 0 || len(line) < at+5 {
+		return ""
+	}
+	return line[at : at+5]
+}
+
+// sampler measures the engine for the rules, as the host of the live engine does.
+type sampler struct {
+	run      *run
+	windows  *observe.Windows
+	circuits observe.Circuits
+	buckets  map[string][]uint32
+}
+
+func newSampler(r *run) *sampler {
+	return &sampler{run: r, windows: observe.NewWindows(0, engine.BucketLimit), buckets: map[string][]uint32{}}
+}
+
+func (s *sampler) sample(now time.Duration) engine.Sampled {
+	e := s.run.eng
+	p := e.Plan()
+	s.windows.Span = p.Observe.Window
+	var readings []observe.Reading
+	e.Actors(func(v engine.Vitals) bool {
+		if v.Kind != plan.Supervisor {
+			s.buckets[v.Path] = v.Latency.Counts(s.buckets[v.Path])
+			readings = append(readings, observe.Reading{Calls: v.Calls, Failures: v.Failures, Latency: s.buckets[v.Path], Actor: v.Seen(p)})
+		}
+		return true
+	})
+	var breakers []rules.Breaker
+	for _, g := range e.Guards() {
+		for i := range g.Breakers {
+			breakers = append(breakers, g.Breakers[i].Seen(now))
+		}
+	}
+	actors := s.windows.Sample(now, readings)
+	system := rules.System{
+		Anomaly: s.windows.Anomaly(), Generation: float64(e.Generation()), DeadLetters: float64(e.DeadLetters()), Reload: s.run.reloaded,
+	}
+	out := engine.Sampled{Actors: actors, Breakers: s.circuits.Changed(breakers), System: system, Node: e.Node()}
+	s.run.eng.At(now, s.run.look) // once the rules have decided
+	return out
+}
