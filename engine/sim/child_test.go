@@ -222,4 +222,3 @@ func TestMarksLocateADivergence(t *testing.T) {
 		t.Error("two seeds have not parted after 4s")
 	}
 }
-

@@ -344,20 +344,27 @@ func (a *actor) receive(env *envelope, from *caller) error {
 		if err := a.offer(env, from); err != nil || !twice {
 			return err
 		}
-		_ = a.offer(env, nil)
+		a.echo(env)
 		return nil
 	}
 	copied := *env
-	arrive := func() {
+	e.after(late, func() {
 		if err := a.offer(&copied, nil); err != nil {
 			copied.reply.settle(nil, err)
+			return
 		}
-	}
-	e.after(late, arrive)
-	if twice {
-		e.after(late, arrive)
-	}
+		if twice {
+			a.echo(&copied)
+		}
+	})
 	return nil
+}
+
+// echo offers a message a second time. Its answer goes nowhere; without room it is a dead letter.
+func (a *actor) echo(env *envelope) {
+	second := *env
+	second.reply = ticket{}
+	_ = a.offer(&second, nil)
 }
 
 // respond sends an answer back, past the faults on its way. It reports whether somebody still waited.
