@@ -247,9 +247,6 @@ func TestArenaFindsWhatItHolds(t *testing.T) {
 }
 
 func TestAMillionKeysFitInTheBudget(t *testing.T) {
-	if testing.Short() {
-		t.Skip("allocates 128 MB")
-	}
 	p := Policy{Window: Window{Span: 10 * time.Second}, MinCalls: 10, Trip: Trip{ErrorRate: 0.5}}
 	const n = 1 << 20
 	var before, after runtime.MemStats
