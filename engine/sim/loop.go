@@ -303,11 +303,14 @@ func (c *carrier) ended() {
 // drive lets the loop run until it gives the baton back.
 func (e *Engine) drive() error {
 	l := &e.loop
+	if l.stuck != nil {
+		return l.stuck // somebody else holds the baton: nothing here may be looked at
+	}
 	if l.current != nil {
 		return ErrNested
 	}
-	if l.stuck != nil {
-		return l.stuck
+	if e.closed {
+		return ErrClosed
 	}
 	if l.halted != nil {
 		return l.halted
