@@ -11,6 +11,17 @@ import (
 	"github.com/lukhasai/lukhas-run/rules"
 )
 
+// Instead answers for a call that was refused before it came to the guard, by a quarantine or the emergency mode, with the
+// first fallback that applies and works. Without one the result is err.
+func (g *Guard) Instead(env Env, c *Call, err error) (any, error) {
+	p := &c.pass
+	*p = pass{layers: g.layers.Load(), env: env, call: c, began: env.Now()}
+	if len(p.layers.spec.Fallback) == 0 || over(err) {
+		return nil, err
+	}
+	return p.fallback(err)
+}
+
 // fallback answers for a call that was refused or failed, with the first fallback that applies and works. When none
 // does, the call's own error stands.
 func (p *pass) fallback(err error) (any, error) {

@@ -42,6 +42,30 @@ func text(t *testing.T, source string, place rules.Place) *rules.Template {
 	return rules.Expression(p)
 }
 
+// A fallback answers what never came to the guard as well: quarantine and emergency stand before it.
+func TestAFallbackAnswersWhatAQuarantineRefuses(t *testing.T) {
+	instead := func(g *plan.Guard) {
+		g.Fallback = []plan.Fallback{{Reply: text(t, `"instead"`, rules.AtFallback), Status: 203}}
+	}
+	a := leaf("a", guarded("a", instead))
+	run(t, tree(t, a), making{"a": simple(echo)}, func(t *testing.T, r rig) {
+		if err := r.Command(t.Context(), engine.Steer{Verb: "quarantine", Target: "a"}, "me"); err != nil {
+			t.Fatal(err)
+		}
+		ref, _ := r.Ref("a")
+		if got, err := r.Request(t.Context(), ref, engine.Msg{Type: "n", Payload: 1}, CallOptions{}); err != nil || got.Payload != "instead" || got.Status != 203 {
+			t.Errorf("ask: %+v, %v", got, err)
+		}
+		w := httptest.NewRecorder()
+		if got, err := r.Proxy(ref, w, httptest.NewRequest("GET", "/", nil), CallOptions{}); err != nil || got == nil || got.Status != 203 {
+			t.Errorf("proxy: %+v, %v", got, err)
+		}
+		if err := r.Tell(t.Context(), "a", engine.Msg{Type: "n"}, CallOptions{}); kindOf(err) != engine.KindRefused {
+			t.Errorf("tell: %v", err)
+		}
+	})
+}
+
 func TestABreakerOpensFallsBackProbesAndCloses(t *testing.T) {
 	var broken atomic.Bool
 	flaky := simple(func(ctx engine.Context, m engine.Msg) error {

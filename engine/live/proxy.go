@@ -37,10 +37,10 @@ func (e *Engine) Proxy(to engine.Ref, w http.ResponseWriter, r *http.Request, o 
 	if err == nil {
 		err = e.gate(c, &t, m, &meta)
 	}
-	if err != nil {
-		return nil, err
-	}
 	if t.edge == nil && t.guard == nil {
+		if err != nil {
+			return nil, err
+		}
 		a, err := t.pick(c, &meta, nil)
 		if err != nil {
 			return nil, err
@@ -50,7 +50,7 @@ func (e *Engine) Proxy(to engine.Ref, w http.ResponseWriter, r *http.Request, o 
 	p := c.passage(&t, m, &meta)
 	defer c.release(p)
 	p.w, p.r = w, r
-	v, err := p.run(o.Timeout)
+	v, err := p.run(o.Timeout, err)
 	if err != nil {
 		return nil, err
 	}

@@ -136,10 +136,10 @@ func (e *Engine) request(c *caller, to engine.Ref, m engine.Msg, meta engine.Met
 	if err == nil {
 		err = e.gate(c, &t, m, &meta)
 	}
-	if err != nil {
-		return Reply{}, err
-	}
 	if t.edge == nil && t.guard == nil {
+		if err != nil {
+			return Reply{}, err
+		}
 		a, err := t.pick(c, &meta, nil)
 		if err != nil {
 			return Reply{}, err
@@ -149,7 +149,7 @@ func (e *Engine) request(c *caller, to engine.Ref, m engine.Msg, meta engine.Met
 	}
 	p := c.passage(&t, m, &meta)
 	defer c.release(p)
-	v, err := p.run(timeout)
+	v, err := p.run(timeout, err)
 	if call := p.fallback(); call != nil {
 		return Reply{Payload: v, Status: call.FallbackStatus}, err
 	}

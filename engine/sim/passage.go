@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -193,13 +194,35 @@ func (p *passage) declare() {
 }
 
 // run takes the call through the guards.
-func (p *passage) run(timeout time.Duration) (any, error) {
+func (p *passage) run(timeout time.Duration, refused error) (any, error) {
+	if refused != nil {
+		return p.refused(refused)
+	}
 	p.prepare(timeout)
 	if p.to.edge != nil {
 		return p.to.edge.Call(p, &p.call, p)
 	}
 	p.inner = true
 	return p.to.guard.Call(p, &p.call, p)
+}
+
+// refused answers a call that a quarantine or the emergency mode keeps from the guards, where one of their fallbacks does:
+// the callee's, then the edge's.
+func (p *passage) refused(err error) (any, error) {
+	var own *engine.Error
+	if !errors.As(err, &own) || own.Kind != engine.KindRefused {
+		return nil, err
+	}
+	p.prepare(0)
+	for _, g := range [...]*guard.Guard{p.to.guard, p.to.edge} {
+		if g == nil {
+			continue
+		}
+		if v, failed := g.Instead(p, &p.call, err); failed == nil {
+			return v, nil
+		}
+	}
+	return nil, err
 }
 
 // admit asks the guards about a message without an answer.

@@ -121,9 +121,11 @@ func (e *Engine) request(c *caller, to engine.Ref, m engine.Msg, meta *engine.Me
 	}
 	if err != nil {
 		e.refused(&t, m.Type, meta, err)
-		return Answer{Err: err}
 	}
 	if t.edge == nil && t.guard == nil {
+		if err != nil {
+			return Answer{Err: err}
+		}
 		a, err := t.pick(e, meta, nil)
 		if err != nil {
 			e.refused(&t, m.Type, meta, err)
@@ -133,7 +135,7 @@ func (e *Engine) request(c *caller, to engine.Ref, m engine.Msg, meta *engine.Me
 		return Answer{Payload: v, Err: err}
 	}
 	p := c.passage(&t, m, meta)
-	v, err := p.run(timeout)
+	v, err := p.run(timeout, err)
 	r := Answer{Payload: v, Err: err}
 	if call := p.fallback(); call != nil {
 		r.Status, r.Degraded = call.FallbackStatus, true
