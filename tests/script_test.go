@@ -106,6 +106,12 @@ func attempt(ts *testscript.TestScript, command []string) (string, error) {
 			err = errors.New(st.Drift)
 		}
 		return "", err
+	case "healthy": // PATH: the actor's health check passes
+		st, err := status(ts)
+		if err == nil && slices.ContainsFunc(st.Actors, func(a admin.ActorStatus) bool { return a.Path == command[1] && a.Unhealthy }) {
+			err = errors.New("unhealthy")
+		}
+		return "", err
 	case "changed": // PATH PID: the actor runs under another process id
 		st, err := status(ts)
 		if err == nil && (pidOf(st, command[1]) == 0 || fmt.Sprint(pidOf(st, command[1])) == command[2]) {

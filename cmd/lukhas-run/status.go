@@ -90,6 +90,9 @@ func stateOf(a admin.ActorStatus) string {
 	if a.Quarantined {
 		state += ", quarantined"
 	}
+	if a.Unhealthy {
+		state += ", unhealthy"
+	}
 	return state
 }
 

@@ -45,6 +45,7 @@ type ActorStatus struct {
 	Ready       bool    `json:"ready"`
 	Paused      bool    `json:"paused,omitempty"`
 	Quarantined bool    `json:"quarantined,omitempty"`
+	Unhealthy   bool    `json:"unhealthy,omitempty"` // its health check fails
 	Restarts    uint64  `json:"restarts"`
 	Incarnation uint32  `json:"incarnation"`
 	Since       float64 `json:"since"` // seconds in this state

@@ -134,6 +134,7 @@ func (h *Host) commit(now *generation, next Loaded, changes plan.Changes, by str
 	h.gateway.Swap(next.Plan)
 	h.running.Store(&generation{number: number, loaded: next})
 	h.drift.Store(nil)
+	h.sampler.reloaded()
 	result := admin.ReloadResult{Generation: number, Changed: true}
 	for _, c := range changes {
 		result.Changes = append(result.Changes, fmt.Sprintf("%s %s: %s -> %s", c.Class, c.Path, c.Old, c.New))

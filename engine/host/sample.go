@@ -21,6 +21,7 @@ type sampler struct {
 	node     *observe.NodeMeter
 	circuits observe.Circuits
 	buckets  map[string][]uint32 // by actor path, used again
+	changed  chan struct{}       // holds one: a reload may have changed the interval
 
 	mu     sync.Mutex
 	actors map[string]rules.Actor // as last measured, for the status
@@ -34,23 +35,34 @@ func newSampler(h *Host) *sampler {
 	return &sampler{
 		host: h, windows: observe.NewWindows(0, engine.BucketLimit), node: observe.NewNodeMeter(name, h.options.Data),
 		buckets: map[string][]uint32{}, actors: map[string]rules.Actor{},
+		changed: make(chan struct{}, 1),
 	}
 }
 
-// run samples until ctx ends. The plan's interval may change while it runs.
+// run samples until ctx ends. The plan's interval may change while it runs: a new one counts from then on.
 func (s *sampler) run(ctx context.Context) {
-	due := make(chan struct{}, 1)
 	for {
-		t := s.host.clock.AfterFunc(s.host.plan().Observe.Interval, func() { due <- struct{}{} })
+		due := make(chan struct{})
+		t := s.host.clock.AfterFunc(s.host.plan().Observe.Interval, func() { close(due) })
 		select {
 		case <-ctx.Done():
 			t.Stop()
 			return
+		case <-s.changed:
+			t.Stop()
 		case <-due:
 			for _, in := range split(s.sample(s.host.engine.Now())) {
 				s.host.engine.Submit(in)
 			}
 		}
+	}
+}
+
+// reloaded is told after each reload.
+func (s *sampler) reloaded() {
+	select {
+	case s.changed <- struct{}{}:
+	default: // it is told already
 	}
 }
 

@@ -70,7 +70,7 @@ func (h *Host) listeners() []admin.Listener {
 
 func actorStatus(a live.ActorStatus, rates rules.Actor) admin.ActorStatus {
 	return admin.ActorStatus{
-		Path: a.Path, Kind: a.Kind.String(), State: a.State, Ready: a.Ready, Paused: a.Paused, Quarantined: a.Quarantined,
+		Path: a.Path, Kind: a.Kind.String(), State: a.State, Ready: a.Ready, Paused: a.Paused, Quarantined: a.Quarantined, Unhealthy: !a.Healthy,
 		Restarts: a.Restarts, Incarnation: uint32(a.Incarnation), Since: a.Up.Seconds(), Mailbox: a.Mailbox, Capacity: a.Capacity,
 		InFlight: a.InFlight, Calls: a.Calls, Failures: a.Failures, ErrorRate: rates.ErrorRate, P99: rates.Latency.P99,
 		PID: a.PID, Memory: a.Usage.Memory,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/plan"
@@ -68,26 +69,32 @@ func (b *probed) watch(ctx engine.Context) {
 	b.loop.Go(func() { b.ask(c) })
 }
 
-// ask asks at intervals until c ends, by the probe of whichever generation runs.
+// ask asks at intervals until c ends, by the probe of whichever generation runs. It looks for that probe at least every
+// lookAgain, so that an interval made shorter does not wait for the end of the long one.
 func (b *probed) ask(c context.Context) {
+	waited := time.Duration(0)
 	for {
+		step := lookAgain
+		if spec := b.current(); spec != nil {
+			step = max(0, min(step, orDefault(spec.Interval, defaultInterval)-waited))
+		}
+		if !b.sleep(c, step) {
+			return
+		}
+		waited += step
 		spec := b.current()
-		wait := lookAgain
-		if spec != nil {
-			wait = orDefault(spec.Interval, defaultInterval)
-		}
-		if !b.sleep(c, wait) {
-			return
-		}
-		if spec == nil {
+		switch {
+		case spec == nil:
 			b.judge.clear()
-			continue
+			waited = 0
+		case waited >= orDefault(spec.Interval, defaultInterval):
+			waited = 0
+			err := b.once(c, spec, nil)
+			if c.Err() != nil {
+				return
+			}
+			b.judge.take(spec, err)
 		}
-		err := b.once(c, spec, nil)
-		if c.Err() != nil {
-			return
-		}
-		b.judge.take(spec, err)
 	}
 }
 

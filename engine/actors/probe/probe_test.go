@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -259,6 +260,38 @@ func TestAReloadBringsAndTakesAHealthProbe(t *testing.T) {
 	}
 	if r := <-life.Reports; !r.OK {
 		t.Errorf("a probe that is gone still counts: %+v", r)
+	}
+}
+
+func TestAShorterIntervalDoesNotWaitForTheLongOne(t *testing.T) {
+	c := clock.NewVirtual(time.Unix(0, 0))
+	inner := direct{&subject{probe: func() error { return errors.New("ill") }}}
+	life := &definedLife{Life: fake.NewLife("a")}
+	probe := func(interval time.Duration) *plan.Actor {
+		return &plan.Actor{Health: &plan.Probe{Message: "ping", Interval: interval, Fail: 1}}
+	}
+	life.def.Store(probe(time.Hour))
+	p, ctx := wrap(t, inner, &plan.Actor{Kind: plan.Process}, c, nil)
+	_ = p.Start(life)
+	_ = p.Init(ctx)
+	next := func() { // to the loop's next step, once it has said when that is
+		for {
+			if at, ok := c.Next(); ok {
+				c.Advance(at)
+				return
+			}
+			runtime.Gosched()
+		}
+	}
+	for range 5 {
+		next()
+	}
+	life.def.Store(probe(2 * time.Second))
+	for len(life.Reports) == 0 && c.Now() < int64(2*time.Hour) {
+		next()
+	}
+	if at := time.Duration(c.Now()); at > time.Minute {
+		t.Errorf("not asked until %s, by an interval that was 2s from the sixth second on", at)
 	}
 }
 

@@ -24,7 +24,7 @@ const (
 	defaultPass     = 1
 	readyInterval   = 100 * time.Millisecond
 	lostAfter       = 10          // alarms
-	lookAgain       = time.Second // for a health probe that a reload may bring
+	lookAgain       = time.Second // for a health probe that a reload may bring or change
 )
 
 // Wrap gives a factory's behaviours the probes of their definitions. A behaviour without a probe is left as it is, but for
