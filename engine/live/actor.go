@@ -1,7 +1,7 @@
 package live
 
 import (
-	"slices"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,14 +41,17 @@ const (
 
 // box is an actor's mailbox policy.
 type box struct {
-	Capacity int
+	Capacity uint32
+	Attempts uint16
 	Overflow overflow
 	Drop     bool // what waits is dropped at a restart
-	Attempts int
 }
 
 func newBox(m plan.Mailbox) box {
-	b := box{Capacity: max(m.Capacity, 1), Drop: m.OnRestart == "drop", Attempts: max(m.Attempts, 1)}
+	b := box{
+		Capacity: uint32(min(max(m.Capacity, 1), math.MaxInt32)), Attempts: uint16(min(max(m.Attempts, 1), math.MaxUint16)),
+		Drop: m.OnRestart == "drop",
+	}
 	switch m.Overflow {
 	case "block":
 		b.Overflow = overflowBlock
@@ -60,42 +63,96 @@ func newBox(m plan.Mailbox) box {
 	return b
 }
 
-// actor is one actor through all its incarnations: its mailbox, and what senders need to know of it.
+// actor is one actor through all its incarnations: its mailbox, and what senders need to know of it. There may be a
+// million: what few of them need is in rare, and fields stand in an order that leaves no gaps.
 type actor struct {
 	eng  *Engine
-	id   engine.ID
 	path string
 
 	group *group                      // of a replica; nil otherwise
 	guard atomic.Pointer[guard.Guard] // nil for replicas, whose group has it
-	// unfit has a bit for each reason why nothing is routed here; senders read it without the lock.
-	unfit atomic.Uint32
 	stats atomic.Pointer[stats]
 	// asking is the waiter of the one handler at work, for finding circles; see caller.circle.
 	asking atomic.Pointer[waiter]
-	alone  atomic.Bool // one message at a time
-
-	kind plan.Kind // a Supervisor is the Machine's own: it takes no messages
-
-	mu     sync.Mutex
-	phase  phase
-	box    box
-	inc    *incarnation // the latest; nil before the first
-	paused bool
-	revive bool         // the Machine has announced another incarnation
-	cause  engine.Cause // of what is being done to it: what it reports is caused by that
-	parked []parked
-	back   queue // what senders put in
-	sent   uint64
-	seen   uint64        // done, when a sender last looked
-	done   atomic.Uint64 // messages taken or dropped; written by whoever owns the consuming end
-	hungry atomic.Bool   // messages are parked
+	id     engine.ID
+	// unfit has a bit for each reason why nothing is routed here; senders read it without the lock.
+	unfit atomic.Uint32
+	alone atomic.Bool   // one message at a time
+	done  atomic.Uint32 // messages taken or dropped; written by whoever owns the consuming end
 
 	// front is the chain the consumer has stolen. With one handler at a time it belongs to the running activation and,
 	// between activations, to the lock; with several it stays empty.
 	front queue
-	again queue // messages that killed an incarnation and are tried again, before all others
-	sys   []sysOp
+
+	mu     sync.Mutex
+	back   queue  // what senders put in
+	sent   uint32 // as done it goes round; the mailbox holds less than half of that
+	seen   uint32 // done, when a sender last looked
+	box    box
+	hungry atomic.Bool // messages are parked
+	phase  phase
+	kind   plan.Kind // a Supervisor is the Machine's own: it takes no messages; never changes
+	paused bool
+	revive bool         // the Machine has announced another incarnation
+	inc    *incarnation // the latest; nil before the first
+	rare   *rare        // nil until needed
+	cause  engine.Cause // of what is being done to it: what it reports is caused by that
+}
+
+// rare is what an actor has only when something unusual waits for it. It belongs to the actor's lock.
+type rare struct {
+	parked []parked
+	again  queue // messages that killed an incarnation and are tried again, before all others
+	sys    []sysOp
+}
+
+// unusual gives the actor's rare part, made if need be. It needs the lock.
+func (a *actor) unusual() *rare {
+	if a.rare == nil {
+		a.rare = new(rare)
+	}
+	return a.rare
+}
+
+// crowd is how many messages wait for room.
+func (r *rare) crowd() int {
+	if r == nil {
+		return 0
+	}
+	return len(r.parked)
+}
+
+// operations is how many system operations wait.
+func (r *rare) operations() int {
+	if r == nil {
+		return 0
+	}
+	return len(r.sys)
+}
+
+// operation takes the next system operation, of which there must be one.
+func (r *rare) operation() sysOp {
+	op := r.sys[0]
+	r.sys = r.sys[1:]
+	if len(r.sys) == 0 {
+		r.sys = nil
+	}
+	return op
+}
+
+// retry takes the next message that is tried again.
+func (r *rare) retry(e *envelope) bool { return r != nil && r.again.pop(e) }
+
+// retries counts the messages that are tried again.
+func (r *rare) retries() int {
+	if r == nil {
+		return 0
+	}
+	n := 0
+	for c := r.again.first; c != nil; c = c.next {
+		n += c.tail - c.head
+	}
+	return n
 }
 
 // The reasons why an actor gets no routed message.
@@ -144,22 +201,27 @@ const (
 	endStopped        // a Stop effect wants it
 )
 
-// incarnation is one life of an actor. Fields below mu's line belong to the actor's lock.
+// incarnation is one life of an actor. Fields below the gap belong to the actor's lock.
 type incarnation struct {
 	a        *actor
+	behavior engine.Behavior
+	rng      atomic.Uint64
+	began    time.Duration
 	epoch    engine.Epoch
-	limit    int  // handlers at once; 0 is without bound
-	soft     bool // a failed call fails that call only: processes and upstreams
+	limit    int32 // handlers at once; 0 is without bound
 	gate     atomic.Uint32
 	cut      atomic.Bool // handlers are told to stop
-	rng      atomic.Uint64
-	behavior engine.Behavior
-	runner   engine.Runner // nil unless its Start succeeded
-	began    time.Duration
+	soft     bool        // a failed call fails that call only: processes and upstreams
 
-	active  int      // activations handed out, the starting one included
-	frames  []*frame // of activations that have begun
-	ending  ending
+	ending ending
+	runs   bool   // the behaviour is a Runner whose Start was called: Stop ends what began
+	active int32  // activations handed out, the starting one included
+	frames *frame // of activations that have begun, linked by their left and right
+	last   *last  // nil until it fails or ends
+}
+
+// last is what an incarnation has only when it fails or ends. It belongs to the actor's lock.
+type last struct {
 	failure *engine.Failure // of endExited
 	poison  *envelope       // the message it failed on, until the verdict
 	verdict *engine.Error   // what its asker is told then
@@ -167,6 +229,38 @@ type incarnation struct {
 	stop    stopSpec
 	asked   time.Duration // when the stop was asked for
 }
+
+// end gives what the incarnation's end needs, made if need be. It needs the lock.
+func (inc *incarnation) end() *last {
+	if inc.last == nil {
+		inc.last = new(last)
+	}
+	return inc.last
+}
+
+// stage is how far the end is.
+func (inc *incarnation) stage() stage {
+	if inc.last == nil {
+		return stageNone
+	}
+	return inc.last.stop.stage
+}
+
+// poisoned reports whether a message that it failed on waits for the verdict.
+func (inc *incarnation) poisoned() bool { return inc.last != nil && inc.last.poison != nil }
+
+// takePoison takes the message that it failed on, nil when there is none, and what its asker is told.
+func (inc *incarnation) takePoison() (*envelope, *engine.Error) {
+	if inc.last == nil {
+		return nil, nil
+	}
+	poison, verdict := inc.last.poison, inc.last.verdict
+	inc.last.poison = nil
+	return poison, verdict
+}
+
+// busy reports whether no further activation may be handed out.
+func (inc *incarnation) busy() bool { return inc.limit > 0 && inc.active >= inc.limit }
 
 // stopSpec is the Stop effect being carried out.
 type stopSpec struct {
@@ -191,7 +285,7 @@ const (
 // it returns.
 func (a *actor) enlist() *incarnation {
 	inc := a.inc
-	if inc == nil || inc.gate.Load() != 0 || inc.limit > 0 && inc.active >= inc.limit {
+	if inc == nil || inc.gate.Load() != 0 || inc.busy() {
 		return nil
 	}
 	inc.active++
@@ -204,7 +298,7 @@ func (a *actor) rouse() {
 	if inc == nil || inc.gate.Load()&gateDown != 0 {
 		return
 	}
-	for work := a.work(); work > 0 && (inc.limit == 0 || inc.active < inc.limit); work-- {
+	for work := a.work(); work > 0 && !inc.busy(); work-- {
 		inc.active++
 		a.eng.pool.run(inc)
 	}
@@ -213,24 +307,34 @@ func (a *actor) rouse() {
 // work is how much there is to do for the latest incarnation. It needs the lock.
 func (a *actor) work() int {
 	if a.inc.gate.Load()&gatePaused != 0 {
-		return len(a.sys)
+		return a.rare.operations()
 	}
-	return a.waiting() + a.againCount() + len(a.sys)
+	return a.waiting() + a.rare.retries() + a.rare.operations()
 }
 
-func (a *actor) againCount() int {
-	n := 0
-	for c := a.again.first; c != nil; c = c.next {
-		n += c.tail - c.head
+// list puts a frame on the list. It needs the lock.
+func (inc *incarnation) list(f *frame) {
+	f.left, f.right = nil, inc.frames
+	if f.right != nil {
+		f.right.left = f
 	}
-	return n
+	inc.frames = f
 }
 
-// unlist takes a frame off the list. It needs the lock.
+// unlist takes a frame off the list, if it is there. It needs the lock.
 func (inc *incarnation) unlist(f *frame) {
-	if i := slices.Index(inc.frames, f); i >= 0 {
-		inc.frames = slices.Delete(inc.frames, i, i+1)
+	switch {
+	case f.left != nil:
+		f.left.right = f.right
+	case inc.frames == f:
+		inc.frames = f.right
+	default:
+		return
 	}
+	if f.right != nil {
+		f.right.left = f.left
+	}
+	f.left, f.right = nil, nil
 }
 
 // sysOp is done between messages, before all that wait, paused or not.
@@ -244,9 +348,10 @@ func (a *actor) system(op sysOp) bool {
 	if inc == nil || inc.gate.Load()&gateDown != 0 {
 		return false
 	}
-	a.sys = append(a.sys, op)
+	r := a.unusual()
+	r.sys = append(r.sys, op)
 	inc.gate.Or(gateSystem)
-	if inc.limit == 0 || inc.active < inc.limit {
+	if !inc.busy() {
 		inc.active++
 		a.eng.pool.run(inc)
 	}

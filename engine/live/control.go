@@ -257,6 +257,12 @@ func (e *Engine) applyWide(effect engine.Effect) {
 
 // heard lets status follow what the Machine announces and no other effect says.
 func (e *Engine) heard(x *engine.Emit) {
+	switch x.Body.(type) {
+	case *journal.ActorRestarting, *journal.ActorStarting, *journal.ActorReady, *journal.ActorStopping, *journal.ActorStopped,
+		*journal.SupervisorGaveUp:
+	default:
+		return
+	}
 	a := e.byPath(x.Actor)
 	if a == nil {
 		return

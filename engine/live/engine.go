@@ -71,7 +71,7 @@ func New(o Options) (*Engine, error) {
 	e.scribe = scribe{eng: e, to: o.Recorder, last: o.LastSeq}
 	e.letters.kinds = map[letter]uint64{}
 	e.control = control{machine: o.Machine, timers: map[engine.TimerID]alarm{}, answers: map[uint64]chan string{}}
-	e.roster.byPath, e.roster.groups = map[string]*actor{}, map[string]*group{}
+	e.roster.byPath, e.roster.groups = newPaths(len(o.Plan.Actors)), map[string]*group{}
 	e.guards.edges = map[string]*edge{}
 	v := newView(o.Plan, 1)
 	commit, err := e.prepareGuards(o.Plan)

@@ -24,6 +24,8 @@ type frame struct {
 	env  envelope
 	op   sysOp
 	seen bool // registered with the incarnation
+	// left and right are its neighbours on the incarnation's list, under the actor's lock.
+	left, right *frame
 
 	now       time.Duration
 	fresh     bool // now has been read in this segment
@@ -102,22 +104,20 @@ func (f *frame) take() bool {
 	a.mu.Lock()
 	if !f.seen {
 		f.seen = true
-		inc.frames = append(inc.frames, f)
+		inc.list(f)
 	}
 	gate := inc.gate.Load()
 	switch {
 	case gate&gateDown != 0:
-	case len(a.sys) > 0:
-		f.op = a.sys[0]
-		a.sys = a.sys[1:]
-		if len(a.sys) == 0 {
-			a.sys = nil
+	case a.rare.operations() > 0:
+		f.op = a.rare.operation()
+		if a.rare.operations() == 0 {
 			inc.gate.And(^gateSystem)
 		}
 		a.mu.Unlock()
 		return true
 	case gate&gatePaused != 0:
-	case a.again.pop(&f.env):
+	case a.rare.retry(&f.env):
 		a.mu.Unlock()
 		return true
 	default:
@@ -126,7 +126,7 @@ func (f *frame) take() bool {
 		}
 		if a.front.pop(&f.env) || a.back.pop(&f.env) {
 			a.done.Store(a.done.Load() + 1)
-			if len(a.parked) > 0 {
+			if a.rare.crowd() > 0 {
 				a.admit()
 			}
 			a.mu.Unlock()
@@ -154,9 +154,9 @@ func (f *frame) leave() {
 	inc.unlist(f)
 	f.inc, f.seen = nil, false
 	inc.active--
-	last := inc.active == 0 && inc.ending != notEnding && inc.stop.stage < stageEnding
+	last := inc.active == 0 && inc.ending != notEnding && inc.stage() < stageEnding
 	if last {
-		inc.stop.stage = stageEnding
+		inc.end().stop.stage = stageEnding
 	}
 	inc.a.mu.Unlock()
 	if last {
@@ -283,12 +283,12 @@ func (f *frame) broken() pace {
 	f.env = envelope{}
 	env.tries++
 	a.mu.Lock()
-	first := inc.ending == notEnding && inc.poison == nil && inc.gate.Load()&gateDown == 0
+	first := inc.ending == notEnding && !inc.poisoned() && inc.gate.Load()&gateDown == 0
 	if first {
 		inc.gate.Or(gateDown)
 		a.mark(unfitDown, true)
 		a.phase = phaseFailed
-		inc.poison, inc.verdict = &env, failure.Answer()
+		inc.end().poison, inc.end().verdict = &env, failure.Answer()
 	}
 	f.failure = nil
 	cause := engine.Cause{Correlation: env.meta.Correlation, Seq: env.meta.Causation}

@@ -3,7 +3,7 @@ package live
 import (
 	"context"
 	"errors"
-	"slices"
+	"math"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -25,7 +25,7 @@ func (e *Engine) begin(x *engine.Start) {
 			Kind: engine.KindStart, Message: "the plan has no such actor", By: a.path, ExitCode: -1, Starting: true}}})
 		return
 	}
-	inc := &incarnation{a: a, epoch: x.Epoch, limit: spec.Concurrency, began: e.control.now, active: 1}
+	inc := &incarnation{a: a, epoch: x.Epoch, limit: int32(min(spec.Concurrency, math.MaxInt32)), began: e.control.now, active: 1}
 	inc.soft = spec.Kind == plan.Process || spec.Kind == plan.Upstream
 	inc.rng.Store(e.seedFor(a.path) + uint64(x.Epoch)*guard.Golden)
 	inc.gate.Store(gateDown)
@@ -36,7 +36,9 @@ func (e *Engine) begin(x *engine.Start) {
 	if a.paused {
 		inc.gate.Or(gatePaused)
 	}
-	a.sys = nil
+	if a.rare != nil {
+		a.rare.sys = nil
+	}
 	a.mu.Unlock()
 	e.launcher.add(inc)
 }
@@ -47,7 +49,7 @@ func (f *frame) bring(inc *incarnation, launch bool) bool {
 	a := inc.a
 	f.inc, f.actor, f.seen = inc, a, true
 	a.mu.Lock()
-	inc.frames = append(inc.frames, f)
+	inc.list(f)
 	a.mu.Unlock()
 	f.env = envelope{meta: engine.Meta{Correlation: a.cause.Correlation, Causation: a.cause.Seq, Priority: engine.UsualPriority}}
 	f.view, f.fresh, f.failure = f.eng.view.Load(), false, nil
@@ -95,7 +97,7 @@ func (f *frame) rise(inc *incarnation) error {
 	}
 	if runs {
 		inc.a.mu.Lock()
-		inc.runner = r // also when its Start fails half way: Stop ends what began
+		inc.runs = true // also when its Start fails half way: Stop ends what began
 		inc.a.mu.Unlock()
 		if err := r.Start(life{inc}); err != nil {
 			return err
@@ -156,7 +158,7 @@ func (f *frame) risen(inc *incarnation, err error) {
 		failure := *f.failure
 		a.mu.Lock()
 		if inc.ending == notEnding {
-			inc.ending, inc.failure = endExited, &failure
+			inc.ending, inc.end().failure = endExited, &failure
 		}
 		f.failure = nil
 		f.leave()
@@ -219,20 +221,21 @@ func (b box) restart(a *actor) {
 func (a *actor) empty() []envelope {
 	var all []envelope
 	var env envelope
-	for _, q := range []*queue{&a.again, &a.front, &a.back} {
-		for q.pop(&env) {
-			all = append(all, env)
-		}
+	for a.rare.retry(&env) || a.front.pop(&env) || a.back.pop(&env) {
+		all = append(all, env)
 	}
 	a.done.Store(a.sent)
-	for _, p := range a.parked {
+	if a.rare.crowd() == 0 {
+		return all
+	}
+	for _, p := range a.rare.parked {
 		if p.room.w == nil {
 			all = append(all, p.env)
 			continue
 		}
 		p.room.settle(nil, a.refuse(deadStopped))
 	}
-	a.parked = nil
+	a.rare.parked = nil
 	a.hungry.Store(false)
 	return all
 }
@@ -259,11 +262,11 @@ func (e *Engine) resume(x *engine.Continue) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	inc := a.inc
-	if inc == nil || inc.epoch != x.Epoch || inc.poison == nil || inc.ending != notEnding {
+	if inc == nil || inc.epoch != x.Epoch || !inc.poisoned() || inc.ending != notEnding {
 		return
 	}
-	inc.poison.reply.settle(nil, inc.verdict)
-	inc.poison = nil
+	poison, verdict := inc.takePoison()
+	poison.reply.settle(nil, verdict)
 	a.phase = phaseRunning
 	inc.gate.And(^gateDown)
 	a.mark(unfitDown, false)
@@ -278,7 +281,7 @@ func (e *Engine) halt(x *engine.Stop) {
 	}
 	a.mu.Lock()
 	inc := a.inc
-	if inc == nil || inc.epoch != x.Epoch || inc.stop.stage == stageGone {
+	if inc == nil || inc.epoch != x.Epoch || inc.stage() == stageGone {
 		a.mu.Unlock()
 		e.raise(happening{in: engine.Stopped{ID: x.ID, Epoch: x.Epoch}})
 		return
@@ -289,25 +292,25 @@ func (e *Engine) halt(x *engine.Stop) {
 	a.mark(unfitDown, true)
 	inc.gate.Or(gateDown)
 	inc.ending = endStopped
-	inc.stop.drain, inc.stop.kill, inc.stop.why, inc.stop.again = x.Drain, x.Kill, x.Why, x.Again
-	inc.asked = e.control.now
-	poison := inc.poison
-	inc.poison = nil
+	end := inc.end()
+	end.asked = e.control.now
+	end.stop.drain, end.stop.kill, end.stop.why, end.stop.again = x.Drain, x.Kill, x.Why, x.Again
+	poison, verdict := inc.takePoison()
 	if poison != nil {
-		a.poisoned(poison, inc.verdict)
+		a.poisoned(poison, verdict)
 	}
 	switch {
-	case inc.stop.stage >= stageEnding: // it is ending by itself already; finish will see that it was asked
+	case end.stop.stage >= stageEnding: // it is ending by itself already; finish will see that it was asked
 		a.mu.Unlock()
 	case inc.active == 0:
-		inc.stop.stage = stageEnding
+		end.stop.stage = stageEnding
 		a.mu.Unlock()
 		inc.finish(true)
 	case poison != nil || starting || x.Drain <= 0: // a start has no message to finish
 		a.mu.Unlock()
 		inc.cancel()
 	default:
-		inc.stop.stage = max(inc.stop.stage, stageDrain)
+		end.stop.stage = max(end.stop.stage, stageDrain)
 		a.mu.Unlock()
 		e.clock.AfterFunc(x.Drain, inc.cancel)
 	}
@@ -316,8 +319,8 @@ func (e *Engine) halt(x *engine.Stop) {
 // poisoned decides about the message that killed an incarnation: it is tried again first, or it is a dead letter. It
 // needs the lock.
 func (a *actor) poisoned(env *envelope, answer error) {
-	if env.tries < a.box.Attempts && env.msg.Type != "" {
-		a.again.push(env)
+	if env.tries < int(a.box.Attempts) && env.msg.Type != "" {
+		a.unusual().again.push(env)
 		return
 	}
 	a.deadLetter(deadPoison, env, answer)
@@ -327,16 +330,16 @@ func (a *actor) poisoned(env *envelope, answer error) {
 func (inc *incarnation) cancel() {
 	a := inc.a
 	a.mu.Lock()
-	if inc.stop.stage >= stageCancel {
+	if inc.stage() >= stageCancel {
 		a.mu.Unlock()
 		return
 	}
-	inc.stop.stage = stageCancel
+	inc.end().stop.stage = stageCancel
 	inc.cut.Store(true)
-	for _, f := range inc.frames {
+	for f := inc.frames; f != nil; f = f.right {
 		f.interrupt(stopActor)
 	}
-	kill := inc.stop.kill
+	kill := inc.end().stop.kill
 	a.mu.Unlock()
 	a.eng.clock.AfterFunc(kill, inc.fence)
 }
@@ -346,22 +349,24 @@ func (inc *incarnation) cancel() {
 func (inc *incarnation) fence() {
 	a := inc.a
 	a.mu.Lock()
-	if inc.stop.stage >= stageEnding {
+	if inc.stage() >= stageEnding {
 		a.mu.Unlock()
 		return
 	}
-	for _, f := range slices.Clone(inc.frames) {
+	var next *frame
+	for f := inc.frames; f != nil; f = next {
+		next = f.right
 		if !f.turn.CompareAndSwap(turnUser, turnFenced) {
 			continue // it is on its way out
 		}
-		inc.leaked = true
+		inc.end().leaked = true
 		inc.unlist(f)
 		inc.active--
 		a.lost(f)
 	}
 	last := inc.active == 0
 	if last {
-		inc.stop.stage = stageEnding
+		inc.end().stop.stage = stageEnding
 	}
 	a.mu.Unlock()
 	if last {
@@ -383,7 +388,11 @@ func (a *actor) lost(f *frame) {
 func (inc *incarnation) finish(underControl bool) {
 	a := inc.a
 	a.mu.Lock()
-	runner, kill := inc.runner, inc.stop.kill
+	kill := inc.end().stop.kill
+	var runner engine.Runner
+	if inc.runs {
+		runner = inc.behavior.(engine.Runner)
+	}
 	a.mu.Unlock()
 	if runner == nil {
 		inc.gone(underControl)
@@ -420,7 +429,7 @@ func (inc *incarnation) stopRunner(r engine.Runner, kill time.Duration) {
 	})
 	if _, err := w.wait(); err == guard.ErrTooLate {
 		inc.a.mu.Lock()
-		inc.leaked = true
+		inc.end().leaked = true
 		inc.a.mu.Unlock()
 	}
 }
@@ -436,19 +445,20 @@ const (
 func (inc *incarnation) gone(underControl bool) {
 	a, e := inc.a, inc.a.eng
 	a.mu.Lock()
-	inc.stop.stage = stageGone
+	end := inc.end()
+	end.stop.stage = stageGone
 	inc.gate.Or(gateDown)
 	inc.cut.Store(true)
 	h := happening{cause: a.cause, actor: a.path}
 	switch {
 	case inc.ending == endStopped:
-		h.in = engine.Stopped{ID: a.id, Epoch: inc.epoch, Leaked: inc.leaked}
-		h.fact = journal.ActorStopped{Incarnation: uint64(inc.epoch), Reason: inc.stop.why, Took: e.now() - inc.asked}
-	case inc.failure != nil:
-		h.in = engine.Exited{ID: a.id, Epoch: inc.epoch, Failure: inc.failure}
-		h.fact = e.stacks.Report(inc.failure, inc.epoch)
-		if !inc.failure.Starting { // while starting, the failure belongs to what caused the start
-			h.cause = engine.Cause{Correlation: inc.failure.Correlation}
+		h.in = engine.Stopped{ID: a.id, Epoch: inc.epoch, Leaked: end.leaked}
+		h.fact = journal.ActorStopped{Incarnation: uint64(inc.epoch), Reason: end.stop.why, Took: e.now() - end.asked}
+	case end.failure != nil:
+		h.in = engine.Exited{ID: a.id, Epoch: inc.epoch, Failure: end.failure}
+		h.fact = e.stacks.Report(end.failure, inc.epoch)
+		if !end.failure.Starting { // while starting, the failure belongs to what caused the start
+			h.cause = engine.Cause{Correlation: end.failure.Correlation}
 		}
 	default:
 		h.in = engine.Exited{ID: a.id, Epoch: inc.epoch}
@@ -457,9 +467,8 @@ func (inc *incarnation) gone(underControl bool) {
 	}
 	a.mark(unfitDown, true)
 	inc.behavior = nil
-	if poison := inc.poison; poison != nil {
-		inc.poison = nil
-		a.poisoned(poison, inc.verdict)
+	if poison, verdict := inc.takePoison(); poison != nil {
+		a.poisoned(poison, verdict)
 	}
 	a.mu.Unlock()
 	h.gone = inc
@@ -475,7 +484,7 @@ func (inc *incarnation) settle() {
 	a := inc.a
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	again := inc.ending == endStopped && inc.stop.again
+	again := inc.ending == endStopped && inc.last != nil && inc.last.stop.again
 	if a.inc != inc || a.phase == phaseRemoved {
 		return
 	}
@@ -498,21 +507,21 @@ func (a *actor) shut(p phase, why string) {
 func (inc *incarnation) exited(failure *engine.Failure) {
 	a := inc.a
 	a.mu.Lock()
-	if inc.ending != notEnding || inc.stop.stage != stageNone {
+	if inc.ending != notEnding || inc.stage() != stageNone {
 		a.mu.Unlock()
 		return
 	}
-	inc.ending, inc.failure = endExited, failure
+	inc.ending, inc.end().failure = endExited, failure
 	if failure != nil {
 		failure.Starting = a.phase == phaseStarting
 	}
 	inc.gate.Or(gateDown)
 	a.mark(unfitDown, true)
 	a.phase = phaseFailed
-	inc.stop.kill = defaultKill
+	inc.end().stop.kill = defaultKill
 	idle := inc.active == 0
 	if idle {
-		inc.stop.stage = stageEnding
+		inc.end().stop.stage = stageEnding
 	}
 	a.mu.Unlock()
 	if idle {
@@ -568,5 +577,5 @@ func (l life) Now() time.Duration { return l.inc.a.eng.now() }
 func (l life) over() bool {
 	l.inc.a.mu.Lock()
 	defer l.inc.a.mu.Unlock()
-	return l.inc.stop.stage == stageGone
+	return l.inc.stage() == stageGone
 }

@@ -124,14 +124,14 @@ func (a *actor) accept(env *envelope) {
 // full needs the lock. What the consumer has taken is read only when the mailbox seems full: reading it each time would
 // move its cache line to and fro for nothing.
 func (a *actor) full() bool {
-	if len(a.parked) > 0 {
+	if a.rare.crowd() > 0 {
 		return true
 	}
-	if a.sent-a.seen < uint64(a.box.Capacity) {
+	if a.sent-a.seen < a.box.Capacity {
 		return false
 	}
 	a.seen = a.done.Load()
-	return a.sent-a.seen >= uint64(a.box.Capacity)
+	return a.sent-a.seen >= a.box.Capacity
 }
 
 // waiting is how many messages wait, parked ones not counted. It needs the lock.
@@ -168,7 +168,8 @@ func (a *actor) park(env *envelope, from *caller) error {
 	if env.reply.w == nil {
 		p.room = from.begin(forRoom, a, env.meta.Deadline)
 	}
-	a.parked = append(a.parked, p)
+	r := a.unusual()
+	r.parked = append(r.parked, p)
 	a.hungry.Store(true)
 	a.mu.Unlock()
 	if p.room.w == nil {
@@ -178,27 +179,28 @@ func (a *actor) park(env *envelope, from *caller) error {
 	return from.tell(err)
 }
 
-// admit lets parked messages in while there is room, once a quarter of the mailbox is free: a sender that is woken for
+// admit lets parked messages in, of which there must be some, while there is room, once a quarter of the mailbox is free: a sender that is woken for
 // each single place costs a switch of goroutines for each message. It needs the lock.
 func (a *actor) admit() {
-	if a.waiting() > a.box.Capacity-max(1, a.box.Capacity/4) {
+	r, capacity := a.rare, int(a.box.Capacity)
+	if a.waiting() > capacity-max(1, capacity/4) {
 		return
 	}
 	n := 0
-	for n < len(a.parked) && a.waiting() < a.box.Capacity {
-		p := &a.parked[n]
+	for n < len(r.parked) && a.waiting() < capacity {
+		p := &r.parked[n]
 		n++
 		if p.room.w != nil && !p.room.settle(nil, nil) || p.room.w == nil && !p.env.reply.waits() {
 			continue // its sender has given up
 		}
 		a.accept(&p.env)
 	}
-	if n == len(a.parked) {
-		a.parked = nil
+	if n == len(r.parked) {
+		r.parked = nil
 		a.hungry.Store(false)
 		return
 	}
-	a.parked = append(a.parked[:0], a.parked[n:]...)
+	r.parked = append(r.parked[:0], r.parked[n:]...)
 }
 
 // refuse is the error for a message that was not delivered.

@@ -141,7 +141,7 @@ func (x *exchange) enter(a *actor) (engine.Proxy, error) {
 		return nil, refused("not running, " + a.phase.String())
 	case inc.gate.Load()&gatePaused != 0:
 		return nil, a.refuse("paused") // nobody's failure
-	case inc.limit > 0 && inc.active >= inc.limit:
+	case inc.busy():
 		return nil, a.refuse("all its handlers are busy")
 	}
 	b, ok := engine.As[engine.Proxy](inc.behavior)
@@ -151,7 +151,7 @@ func (x *exchange) enter(a *actor) (engine.Proxy, error) {
 	}
 	x.f.inc, x.f.actor, x.f.seen = inc, a, true
 	inc.active++
-	inc.frames = append(inc.frames, x.f)
+	inc.list(x.f)
 	return b, nil
 }
 

@@ -17,7 +17,7 @@ import (
 // The tests here look at moments between two instructions, which no story reaches on purpose.
 
 func TestNobodyOvertakesThoseWhoWaitForRoom(t *testing.T) {
-	a := &actor{box: box{Capacity: 4, Overflow: overflowBlock}, parked: []parked{{}}}
+	a := &actor{box: box{Capacity: 4, Overflow: overflowBlock}, rare: &rare{parked: []parked{{}}}}
 	if !a.full() {
 		t.Error("a free place is open to newcomers while others wait for it")
 	}

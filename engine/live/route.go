@@ -60,9 +60,9 @@ func (g *group) pick(how string, key string, probe bool, draw func() uint64, ope
 func (a *actor) Load() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	n := a.waiting() + len(a.parked)
+	n := a.waiting() + a.rare.crowd()
 	if a.inc != nil {
-		n += a.inc.active
+		n += int(a.inc.active)
 	}
 	return n
 }

@@ -90,11 +90,14 @@ func (a *actor) status(now time.Duration) ActorStatus {
 		s.Group = a.group.path
 	}
 	a.mu.Lock()
-	s.State, s.Capacity, s.Mailbox = a.phase.String(), a.box.Capacity, a.waiting()+len(a.parked)
+	s.State, s.Capacity, s.Mailbox = a.phase.String(), int(a.box.Capacity), a.waiting()+a.rare.crowd()
 	s.Kind = a.kind
 	var b engine.Behavior
 	if inc := a.inc; inc != nil {
-		s.Incarnation, s.InFlight, b = inc.epoch, len(inc.frames), inc.behavior
+		s.Incarnation, b = inc.epoch, inc.behavior
+		for f := inc.frames; f != nil; f = f.right {
+			s.InFlight++
+		}
 		if s.Ready {
 			s.Up = now - inc.began
 		}

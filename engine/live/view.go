@@ -41,7 +41,7 @@ type roster struct {
 	pages [maxPages]atomic.Pointer[page]
 
 	mu     sync.RWMutex
-	byPath map[string]*actor
+	byPath paths
 	groups map[string]*group
 	list   []*group // by number, never shrinks
 }
@@ -61,7 +61,7 @@ func (e *Engine) actor(id engine.ID) *actor {
 func (e *Engine) byPath(path string) *actor {
 	e.roster.mu.RLock()
 	defer e.roster.mu.RUnlock()
-	return e.roster.byPath[path]
+	return e.roster.byPath.find(path)
 }
 
 func (e *Engine) group(id engine.ID) *group {
@@ -93,7 +93,8 @@ func (e *Engine) create(id engine.ID, path string) {
 	v := e.incoming()
 	a := &actor{eng: e, id: id, path: path}
 	a.unfit.Store(unfitDown)
-	if spec := v.plan.Actor(path); spec != nil {
+	spec := v.plan.Actor(path)
+	if spec != nil {
 		a.box = newBox(spec.Mailbox)
 		a.alone.Store(spec.Concurrency == 1)
 		a.kind = spec.Kind
@@ -109,8 +110,8 @@ func (e *Engine) create(id engine.ID, path string) {
 		at.Store(new(page))
 	}
 	at.Load()[id%pageSize].Store(a)
-	r.byPath[path] = a
-	if spec := v.plan.Actor(path); spec != nil && spec.Group != "" {
+	r.byPath.put(a)
+	if spec != nil && spec.Group != "" {
 		if g := r.groups[spec.Group]; g != nil {
 			a.group = g
 			g.join(a, spec.Replica)
@@ -123,8 +124,8 @@ func (e *Engine) forget(a *actor) {
 	r := &e.roster
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.byPath[a.path] == a {
-		delete(r.byPath, a.path)
+	if r.byPath.find(a.path) == a {
+		r.byPath.remove(a.path)
 	}
 	r.pages[a.id/pageSize].Load()[a.id%pageSize].Store(nil)
 	if a.group != nil {
@@ -137,7 +138,7 @@ func (e *Engine) forget(a *actor) {
 func (e *Engine) Ref(name string) (engine.Ref, error) {
 	r := &e.roster
 	r.mu.RLock()
-	if a := r.byPath[name]; a != nil {
+	if a := r.byPath.find(name); a != nil {
 		r.mu.RUnlock()
 		return engine.Ref{ID: a.id}, nil
 	}
@@ -180,7 +181,7 @@ func (e *Engine) refByName(name string) (engine.Ref, error) {
 		r := &e.roster
 		r.mu.RLock()
 		defer r.mu.RUnlock()
-		if a := r.byPath[found[0]]; a != nil {
+		if a := r.byPath.find(found[0]); a != nil {
 			return engine.Ref{ID: a.id}, nil
 		}
 		if g := r.groups[found[0]]; g != nil {

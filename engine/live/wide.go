@@ -28,7 +28,7 @@ func (e *Engine) swap(x *engine.Swap) {
 		if a := e.byPath(spec.Path); a != nil {
 			a.mu.Lock()
 			a.box = newBox(spec.Mailbox)
-			if len(a.parked) > 0 {
+			if a.rare.crowd() > 0 {
 				a.admit()
 				a.rouse()
 			}
