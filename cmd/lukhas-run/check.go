@@ -6,9 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lukhasai/lukhas-run/compiler"
 	"github.com/lukhasai/lukhas-run/engine/host"
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/engine/scenario"
 	"github.com/lukhasai/lukhas-run/spec"
 )
 
@@ -38,15 +38,14 @@ type checker struct {
 	now             time.Time
 	step            func(done, total int) // after each file
 
-	files  []gatheredFile
-	loaded map[string]host.Loaded // by the cleaned path of the topology
-	out    findings
-	done   int
+	files []gatheredFile
+	out   findings
+	done  int
 }
 
 // check runs the pipeline of `run` over all files.
 func (c *checker) check(g gathered) (findings, error) {
-	c.files, c.loaded = g.files, map[string]host.Loaded{}
+	c.files = g.files
 	c.out.notes = slices.Clone(g.notes)
 	for _, f := range g.files {
 		c.out.checked = append(c.out.checked, f.path)
@@ -70,14 +69,14 @@ func sorted(diags spec.Diagnostics) spec.Diagnostics {
 }
 
 // shape checks a file by itself against the table of fields.
-func (c *checker) shape(f gatheredFile) (*spec.Set, error) {
+func (c *checker) shape(f gatheredFile) error {
 	set, diags, err := c.read(f)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c.take(set, diags)
+	c.take(set.Files, diags)
 	c.stepped()
-	return set, nil
+	return nil
 }
 
 func (c *checker) read(f gatheredFile) (*spec.Set, spec.Diagnostics, error) {
@@ -100,9 +99,9 @@ func (c *checker) source(f gatheredFile, beside []gatheredFile) host.Source {
 	return src
 }
 
-func (c *checker) take(set *spec.Set, diags spec.Diagnostics) {
+func (c *checker) take(files []spec.File, diags spec.Diagnostics) {
 	c.out.diags = append(c.out.diags, diags...)
-	for _, f := range set.Files {
+	for _, f := range files {
 		same := func(have spec.File) bool { return have.Path == f.Path }
 		if !slices.ContainsFunc(c.out.files, same) {
 			c.out.files = append(c.out.files, f)
@@ -121,7 +120,7 @@ func (c *checker) stepped() {
 func (c *checker) all() error {
 	if c.shapeOnly {
 		for _, f := range c.files {
-			if _, err := c.shape(f); err != nil {
+			if err := c.shape(f); err != nil {
 				return err
 			}
 		}
@@ -148,7 +147,7 @@ func (c *checker) all() error {
 		}
 	}
 	for _, f := range policies.lone {
-		if _, err := c.shape(f); err != nil {
+		if err := c.shape(f); err != nil {
 			return err
 		}
 		if f.has(spec.KindPolicy) {
@@ -188,26 +187,13 @@ func (c *checker) topologies() ([]gatheredFile, map[string]bool, error) {
 	return slices.DeleteFunc(tops, func(f gatheredFile) bool { return included[filepath.Clean(f.path)] }), included, nil
 }
 
-// load compiles a topology with files beside it, once.
-func (c *checker) load(f gatheredFile, beside []gatheredFile) (host.Loaded, error) {
-	key := filepath.Clean(f.path)
-	if l, ok := c.loaded[key]; ok {
-		return l, nil
-	}
-	l, err := host.Load(c.source(f, beside))
-	if err != nil {
-		return l, exit{exitBug, err}
-	}
-	c.take(l.Set, l.Diagnostics)
-	c.loaded[key] = l
-	return l, nil
-}
-
+// topology compiles a topology with its policies.
 func (c *checker) topology(f gatheredFile, policies []gatheredFile) error {
-	l, err := c.load(f, policies)
+	l, err := host.Load(c.source(f, policies))
 	if err != nil {
-		return err
+		return exit{exitBug, err}
 	}
+	c.take(l.Set.Files, l.Diagnostics)
 	c.stepped()
 	c.out.count.Topologies++
 	c.out.count.Policies += len(l.Set.Policies)
@@ -245,64 +231,24 @@ func (c *checker) fits(f gatheredFile, owners []gatheredFile) error {
 	}
 	c.stepped()
 	c.out.count.Policies++
-	c.take(nearest.Set, nearest.Diagnostics)
+	c.take(nearest.Set.Files, nearest.Diagnostics)
 	return nil
 }
 
-// scenarios checks the scenarios of a file against their topology.
+// scenarios compiles the scenarios of a file, each with its topology, as `test` does.
 func (c *checker) scenarios(f gatheredFile) error {
 	if !f.has(spec.KindScenario) {
 		return nil
 	}
-	set, err := c.shape(f)
+	opts, err := c.source(f, nil).Options()
 	if err != nil {
-		return err
+		return exit{exitBug, err}
 	}
-	for _, d := range set.Scenarios {
-		c.out.count.Scenarios++
-		if err := c.scenario(f, d); err != nil {
-			return err
-		}
-	}
+	l := scenario.Load(spec.OS(), f.path, opts)
+	c.take(l.Files, l.Diagnostics)
+	c.out.count.Scenarios += len(l.Scenarios)
+	c.stepped()
 	return nil
-}
-
-// scenario checks what a scenario says about its topology: overrides, names and params.
-func (c *checker) scenario(f gatheredFile, d *spec.Document) error {
-	top := f
-	if path := d.Root.Field("topology"); path != nil {
-		top = c.known(filepath.Join(filepath.Dir(f.path), path.Text()))
-	} else if !f.has(spec.KindTopology) {
-		c.out.diags = append(c.out.diags, spec.Diagnostic{Code: "LR124", Pos: d.Root.Pos,
-			Message: "the scenario names no topology, and there is none in its file", Suggestion: "add topology: PATH"})
-		return nil
-	}
-	l, err := c.load(top, nil)
-	if err != nil || l.Diagnostics.HasErrors() {
-		return err
-	}
-	override := d.Root.Field("override")
-	resolved, diags := spec.Resolve(l.Set, override)
-	if resolved != nil {
-		_, more := resolved.Complete(d)
-		diags = append(diags, more...)
-	}
-	if override != nil && !diags.HasErrors() {
-		_, more := compiler.Compile(l.Set, compiler.Options{Override: override})
-		diags = append(diags, more...)
-	}
-	c.out.diags = append(c.out.diags, diags...)
-	return nil
-}
-
-// known is the gathered file at a path, as it was given, or one that was not gathered.
-func (c *checker) known(path string) gatheredFile {
-	for _, f := range c.files {
-		if filepath.Clean(f.path) == filepath.Clean(path) {
-			return f
-		}
-	}
-	return gatheredFile{path: path, kinds: []spec.Kind{spec.KindTopology}}
 }
 
 // ownership says to which topologies the other files belong.

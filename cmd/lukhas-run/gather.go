@@ -33,7 +33,24 @@ func (f gatheredFile) reader() io.Reader {
 	if f.path != "-" {
 		return nil
 	}
-	return bytes.NewReader(f.stdin)
+	return &again{data: f.stdin}
+}
+
+// again reads the same bytes once more after each end, since several loads may ask for the standard input.
+type again struct {
+	data []byte
+	at   int
+}
+
+// Read gives what is left, and begins anew after the end.
+func (a *again) Read(p []byte) (int, error) {
+	if a.at == len(a.data) {
+		a.at = 0
+		return 0, io.EOF
+	}
+	n := copy(p, a.data[a.at:])
+	a.at += n
+	return n, nil
 }
 
 func (f gatheredFile) has(kind spec.Kind) bool { return slices.Contains(f.kinds, kind) }
@@ -66,7 +83,7 @@ func (g *gathered) argument(arg string, in io.Reader) error {
 	case errors.Is(err, fs.ErrNotExist):
 		g.missing = true
 	}
-	g.add(gatheredFile{path: arg, kinds: kindsOf(arg)})
+	g.add(gatheredFile{path: filepath.Clean(arg), kinds: kindsOf(arg)})
 	return nil
 }
 
