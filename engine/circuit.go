@@ -205,6 +205,9 @@ func (m *Machine) breakerChanged(in BreakerChanged) {
 	if c == nil {
 		c = m.circuits.know(in.Breaker, "")
 	}
+	if in.To == "open" {
+		m.opened(c)
+	}
 	if c.view.State != in.To {
 		c.view.State, c.view.Since = in.To, 0
 		m.rulebook.touchBreaker(c)

@@ -83,6 +83,7 @@ type (
 		Anomaly           float64            `json:",omitzero"`
 		Mailbox, Capacity float64            `json:",omitzero"`
 		Calls             float64            `json:",omitzero"`
+		Retries           float64            `json:",omitzero"`
 		ErrorRate         float64            `json:",omitzero"`
 		Latency           rules.Latency      `json:",omitzero"`
 		InFlight          float64            `json:",omitzero"`

@@ -93,6 +93,9 @@ func (m *Machine) setLevel(next string) {
 // probed does what a health check's `then` says. The check itself is a fact that the runtime has told.
 func (m *Machine) probed(in Probed) {
 	a := m.roster.incarnation(in.ID, in.Epoch)
+	if a != nil {
+		m.patterns.note(a, in.Healthy)
+	}
 	if a == nil || a.def.Health == nil || a.life != running {
 		return
 	}

@@ -64,6 +64,9 @@ func programsOf(p *plan.Plan) []*rules.Program {
 	for i := range p.Rules {
 		out = append(out, p.Rules[i].Where, p.Rules[i].When, p.Rules[i].Clear)
 	}
+	for i := range p.Patterns {
+		out = append(out, p.Patterns[i].When)
+	}
 	if p.Health != nil {
 		out = append(out, p.Health.Score)
 	}
@@ -231,10 +234,21 @@ func addLatency(sum *rules.Latency, l rules.Latency, weight float64) {
 func (w *world) Predict(of rules.Reference, field string, seconds float64) (float64, bool) {
 	kind, points := w.series(of)
 	at := slices.Index(w.history.fields, kind+"."+field)
-	if at < 0 || len(points) < leastPoints {
+	if at < 0 {
 		return 0, false
 	}
-	step := (len(points) + trendPoints - 1) / trendPoints
+	slope, known := slopeOf(points, at, (len(points)+trendPoints-1)/trendPoints)
+	if !known {
+		return 0, false
+	}
+	return float64(slope*seconds) + points[len(points)-1].values[at], true
+}
+
+// slopeOf is the median of the slopes between every step-th of the points, a second; unknown of too few.
+func slopeOf(points []point, at, step int) (slope float64, known bool) {
+	if len(points) < leastPoints {
+		return 0, false
+	}
 	var slopes []float64
 	for i := 0; i < len(points); i += step {
 		for j := i + step; j < len(points); j += step {
@@ -247,6 +261,5 @@ func (w *world) Predict(of rules.Reference, field string, seconds float64) (floa
 		return 0, false
 	}
 	slices.Sort(slopes)
-	middle := (slopes[(len(slopes)-1)/2] + slopes[len(slopes)/2]) / 2
-	return float64(middle*seconds) + points[len(points)-1].values[at], true
+	return (slopes[(len(slopes)-1)/2] + slopes[len(slopes)/2]) / 2, true
 }

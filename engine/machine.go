@@ -37,6 +37,8 @@ type steering struct {
 	circuits  circuits
 	rulebook  rulebook
 	history   history
+	contagion contagion
+	patterns  patterns
 	undos     undos
 	health    health
 	emergency emergency
@@ -128,6 +130,8 @@ func (m *Machine) boot(in Boot) {
 		m.create(a)
 	}
 	m.equip()
+	m.contagion.adopt(in.Plan)
+	m.patterns.adopt(in.Plan, &m.roster)
 	m.start(m.roster.byIndex[0], byBoot)
 }
 

@@ -15,6 +15,7 @@ type policy struct {
 	rules     []plan.Rule
 	health    *plan.Health
 	emergency *plan.Emergency
+	patterns  []plan.Pattern
 }
 
 // growPolicy reads lines such as
@@ -52,6 +53,9 @@ func (p *policy) open(kind string, words []string) error {
 	switch kind {
 	case "rule":
 		p.rules = append(p.rules, plan.Rule{Name: words[0], Enabled: true, OnError: "ignore", Subject: rules.ActorSubject})
+		words = words[1:]
+	case "pattern":
+		p.patterns = append(p.patterns, plan.Pattern{Name: words[0], Sigma: 2})
 		words = words[1:]
 	case "health":
 		p.health = &plan.Health{}
@@ -94,6 +98,18 @@ func (p *policy) knob(kind, key, value string) error {
 		p.health.Critical = number
 	case "health.recover":
 		p.health.RecoverFor = span
+	case "pattern.failures":
+		p.lastPattern().Failures = int(number)
+	case "pattern.changes":
+		p.lastPattern().Changes = int(number)
+	case "pattern.max_depth":
+		p.lastPattern().MaxDepth = int(number)
+	case "pattern.share":
+		p.lastPattern().Share = number
+	case "pattern.within":
+		p.lastPattern().Within = span
+	case "pattern.hold":
+		p.lastPattern().Hold.For = span
 	case "emergency.hold":
 		p.emergency.Hold.For = span
 	default:
@@ -104,12 +120,17 @@ func (p *policy) knob(kind, key, value string) error {
 
 func (p *policy) last() *plan.Rule { return &p.rules[len(p.rules)-1] }
 
+func (p *policy) lastPattern() *plan.Pattern { return &p.patterns[len(p.patterns)-1] }
+
 func (p *policy) part(kind, key, text string) error {
 	if key == "then" {
 		action, err := growAction(strings.Fields(text))
-		if kind == "rule" {
+		switch kind {
+		case "rule":
 			p.last().Then = append(p.last().Then, action)
-		} else {
+		case "pattern":
+			p.lastPattern().Then = append(p.lastPattern().Then, action)
+		default:
 			p.emergency.Then = append(p.emergency.Then, action)
 		}
 		return err
@@ -118,6 +139,8 @@ func (p *policy) part(kind, key, text string) error {
 	switch kind {
 	case "rule":
 		scope = rules.Scope{Place: rules.AtRule, Subject: p.last().Subject}
+	case "pattern":
+		scope = rules.Scope{Place: rules.AtPattern}
 	case "health":
 		scope, want = rules.Scope{Place: rules.AtHealth}, rules.Number
 	}
@@ -132,6 +155,8 @@ func (p *policy) part(kind, key, text string) error {
 		p.last().When = program
 	case "rule.clear":
 		p.last().Clear = program
+	case "pattern.when":
+		p.lastPattern().When, p.lastPattern().Custom = program, true
 	case "health.score":
 		p.health.Score = program
 	case "emergency.enter":
@@ -215,6 +240,7 @@ func growSample(words []string) (Sampled, error) {
 		default:
 			in.Actors = append(in.Actors, rules.Actor{
 				Path: name, ErrorRate: values["error_rate"], Calls: values["calls"], Anomaly: values["anomaly"], Mailbox: values["mailbox"],
+				Capacity: values["capacity"], Retries: values["retries"],
 			})
 		}
 	}

@@ -112,6 +112,12 @@ func word(a *plan.Actor, w string) error {
 		a.Supervisor.RestartBreaker = &plan.Breaker{Name: a.Path + "/restarts", Policy: breaker.Policy{
 			Trip: breaker.Trip{ConsecutiveFailures: n}, Open: breaker.OpenPolicy{For: 5 * time.Second},
 		}}
+	case key == "calls":
+		h := plan.Handler{Message: "m"}
+		for to := range strings.SplitSeq(value, ",") {
+			h.Calls = append(h.Calls, plan.CallSpec{To: strings.ReplaceAll(to, ":", "/"), Message: "m"})
+		}
+		a.Script = &plan.ScriptSpec{Handlers: []plan.Handler{h}}
 	case key == "health":
 		a.Health = &plan.Probe{Then: value}
 	case key == "concurrency":

@@ -16,6 +16,7 @@ type Status struct {
 	Actors      []ActorStatus      // in plan order, supervisors included
 	Supervisors []SupervisorStatus // in plan order
 	Temporary   []Temporary        // actions in force that will be undone, oldest first
+	Patterns    []PatternStatus    // seen now, by pattern
 }
 
 // ActorStatus is one actor.
@@ -40,6 +41,17 @@ type SupervisorStatus struct {
 	Restarts uint64 // of its children, counted against its intensity
 	Recent   int    // of them within the intensity's span
 	GaveUp   uint64
+}
+
+// PatternStatus is a pattern of trouble that is seen now.
+type PatternStatus struct {
+	Pattern     string
+	Actors      []string // paths
+	Root        string   // path of the likely cause; "" when it is about the system
+	Confidence  float64  // 0..1
+	First, Last time.Duration
+	Count       int
+	Why         string
 }
 
 // Temporary is an action that will be taken back.
@@ -73,7 +85,27 @@ func (m *Machine) Status() Status {
 	for _, u := range m.undos.list {
 		s.Temporary = append(s.Temporary, m.temporary(u))
 	}
+	s.Patterns = m.patternStatus()
 	return s
+}
+
+func (m *Machine) patternStatus() []PatternStatus {
+	var out []PatternStatus
+	for _, s := range m.patterns.sought {
+		for _, f := range s.findings {
+			if !f.told {
+				continue
+			}
+			one := PatternStatus{
+				Pattern: s.spec.Name, Root: pathOf(f.root), Confidence: f.confidence, First: f.first, Last: f.last, Count: f.times, Why: f.why,
+			}
+			for _, a := range f.actors {
+				one.Actors = append(one.Actors, a.def.Path)
+			}
+			out = append(out, one)
+		}
+	}
+	return out
 }
 
 func (m *Machine) statusOf(a *actor) ActorStatus {

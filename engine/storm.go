@@ -65,6 +65,9 @@ func (m *Machine) stormChanged(name string, t breaker.Transition) {
 	c := m.circuits.know(name, "")
 	c.view.State = t.To.String()
 	m.rulebook.touchBreaker(c)
+	if t.To == breaker.Open {
+		m.opened(c)
+	}
 	body := &journal.BreakerChanged{
 		Breaker: name, From: t.From.String(), To: t.To.String(), Generation: t.Generation, Reason: t.Trigger,
 	}

@@ -144,7 +144,7 @@ func (s *stage) plant(lines []string) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Rules, p.Health, p.Emergency = s.policy.rules, s.policy.health, s.policy.emergency
+	p.Rules, p.Health, p.Emergency, p.Patterns = s.policy.rules, s.policy.health, s.policy.emergency, s.policy.patterns
 	return p, p.Seal()
 }
 
@@ -186,7 +186,9 @@ func (s *stage) happen(verb string, args []string) error {
 			return fmt.Errorf("unknown actor %q", path)
 		}
 		epoch := s.epochs[path]
-		f := Failure{Kind: kind, Message: "told to", By: path, ExitCode: -1}
+		kind, incident, _ := strings.Cut(kind, "#")
+		kind, by, _ := strings.Cut(kind, "@")
+		f := Failure{Kind: kind, Correlation: incident, Message: "told to", By: or(by, path), ExitCode: -1}
 		switch verb {
 		case "started":
 			s.step(Started{ID: id, Epoch: epoch})

@@ -34,6 +34,7 @@ func (m *Machine) failed(in Failed) {
 	a := m.roster.incarnation(in.ID, in.Epoch)
 	if a != nil && a.sup == nil && (a.life == running || a.life == starting) {
 		m.fell(a, false, &in.Failure)
+		m.suffer(a, &in.Failure)
 	}
 }
 
@@ -45,6 +46,7 @@ func (m *Machine) exited(in Exited) {
 		m.down(a)
 	case a.life == running || a.life == starting:
 		m.fell(a, true, in.Failure)
+		m.suffer(a, in.Failure)
 	}
 }
 

@@ -23,6 +23,7 @@ func (m *Machine) sampled(in Sampled) {
 		m.measureBreaker(&in.Breakers[i])
 	}
 	m.remember()
+	m.judgePatterns()
 	m.judgeHealth()
 	m.judgeEmergency()
 	m.judgeRules()
@@ -89,6 +90,7 @@ func (m *Machine) view(a *actor) *rules.Actor {
 	v := a.sample
 	v.State, v.Ready, v.Quarantined = a.state(), a.life == running, a.fenced
 	v.Restarts = float64(max(a.epoch, 1) - 1)
+	v.Infected = m.infection(a)
 	return v
 }
 

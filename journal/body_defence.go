@@ -46,6 +46,32 @@ type Probe struct {
 	Took    time.Duration `json:"took_ns,omitempty"`
 }
 
+// PatternFound tells that a pattern of trouble was seen. The event's actor is whom the pattern is about.
+type PatternFound struct {
+	Pattern    string   `json:"pattern"`
+	Actors     []string `json:"actors,omitempty"` // paths of those that take part
+	Root       string   `json:"root,omitempty"`   // path of the likely cause
+	Confidence Number   `json:"confidence"`       // 0..1
+	Count      int      `json:"count"`            // failures, changes or samples that it was seen from
+	Why        string   `json:"why,omitempty"`
+}
+
+// PatternCleared tells that a pattern that was found is not seen any more.
+type PatternCleared struct {
+	Pattern string        `json:"pattern"`
+	Root    string        `json:"root,omitempty"`
+	Count   int           `json:"count"`     // while it lasted
+	Lasted  time.Duration `json:"lasted_ns"` // from when it was first seen to when it was last seen
+}
+
+// Infected tells that failures of others have reached the actor, so many or over so many steps that it counts as part
+// of the trouble.
+type Infected struct {
+	Score  Number   `json:"score"` // 0..1; it decays
+	Reason string   `json:"reason"`
+	Chain  []string `json:"chain,omitempty"` // paths, from where it began to the actor
+}
+
 // Call is one guarded call, recorded when the topology asks for it.
 type Call struct {
 	From     string        `json:"from,omitempty"`
@@ -128,6 +154,15 @@ func (EmergencyChanged) Type() Type { return TypeEmergencyChanged }
 
 // Type returns TypeProbe.
 func (Probe) Type() Type { return TypeProbe }
+
+// Type returns TypePatternFound.
+func (PatternFound) Type() Type { return TypePatternFound }
+
+// Type returns TypePatternCleared.
+func (PatternCleared) Type() Type { return TypePatternCleared }
+
+// Type returns TypeInfected.
+func (Infected) Type() Type { return TypeInfected }
 
 // Type returns TypeCall.
 func (Call) Type() Type { return TypeCall }

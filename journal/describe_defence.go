@@ -45,6 +45,19 @@ func (b Probe) describe() string {
 	return "probe " + verdict + clause(": ", b.Why, "")
 }
 
+func (b PatternFound) describe() string {
+	return fmt.Sprintf("pattern %s found%s (confidence %v, seen %d times): %s%s", b.Pattern, clause(": ", b.Why, ""), b.Confidence, b.Count,
+		strings.Join(b.Actors, ", "), clause("; likely root ", b.Root, ""))
+}
+
+func (b PatternCleared) describe() string {
+	return fmt.Sprintf("pattern %s is over%s: it lasted %s, seen %d times", b.Pattern, clause(" at ", b.Root, ""), brief(b.Lasted), b.Count)
+}
+
+func (b Infected) describe() string {
+	return fmt.Sprintf("infected (score %v): %s%s", b.Score, b.Reason, clause(" along ", strings.Join(b.Chain, " -> "), ""))
+}
+
 func (b Call) describe() string {
 	return fmt.Sprintf("called%s: %s%s in %s", clause(" by ", b.From, ""), b.Outcome, clause(" (", b.Class, ")"), brief(b.Duration))
 }

@@ -34,6 +34,9 @@ const (
 	TypeHealthChanged    Type = 35
 	TypeEmergencyChanged Type = 36
 	TypeProbe            Type = 37
+	TypePatternFound     Type = 38
+	TypePatternCleared   Type = 39
+	TypeInfected         Type = 40
 
 	TypeRuleFired   Type = 50
 	TypeRuleCleared Type = 51
@@ -86,6 +89,9 @@ func kindOf(t Type) kind {
 		TypeHealthChanged:    {"health_changed", decodeJSON[HealthChanged]},
 		TypeEmergencyChanged: {"emergency_changed", decodeJSON[EmergencyChanged]},
 		TypeProbe:            {"probe", decodeJSON[Probe]},
+		TypePatternFound:     {"pattern_found", decodeJSON[PatternFound]},
+		TypePatternCleared:   {"pattern_cleared", decodeJSON[PatternCleared]},
+		TypeInfected:         {"infected", decodeJSON[Infected]},
 		TypeRuleFired:        {"rule_fired", decodeJSON[RuleFired]},
 		TypeRuleCleared:      {"rule_cleared", decodeJSON[RuleCleared]},
 		TypeRuleFailed:       {"rule_failed", decodeJSON[RuleFailed]},

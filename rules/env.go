@@ -128,6 +128,7 @@ type Actor struct {
 	Anomaly           float64 // 0 to 1
 	Mailbox, Capacity float64 // messages
 	Calls             float64
+	Retries           float64 // of those calls, which were not the first attempt; for patterns only
 	ErrorRate         float64 // 0 to 1
 	Latency           Latency
 	InFlight          float64

@@ -100,6 +100,8 @@ func bodySeverity(e journal.Event) zerolog.Level {
 		if !b.Healthy {
 			return zerolog.WarnLevel
 		}
+	case journal.PatternFound, journal.Infected:
+		return zerolog.WarnLevel
 	case journal.EmergencyChanged:
 		return zerolog.ErrorLevel
 	case journal.ActionDone:
