@@ -463,9 +463,10 @@ func inUse() float64 {
 // measure reports making and stopping n of something.
 func measure(b *testing.B, n int, make func() (stop func())) {
 	for range b.N {
-		before, began := inUse(), time.Now()
+		before, began, worked := inUse(), time.Now(), processor()
 		stop := make()
 		took := time.Since(began)
+		b.ReportMetric(float64(processor()-worked)/float64(n), "spawn-cpu-ns/actor")
 		held := inUse() - before
 		began = time.Now()
 		stop()
