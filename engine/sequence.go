@@ -277,8 +277,25 @@ func (m *Machine) stop(a *actor, after sequel, why string) {
 	m.tellStopping(a, why)
 	e := m.pools.stop.next()
 	*e = Stop{ID: a.id, Epoch: a.epoch, Drain: a.def.Shutdown.Drain, Kill: a.def.Shutdown.Kill, Why: why}
-	e.Again = after == revive || after == regroup && a.parent.sup.phase != shutting
+	e.Again = comesBack(a, after)
 	m.out = append(m.out, e)
+}
+
+// comesBack tells whether another incarnation is meant to follow one that is being stopped, so that what waits for it is
+// kept: by itself, with its group, or with a supervisor above that is only restarted.
+func comesBack(a *actor, after sequel) bool {
+	switch after {
+	case revive:
+		return true
+	case regroup:
+		s := a.parent.sup
+		if s.phase != shutting {
+			return !a.over
+		}
+		return s.self.parent != nil && s.leave.exit == exitAsked && comesBack(s.self, s.self.after)
+	default:
+		return false
+	}
 }
 
 func (m *Machine) tellStopping(a *actor, why string) {

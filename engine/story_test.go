@@ -264,7 +264,11 @@ func (s *stage) print(e Effect) {
 		s.say("START %s #%d %s", s.paths[e.ID], e.Epoch, e.Why)
 	case *Stop:
 		s.stops = append(s.stops, *e)
-		s.say("STOP %s #%d (%s)", s.paths[e.ID], e.Epoch, e.Why)
+		again := ""
+		if e.Again {
+			again = ", again"
+		}
+		s.say("STOP %s #%d (%s)%s", s.paths[e.ID], e.Epoch, e.Why, again)
 	case *Continue:
 		s.say("CONTINUE %s #%d", s.paths[e.ID], e.Epoch)
 	case *Remove:

@@ -76,6 +76,9 @@ func (s *supervisor) absorbs(a *actor) bool {
 	}
 }
 
+// withGroup is the directive of a restart that counts for nothing: the sequence under way starts the child again.
+const withGroup = "group"
+
 // fell decides about a child that ended by itself (gone) or failed and waits. A nil failure is a normal end. This is
 // the failure's path: apart from a group's restart it looks at no other child.
 func (m *Machine) fell(a *actor, gone bool, f *Failure) {
@@ -87,7 +90,12 @@ func (m *Machine) fell(a *actor, gone bool, f *Failure) {
 	s := a.parent.sup
 	if m.mode == closing || s.absorbs(a) {
 		if gone {
-			a.over = neverAgain(a) // the group's restart must not revive it
+			a.over = neverAgain(a) && s.phase != shutting // the group's restart must not revive it
+			if comesBack(a, regroup) {
+				body := m.pools.restarting.next()
+				*body = journal.ActorRestarting{Attempt: int(a.tries), Directive: withGroup, Restarts: uint64(a.epoch)}
+				m.tell(a.def.Path, body)
+			}
 			m.release(a)
 		}
 		return // one that waits is stopped when its turn comes

@@ -282,6 +282,9 @@ func (e *Engine) halt(x *engine.Stop) {
 	a.mu.Lock()
 	inc := a.inc
 	if inc == nil || inc.epoch != x.Epoch || inc.stage() == stageGone {
+		if inc != nil && inc.epoch == x.Epoch { // its own end is about to be told
+			inc.ending, inc.end().stop.again = endStopped, x.Again
+		}
 		a.mu.Unlock()
 		e.raise(happening{in: engine.Stopped{ID: x.ID, Epoch: x.Epoch}})
 		return
