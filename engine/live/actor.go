@@ -75,28 +75,29 @@ type actor struct {
 	// asking is the waiter of the one handler at work, for finding circles; see caller.circle.
 	asking atomic.Pointer[waiter]
 	id     engine.ID
-	// unfit has a bit for each reason why nothing is routed here; senders read it without the lock.
+	at     atomic.Int32 // index of its definition in the plan that was last asked; see spec
+	// unfit has a bit for each reason why nothing is routed here, and markHungry; senders read it without the lock.
 	unfit atomic.Uint32
 	alone atomic.Bool   // one message at a time
 	done  atomic.Uint32 // messages taken or dropped; written by whoever owns the consuming end
+
+	kind   plan.Kind // a Supervisor is the Machine's own: it takes no messages; never changes
+	phase  phase     // this, what follows here and what stands below mu belong to mu
+	paused bool
+	revive bool // the Machine has announced another incarnation
 
 	// front is the chain the consumer has stolen. With one handler at a time it belongs to the running activation and,
 	// between activations, to the lock; with several it stays empty.
 	front queue
 
-	mu     sync.Mutex
-	back   queue  // what senders put in
-	sent   uint32 // as done it goes round; the mailbox holds less than half of that
-	seen   uint32 // done, when a sender last looked
-	box    box
-	hungry atomic.Bool // messages are parked
-	phase  phase
-	kind   plan.Kind // a Supervisor is the Machine's own: it takes no messages; never changes
-	paused bool
-	revive bool         // the Machine has announced another incarnation
-	inc    *incarnation // the latest; nil before the first
-	rare   *rare        // nil until needed
-	cause  engine.Cause // of what is being done to it: what it reports is caused by that
+	mu    sync.Mutex
+	back  queue  // what senders put in
+	sent  uint32 // as done it goes round; the mailbox holds less than half of that
+	seen  uint32 // done, when a sender last looked
+	box   box
+	inc   *incarnation // the latest; nil before the first
+	rare  *rare        // nil until needed
+	cause engine.Cause // of what is being done to it: what it reports is caused by that
 }
 
 // rare is what an actor has only when something unusual waits for it. It belongs to the actor's lock.
@@ -161,7 +162,22 @@ const (
 	unfitPaused
 	unfitQuarantined
 	unfitSick
+	unfitAny = 1<<iota - 1
+	// markHungry is no such reason: messages are parked.
+	markHungry = 1 << iota
 )
+
+// spec is the actor's definition in p, nil when p has none. That it mostly stands where it stood saves the search.
+func (a *actor) spec(p *plan.Plan) *plan.Actor {
+	at := int(a.at.Load())
+	if at >= len(p.Actors) || p.Actors[at].Path != a.path {
+		if at = p.Index(a.path); at < 0 {
+			return nil
+		}
+		a.at.Store(int32(at))
+	}
+	return &p.Actors[at]
+}
 
 func (a *actor) mark(bit uint32, on bool) {
 	if on {

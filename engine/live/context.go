@@ -19,7 +19,7 @@ func (f *frame) Path() string              { return f.inc.a.path }
 func (f *frame) Incarnation() engine.Epoch { return f.inc.epoch }
 func (f *frame) Plan() *plan.Plan          { return f.view.plan }
 func (f *frame) Meta() engine.Meta         { return f.env.meta }
-func (f *frame) Actor() *plan.Actor        { return f.view.plan.Actor(f.inc.a.path) }
+func (f *frame) Actor() *plan.Actor        { return f.inc.a.spec(f.view.plan) }
 
 func (f *frame) Now() time.Duration {
 	if !f.fresh {

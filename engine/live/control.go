@@ -23,7 +23,7 @@ type happening struct {
 	actor string // that the fact is about
 	fact  journal.Body
 	next  *view        // of a reload: what effects are about
-	up    *frame       // that brought up what has started; it opens when the Machine knows
+	up    *incarnation // that has started; it opens when the Machine knows
 	gone  *incarnation // whose end it is; settled when the Machine has decided
 }
 
@@ -36,13 +36,13 @@ type control struct {
 	effects []engine.Effect
 	timers  map[engine.TimerID]alarm
 	answers map[uint64]chan string
-	reports reports
-	encoded []byte // of the last input, used again
-	numbers uint64
+	// supervisors are those that exist, by path: the Machine tells of them only in what it emits.
+	supervisors map[string]*actor
+	reports     reports
+	encoded     []byte // of the last input, used again
+	numbers     uint64
 
-	// volunteer tells that whoever holds the lock is a worker with nothing else to do, enlisted that it brings up what is
-	// to be started: so a restart needs no other goroutine.
-	volunteer, enlisted bool
+	volunteer volunteer
 
 	// While effects are carried out: what caused them, and the last event they added, which is the nearer cause of what
 	// follows for the same actor.
@@ -66,27 +66,67 @@ func (e *Engine) happen(h happening) {
 	e.drain()
 }
 
-// happenLast is happen for a worker that has nothing else to do. It reports whether the worker must go to the launcher.
-func (e *Engine) happenLast(h happening) bool {
+// volunteer is the frame of the worker that holds the control lock and has nothing else to do afterwards, if such a one
+// holds it. It takes on what comes of its report, so that a restart needs no other goroutine.
+type volunteer struct{ *frame }
+
+// launches reports whether the worker will go to the launcher.
+func (v volunteer) launches() bool {
+	if v.frame == nil || v.frame.launches || v.frame.launching {
+		return false
+	}
+	v.frame.launches = true
+	return true
+}
+
+// takes reports whether the worker will run an activation of inc.
+func (v volunteer) takes(inc *incarnation) bool {
+	if v.frame == nil || v.frame.ahead != nil {
+		return false
+	}
+	v.frame.ahead = inc
+	return true
+}
+
+// happenLast is happen by a worker that has nothing else to do: see frame.oblige.
+func (e *Engine) happenLast(f *frame, h happening) {
 	c := &e.control
 	c.mu.Lock()
-	c.volunteer = true
 	c.queue = append(c.queue, h)
-	e.work()
-	launch := c.enlisted
-	c.volunteer, c.enlisted = false, false
+	e.workFor(f)
 	c.mu.Unlock()
 	e.drain()
-	return launch
+}
+
+// reportLast is report by a worker that has nothing else to do. When many reports wait, the worker waits for the lock
+// itself: a pile of all that starts at a boot would cost more than the waiting.
+func (e *Engine) reportLast(f *frame, h happening) {
+	c := &e.control
+	n := c.reports.add(h)
+	if n >= manyReports {
+		c.mu.Lock()
+	} else if !c.mu.TryLock() {
+		e.drain()
+		return
+	}
+	e.workFor(f)
+	c.mu.Unlock()
+	e.drain()
+}
+
+// workFor is work on behalf of f's worker.
+func (e *Engine) workFor(f *frame) {
+	if !f.dying {
+		e.control.volunteer.frame = f
+	}
+	e.work()
+	e.control.volunteer.frame = nil
 }
 
 // report tells the Machine what happened, from anywhere: when somebody else holds the control lock, or the caller does,
 // it is told by the holder. Reports keep their order.
 func (e *Engine) report(h happening) {
-	c := &e.control
-	c.reports.mu.Lock()
-	c.reports.waiting = append(c.reports.waiting, h)
-	c.reports.mu.Unlock()
+	e.control.reports.add(h)
 	e.drain()
 }
 
@@ -118,6 +158,9 @@ func (e *Engine) work() {
 	}
 }
 
+// manyReports is how many reports of starts wait at most for somebody else to tell them.
+const manyReports = 64
+
 // mostKept bounds the buffers that are kept for the next input.
 const mostKept = 1024
 
@@ -125,6 +168,14 @@ const mostKept = 1024
 type reports struct {
 	mu      sync.Mutex
 	waiting []happening
+}
+
+// add reports how many wait.
+func (r *reports) add(h happening) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting = append(r.waiting, h)
+	return len(r.waiting)
 }
 
 func (r *reports) any() bool {
@@ -139,7 +190,9 @@ func (r *reports) take(queue []happening) []happening {
 	defer r.mu.Unlock()
 	queue = append(queue, r.waiting...)
 	clear(r.waiting)
-	r.waiting = r.waiting[:0]
+	if r.waiting = r.waiting[:0]; cap(r.waiting) > mostKept {
+		r.waiting = nil
+	}
 	return queue
 }
 
@@ -257,19 +310,17 @@ func (e *Engine) applyWide(effect engine.Effect) {
 
 // heard lets status follow what the Machine announces and no other effect says.
 func (e *Engine) heard(x *engine.Emit) {
-	switch x.Body.(type) {
-	case *journal.ActorRestarting, *journal.ActorStarting, *journal.ActorReady, *journal.ActorStopping, *journal.ActorStopped,
-		*journal.SupervisorGaveUp:
-	default:
-		return
+	_, again := x.Body.(*journal.ActorRestarting)
+	a := e.control.supervisors[x.Actor]
+	if again && a == nil {
+		a = e.byPath(x.Actor)
 	}
-	a := e.byPath(x.Actor)
 	if a == nil {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, again := x.Body.(*journal.ActorRestarting); again {
+	if again {
 		a.counts().restarts.Add(1)
 		a.revive = true
 	}

@@ -70,7 +70,7 @@ func New(o Options) (*Engine, error) {
 	e.pool.eng, e.launcher.eng, e.letters.eng, e.outside.eng, e.proxies.eng = e, e, e, e, e
 	e.scribe = scribe{eng: e, to: o.Recorder, last: o.LastSeq}
 	e.letters.kinds = map[letter]uint64{}
-	e.control = control{machine: o.Machine, timers: map[engine.TimerID]alarm{}, answers: map[uint64]chan string{}}
+	e.control = control{machine: o.Machine, timers: map[engine.TimerID]alarm{}, answers: map[uint64]chan string{}, supervisors: map[string]*actor{}}
 	e.roster.byPath, e.roster.groups = newPaths(len(o.Plan.Actors)), map[string]*group{}
 	e.guards.edges = map[string]*edge{}
 	v := newView(o.Plan, 1)

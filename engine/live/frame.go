@@ -140,7 +140,7 @@ func (f *frame) take() bool {
 // taken counts a message that was taken without the lock.
 func (f *frame) taken(a *actor) {
 	a.done.Store(a.done.Load() + 1)
-	if a.hungry.Load() {
+	if a.unfit.Load()&markHungry != 0 {
 		a.mu.Lock()
 		a.admit()
 		a.mu.Unlock()
@@ -297,14 +297,9 @@ func (f *frame) broken() pace {
 		a.deadLetter(deadInFlight, &env, failure.Answer())
 		return over
 	}
-	report := happening{
+	a.eng.happenLast(f, happening{
 		in:    engine.Failed{ID: a.id, Epoch: inc.epoch, Failure: failure},
 		cause: cause, actor: a.path, fact: a.eng.stacks.Report(&failure, inc.epoch),
-	}
-	if f.dying {
-		a.eng.happen(report)
-	} else {
-		f.launches = a.eng.happenLast(report)
-	}
+	})
 	return over
 }

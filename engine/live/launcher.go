@@ -18,16 +18,16 @@ type launcher struct {
 func (l *launcher) add(inc *incarnation) {
 	l.mu.Lock()
 	l.waiting = append(l.waiting, inc)
+	v := l.eng.control.volunteer
 	more := l.at < maxLaunchers
+	if v.frame != nil && v.frame.launching && len(l.waiting) == l.next+1 {
+		more = false // it is the next that the volunteer brings up
+	}
 	if more {
 		l.at++
 	}
 	l.mu.Unlock()
-	switch c := &l.eng.control; {
-	case !more:
-	case c.volunteer && !c.enlisted:
-		c.enlisted = true
-	default:
+	if more && !v.launches() {
 		l.eng.pool.dispatch(task{launch: true})
 	}
 }

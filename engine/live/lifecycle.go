@@ -18,8 +18,7 @@ func (e *Engine) begin(x *engine.Start) {
 	if a == nil {
 		return
 	}
-	v := e.view.Load()
-	spec := v.plan.Actor(a.path)
+	spec := a.spec(e.view.Load().plan)
 	if spec == nil {
 		e.raise(happening{in: engine.Exited{ID: x.ID, Epoch: x.Epoch, Failure: &engine.Failure{
 			Kind: engine.KindStart, Message: "the plan has no such actor", By: a.path, ExitCode: -1, Starting: true}}})
@@ -172,36 +171,38 @@ func (f *frame) risen(inc *incarnation, err error) {
 	a.phase = phaseRunning
 	e, cause := a.eng, a.cause
 	a.box.restart(a)
+	inc.unlist(f)
+	f.inc, f.seen = nil, false
 	a.mu.Unlock()
-	e.happen(happening{
-		in: engine.Started{ID: a.id, Epoch: inc.epoch}, cause: cause, actor: a.path, up: f,
+	e.reportLast(f, happening{
+		in: engine.Started{ID: a.id, Epoch: inc.epoch}, cause: cause, actor: a.path, up: inc,
 		fact: journal.ActorReady{Incarnation: uint64(inc.epoch), Took: e.now() - inc.began},
 	})
-	if f.inc != nil { // a stop came first
-		a.mu.Lock()
-		f.leave()
-	}
 }
 
 // open lets messages in, at the moment between the Machine's learning that the incarnation is up and the effects of
-// that: who hears of it finds it open, and what fails on a message fails after it was up.
-func (f *frame) open() {
-	inc, a := f.inc, f.actor
+// that: who hears of it finds it open, and what fails on a message fails after it was up. It is called under the control
+// lock.
+func (inc *incarnation) open() {
+	a := inc.a
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if inc.ending != notEnding {
+	inc.active--
+	if inc.ending != notEnding { // a stop came first
+		last := inc.active == 0 && inc.stage() < stageEnding
+		if last {
+			inc.end().stop.stage = stageEnding
+		}
+		a.mu.Unlock()
+		if last {
+			inc.finish(true)
+		}
 		return
 	}
-	inc.unlist(f)
-	f.inc, f.seen = nil, false
-	inc.active--
+	defer a.mu.Unlock()
 	inc.gate.And(^gateDown)
 	a.mark(unfitDown|unfitSick, false) // its checks begin anew and tell only changes
-	if inc.limit == 1 && inc.gate.Load()&gateDown == 0 && !f.dying {
-		if a.work() > 0 {
-			inc.active++
-			f.ahead = inc
-		}
+	if inc.limit == 1 && a.work() > 0 && a.eng.control.volunteer.takes(inc) {
+		inc.active++
 		return
 	}
 	a.rouse()
@@ -236,7 +237,7 @@ func (a *actor) empty() []envelope {
 		p.room.settle(nil, a.refuse(deadStopped))
 	}
 	a.rare.parked = nil
-	a.hungry.Store(false)
+	a.mark(markHungry, false)
 	return all
 }
 

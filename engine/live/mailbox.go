@@ -170,7 +170,7 @@ func (a *actor) park(env *envelope, from *caller) error {
 	}
 	r := a.unusual()
 	r.parked = append(r.parked, p)
-	a.hungry.Store(true)
+	a.mark(markHungry, true)
 	a.mu.Unlock()
 	if p.room.w == nil {
 		return nil // the asker waits for the answer, and with it for room
@@ -197,7 +197,7 @@ func (a *actor) admit() {
 	}
 	if n == len(r.parked) {
 		r.parked = nil
-		a.hungry.Store(false)
+		a.mark(markHungry, false)
 		return
 	}
 	r.parked = append(r.parked[:0], r.parked[n:]...)

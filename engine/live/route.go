@@ -45,7 +45,7 @@ func (g *group) part(a *actor) {
 // open, whose breaker is not open. A probe may go to a quarantined one. nil: none is left.
 func (g *group) pick(how string, key string, probe bool, draw func() uint64, open func(*actor) bool) *actor {
 	members := *g.members.Load()
-	block := ^uint32(0)
+	block := uint32(unfitAny)
 	if probe {
 		block &^= unfitQuarantined | unfitSick
 	}

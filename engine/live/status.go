@@ -48,7 +48,7 @@ func (e *Engine) Status() Status {
 		st := GroupStatus{Path: g.path}
 		for _, a := range *g.members.Load() {
 			st.Replicas = append(st.Replicas, a.path)
-			if a.unfit.Load() == 0 {
+			if a.unfit.Load()&unfitAny == 0 {
 				st.Fit++
 			}
 		}

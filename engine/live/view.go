@@ -88,7 +88,7 @@ func (e *Engine) each(visit func(*actor) bool) {
 	}
 }
 
-// create makes an actor known.
+// create makes an actor known. It needs the control lock.
 func (e *Engine) create(id engine.ID, path string) {
 	v := e.incoming()
 	a := &actor{eng: e, id: id, path: path}
@@ -101,6 +101,10 @@ func (e *Engine) create(id engine.ID, path string) {
 	}
 	if own := e.ownGuards.Load(); own != nil {
 		a.guard.Store((*own)[path])
+	}
+	delete(e.control.supervisors, path) // of another kind from now on
+	if a.kind == plan.Supervisor {
+		e.control.supervisors[path] = a
 	}
 	r := &e.roster
 	r.mu.Lock()
@@ -119,8 +123,11 @@ func (e *Engine) create(id engine.ID, path string) {
 	}
 }
 
-// forget takes an actor out of the roster.
+// forget takes an actor out of the roster. It needs the control lock.
 func (e *Engine) forget(a *actor) {
+	if e.control.supervisors[a.path] == a {
+		delete(e.control.supervisors, a.path)
+	}
 	r := &e.roster
 	r.mu.Lock()
 	defer r.mu.Unlock()
