@@ -19,6 +19,9 @@ func newAsk(s *settings) *cobra.Command {
 		Args:    cobra.RangeArgs(2, 3),
 		Example: `  lukhas-run ask worker price '{"grams": 250}'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if r.Timeout <= 0 {
+				return exit{exitUsage, fmt.Errorf("--timeout %s: expected more than 0", r.Timeout)}
+			}
 			c, err := request(s, &r, args)
 			if err != nil {
 				return err

@@ -20,6 +20,9 @@ func newEvents(s *settings) *cobra.Command {
 		Args:    cobra.NoArgs,
 		Example: "  lukhas-run events --follow --type breaker_changed",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.outputs("text", "json", "jsonl"); err != nil {
+				return err
+			}
 			c, err := s.client()
 			if err != nil {
 				return err

@@ -51,8 +51,11 @@ func writeStarter(dir, template string) ([]string, error) {
 	}
 	for _, f := range files {
 		path := filepath.Join(dir, f.to)
-		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		switch _, err := os.Lstat(path); {
+		case err == nil:
 			return nil, fmt.Errorf("%s exists already: choose another directory, or move it away", path)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("%w: choose another directory", err)
 		}
 	}
 	var written []string

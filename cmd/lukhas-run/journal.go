@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -16,10 +17,10 @@ import (
 func newJournal(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "journal",
-		Short:   "the log of all that happened: cat, stats, verify",
+		Short:   "the log of all that happened: cat, stats, verify, repair",
 		Example: "  lukhas-run journal cat --actor root/workers --since 5m\n  lukhas-run journal verify",
 	}
-	cmd.AddCommand(newJournalCat(s), newJournalVerify(s), newJournalStats(s))
+	cmd.AddCommand(newJournalCat(s), newJournalVerify(s), newJournalStats(s), newJournalRepair(s))
 	return cmd
 }
 
@@ -45,6 +46,9 @@ func newJournalCat(s *settings) *cobra.Command {
   lukhas-run journal cat --correlation i-42
   lukhas-run journal cat --type actor_failed --since 1h -o jsonl`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.outputs("text", "json", "jsonl"); err != nil {
+				return err
+			}
 			types, err := eventTypes(kinds, all)
 			if err != nil {
 				return exit{exitUsage, err}
@@ -119,6 +123,9 @@ func newJournalVerify(s *settings) *cobra.Command {
 		Args:    cobra.NoArgs,
 		Example: "  lukhas-run journal verify --data /var/lib/lukhas",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.outputs("text", "json"); err != nil {
+				return err
+			}
 			r, err := openJournal(s)
 			if err != nil {
 				return err
@@ -147,6 +154,9 @@ func newJournalStats(s *settings) *cobra.Command {
 		Args:    cobra.NoArgs,
 		Example: "  lukhas-run journal stats",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.outputs("text", "json"); err != nil {
+				return err
+			}
 			r, err := openJournal(s)
 			if err != nil {
 				return err
@@ -158,6 +168,54 @@ func newJournalStats(s *settings) *cobra.Command {
 			return printJSON(cmd, stats)
 		},
 	}
+}
+
+func newJournalRepair(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "repair",
+		Short: "make a damaged journal usable: what is intact is kept, what is not is set aside and told",
+		Long:  "No engine may run on the data directory. Each damaged segment is first copied whole into journal/aside.",
+		Args:  cobra.NoArgs,
+		Example: `  lukhas-run journal verify
+  lukhas-run journal repair`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.outputs("text", "json"); err != nil {
+				return err
+			}
+			dir := filepath.Join(s.data(), "journal")
+			if _, err := os.Stat(dir); err != nil {
+				return exit{exitNoInput, fmt.Errorf("%w (--data DIR says which data directory)", err)}
+			}
+			done, err := journal.Repair(dir, journal.Options{})
+			switch {
+			case errors.Is(err, journal.ErrLocked):
+				return exit{exitUnavailable, fmt.Errorf("%w: stop that engine first", err)}
+			case err != nil:
+				return exit{exitFailed, err}
+			case s.output() == "json":
+				return printJSON(cmd, done)
+			}
+			printRepaired(cmd.OutOrStdout(), done)
+			return nil
+		},
+	}
+}
+
+func printRepaired(w io.Writer, done journal.Repaired) {
+	if !done.Manifest && len(done.Segments) == 0 && done.Cut == "" {
+		fmt.Fprintln(w, "nothing to repair")
+		return
+	}
+	if done.Manifest {
+		fmt.Fprintln(w, "the manifest was rebuilt from the segments")
+	}
+	for _, d := range done.Damage {
+		fmt.Fprintf(w, "%s\n", d)
+	}
+	if done.Cut != "" {
+		fmt.Fprintf(w, "unfinished end cut: %s\n", done.Cut)
+	}
+	fmt.Fprintf(w, "%s rewritten, %s lost\n", count(len(done.Segments), "segment"), count(int(done.Lost), "event"))
 }
 
 func printReport(w io.Writer, r journal.Report) error {

@@ -16,6 +16,9 @@ func newReload(s *settings) *cobra.Command {
 		Args:    cobra.NoArgs,
 		Example: "  lukhas-run reload\n  lukhas-run reload --allow-destroy",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.outputs("text", "json"); err != nil {
+				return err
+			}
 			c, err := s.client()
 			if err != nil {
 				return err

@@ -31,6 +31,9 @@ func newRun(s *settings) *cobra.Command {
   lukhas-run run topology.yaml on-call.yaml --data /var/lib/lukhas`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
+			if lasts < 0 {
+				return exit{exitUsage, fmt.Errorf("--for %s: expected more than 0", lasts)}
+			}
 			if lasts > 0 {
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, lasts)
@@ -49,6 +52,7 @@ func newRun(s *settings) *cobra.Command {
 
 // run starts the engine, shows its events, and stops it when ctx ends or the engine ends by itself.
 func run(ctx context.Context, cmd *cobra.Command, s *settings, o host.Options) error {
+	outliveReaders()
 	errs := cmd.ErrOrStderr()
 	log := observe.NewLog(errs, observe.LogOptions{
 		Format: s.v.GetString("log-format"), Level: logLevel(s), Color: s.color(errs),
@@ -114,6 +118,10 @@ func show(events *observe.Stream, log *observe.Log) <-chan struct{} {
 	}()
 	return done
 }
+
+// outliveReaders makes a write to a pipe that nobody reads any more an error instead of the engine's death: the journal
+// still has what the log lost.
+func outliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // onHangup reloads on SIGHUP, as daemons do.
 func onHangup(h *host.Host) (stop func()) {

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 	"golang.org/x/term"
 
@@ -41,23 +43,72 @@ func (s *settings) read(cmd *cobra.Command) error {
 	if err := s.v.BindPFlags(cmd.Flags()); err != nil {
 		return err
 	}
-	file := s.v.GetString("config")
-	if file == "" {
-		return s.check()
+	if file := s.v.GetString("config"); file != "" {
+		if err := s.readFile(file, cmd.Root().PersistentFlags()); err != nil {
+			return err
+		}
 	}
-	s.v.SetConfigFile(file)
-	if err := s.v.ReadInConfig(); err != nil {
-		return exit{exitNoInput, fmt.Errorf("settings file %q: %w", file, err)}
-	}
-	return s.check()
+	return s.check(cmd.Root().PersistentFlags())
 }
 
-// check refuses values that would only be noticed later.
-func (s *settings) check() error {
+// readFile takes the settings file over. A name that is no setting is an error: it would be left out silently.
+func (s *settings) readFile(file string, known *pflag.FlagSet) error {
+	if _, err := os.Stat(file); err != nil {
+		return exit{exitNoInput, fmt.Errorf("settings file %q: %w", file, errors.Unwrap(err))}
+	}
+	s.v.SetConfigFile(file)
+	err := s.v.ReadInConfig()
+	var format viper.UnsupportedConfigError
+	switch {
+	case errors.As(err, &format):
+		return exit{exitUsage, fmt.Errorf("settings file %q: its name must end in .yaml, .json or .toml", file)}
+	case err != nil:
+		return exit{exitNoInput, fmt.Errorf("settings file %q: %w", file, err)}
+	}
+	var names []string
+	known.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	for _, key := range s.v.AllKeys() {
+		if s.v.InConfig(key) && known.Lookup(key) == nil {
+			return exit{exitUsage, fmt.Errorf("settings file %q: unknown setting %q: expected %s", file, key, strings.Join(names, ", "))}
+		}
+	}
+	return nil
+}
+
+// check refuses values that would only be noticed later, or never.
+func (s *settings) check(known *pflag.FlagSet) error {
 	for name, allowed := range map[string][]string{"log-level": {"debug", "info", "warn", "error"}, "log-format": {"console", "json"}} {
 		if err := oneOf(name, s.v.GetString(name), allowed); err != nil {
 			return exit{exitUsage, err}
 		}
+	}
+	var errs []error
+	known.VisitAll(func(f *pflag.Flag) {
+		switch value := s.v.Get(f.Name).(type) {
+		case bool, nil:
+		case string:
+			if _, err := strconv.ParseBool(value); f.Value.Type() == "bool" && err != nil {
+				errs = append(errs, fmt.Errorf("%s is %q, expected true or false", f.Name, value))
+			}
+		default:
+			if _, scalar := value.(int); !scalar || f.Value.Type() == "bool" {
+				errs = append(errs, fmt.Errorf("%s is %v, expected a %s", f.Name, value, f.Value.Type()))
+			}
+		}
+	})
+	if s.data() == "" {
+		errs = append(errs, errors.New("data is empty, expected a directory"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return exit{exitUsage, err}
+	}
+	return nil
+}
+
+// outputs refuses an --output that the verb does not know.
+func (s *settings) outputs(known ...string) error {
+	if err := oneOf("output", s.output(), known); err != nil {
+		return exit{exitUsage, err}
 	}
 	return nil
 }

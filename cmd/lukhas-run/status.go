@@ -20,6 +20,9 @@ func newStatus(s *settings) *cobra.Command {
 		Args:    cobra.NoArgs,
 		Example: "  lukhas-run status\n  lukhas-run status -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.outputs("text", "json"); err != nil {
+				return err
+			}
 			c, err := s.client()
 			if err != nil {
 				return err
