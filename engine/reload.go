@@ -47,11 +47,19 @@ func committed(in Reloaded, changes plan.Changes) *journal.ReloadCommitted {
 	body := &journal.ReloadCommitted{
 		Generation: in.Generation, Digest: in.Plan.Digest().String(), Who: in.By, Why: in.Why,
 	}
-	for _, c := range changes {
+	size := 0
+	for i, c := range changes {
+		if size += len(c.Path) + len(c.Old) + len(c.New); size > mostTold {
+			body.Omitted = len(changes) - i
+			break
+		}
 		body.Changes = append(body.Changes, journal.Change{Class: c.Class.String(), Path: c.Path, From: c.Old, To: c.New})
 	}
 	return body
 }
+
+// mostTold bounds the bytes of changes that one event tells: it must fit the journal, whatever a reload changes.
+const mostTold = 128 << 10
 
 // enrolAgain lines the roster up with the new plan. It gives the topmost of the removed actors, last first, and those
 // that are new.

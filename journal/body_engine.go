@@ -67,6 +67,7 @@ type ReloadCommitted struct {
 	Generation uint64        `json:"generation"`
 	Digest     string        `json:"digest"`
 	Changes    []Change      `json:"changes,omitempty"`
+	Omitted    int           `json:"omitted,omitempty"` // changes beyond those, left out because the event would be too large
 	Who        string        `json:"who,omitempty"`
 	Why        string        `json:"why,omitempty"`
 	Took       time.Duration `json:"took_ns"`

@@ -135,16 +135,16 @@ func (b ReloadCommitted) describe() string {
 	if b.Took > 0 {
 		took = " after " + brief(b.Took)
 	}
-	return fmt.Sprintf("generation %d in force%s: %s%s%s%s", b.Generation, took, plural(uint64(len(b.Changes)), "change"),
-		clause(" (", changes(b.Changes), ")"), clause(" by ", b.Who, ""), clause(": ", b.Why, ""))
+	return fmt.Sprintf("generation %d in force%s: %s%s%s%s", b.Generation, took, plural(uint64(len(b.Changes)+b.Omitted), "change"),
+		clause(" (", changes(b.Changes, b.Omitted), ")"), clause(" by ", b.Who, ""), clause(": ", b.Why, ""))
 }
 
-func changes(list []Change) string {
+func changes(list []Change, omitted int) string {
 	const shown = 5
 	var parts []string
 	for i, c := range list {
 		if i == shown {
-			parts = append(parts, fmt.Sprintf("and %d more", len(list)-shown))
+			parts = append(parts, fmt.Sprintf("and %d more", len(list)-shown+omitted))
 			break
 		}
 		parts = append(parts, fmt.Sprintf("%s %s %s -> %s", c.Class, c.Path, c.From, c.To))

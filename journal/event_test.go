@@ -60,7 +60,7 @@ func everyBody() []struct {
 		{RuleFailed{"sick", "w1", "no data"}, "rule sick failed for w1: no data"},
 		{ActionDone{"quarantine", "w1", "sick", "", "done"}, "quarantine w1 by sick: done"},
 		{Commanded{"pause", "w1", "ana", "deploy", Values{"for": "1m"}}, "command pause w1 (for=1m) by ana: deploy"},
-		{ReloadCommitted{4, "ff", []Change{{"hot", "x.y", "1", "2"}}, "ana", "tune", time.Millisecond}, "generation 4 in force after 1ms: 1 change (hot x.y 1 -> 2) by ana: tune"},
+		{ReloadCommitted{4, "ff", []Change{{"hot", "x.y", "1", "2"}}, 0, "ana", "tune", time.Millisecond}, "generation 4 in force after 1ms: 1 change (hot x.y 1 -> 2) by ana: tune"},
 		{ReloadRejected{"ff", []string{"a.yaml:1:2: no", "b"}, ""}, "configuration ff rejected with 2 problems: a.yaml:1:2: no"},
 		{Sample{map[string]Number{"cpu": 0.5}}, "sample (cpu=0.5)"},
 		{Dissent{[]string{"a", "b"}, []string{"c"}, []string{"d"}}, "consensus of 2 against c; silent: d"},

@@ -138,14 +138,24 @@ func (j *Journal) rotate(w *writer) error {
 	if err := j.seal(w); err != nil {
 		return err
 	}
-	if j.options.Retain == (Retention{}) {
+	j.mu.Lock()
+	retain := j.options.Retain
+	j.mu.Unlock()
+	if retain == (Retention{}) {
 		return nil
 	}
-	if _, err := w.prune(j.options.Retain, j.wallNow()); err != nil {
+	if _, err := w.prune(retain, j.wallNow()); err != nil {
 		return err
 	}
 	j.publish(w)
 	return nil
+}
+
+// Retain changes what is kept, from the next segment that is sealed on.
+func (j *Journal) Retain(r Retention) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.options.Retain = r
 }
 
 // seal closes the open segment, which makes all that was written durable.

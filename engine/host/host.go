@@ -146,8 +146,8 @@ func (h *Host) openJournal(p plan.Journal) error {
 	if err != nil {
 		return err
 	}
-	o := journal.Options{Durability: durability, Clock: h.clock, Retain: journal.Retention{Age: p.RetentionAge, Bytes: p.RetentionSize}}
-	if p.Overflow == "gap" {
+	o := journal.Options{Durability: durability, Clock: h.clock, Retain: retention(p), SegmentBytes: segmentSize(p)}
+	if p.Overflow != "block" { // halt stops at the first event that is dropped
 		o.Full = journal.FullDrop
 	}
 	h.journal, err = journal.Open(filepath.Join(h.options.Data, "journal"), o)
@@ -157,12 +157,28 @@ func (h *Host) openJournal(p plan.Journal) error {
 	return err
 }
 
+func retention(p plan.Journal) journal.Retention {
+	return journal.Retention{Age: p.RetentionAge, Bytes: p.RetentionSize}
+}
+
+// segmentSize is small enough that a journal of the size that may be kept has several segments: whole ones are dropped.
+func segmentSize(p plan.Journal) int64 {
+	const usual, least, parts = 64 << 20, 1 << 20, 8
+	if p.RetentionSize <= 0 {
+		return usual
+	}
+	return min(usual, max(least, p.RetentionSize/parts))
+}
+
 func (h *Host) makeEngine(p *plan.Plan) error {
 	stream := h.options.Events
 	if stream == nil {
 		stream = observe.NewStream(8192)
 	}
-	h.record = &recorder{journal: h.journal, stream: stream, failed: func(err error) { h.Stop("the journal failed: " + err.Error()) }}
+	h.record = &recorder{
+		journal: h.journal, stream: stream, last: h.journal.Stats().Last, overflow: p.Journal.Overflow, goOn: p.Journal.OnFailure == "continue",
+		stop: func(err error) { h.Stop("the journal failed: " + err.Error()) },
+	}
 	h.record.secrets.Store(newRedactor(p))
 	h.machine = engine.NewMachine()
 	seed := h.options.Seed
@@ -226,9 +242,12 @@ func (h *Host) close() {
 	cancel()
 	h.gateway.Shutdown(over) // after a give-up it still serves
 	errs := []error{h.admin.Close()}
+	if err := h.record.failure(); err != nil && h.code == 0 {
+		h.code = 1
+	}
 	h.tell("", journal.EngineStopped{Reason: h.why, Code: h.code})
 	errs = append(errs, h.journal.Close())
-	if err := errors.Join(errs...); err != nil && h.code == 0 {
+	if err := errors.Join(errs...); err != nil && h.code == 0 && !h.record.goOn {
 		h.code, h.why = 1, "closing down: "+err.Error()
 	}
 	if h.options.Events == nil {

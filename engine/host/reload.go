@@ -135,6 +135,7 @@ func (h *Host) commit(now *generation, next Loaded, changes plan.Changes, by str
 	h.running.Store(&generation{number: number, loaded: next})
 	h.drift.Store(nil)
 	h.sampler.reloaded()
+	h.journal.Retain(retention(next.Plan.Journal))
 	result := admin.ReloadResult{Generation: number, Changed: true}
 	for _, c := range changes {
 		result.Changes = append(result.Changes, fmt.Sprintf("%s %s: %s -> %s", c.Class, c.Path, c.Old, c.New))
