@@ -115,6 +115,7 @@ func (m *Machine) restart(a *actor, s Steer, o origin) error {
 	switch {
 	case a.life == stopping && (a.after == regroup || a.after == vanish):
 	case a.life == stopping:
+		m.awaitIfRaising(a)
 		a.after = revive
 	case a.life == starting || a.life == running:
 		m.awaitIfRaising(a)

@@ -49,7 +49,7 @@ type slow struct {
 	plans   map[plan.Digest]*plan.Plan
 	gone    map[ID]bool
 	steered bool            // somebody was started or stopped by hand
-	alone   map[string]bool // restarted by a reload, on their own
+	alone   map[string]bool // restarted by a reload, command or rule, on their own
 }
 
 // recorded is an input as a journal keeps it.
@@ -158,7 +158,7 @@ func (s *slow) checkOrder(a *plan.Actor) {
 	for _, c := range up.Supervisor.Children {
 		sibling := &s.plan.Actors[c]
 		one := s.live[s.ids[sibling.Path]]
-		if sibling.Order < a.Order && sibling.Supervisor == nil && s.epochs[s.ids[a.Path]] == 0 && one != nil && !one.up && !one.stopping {
+		if sibling.Order < a.Order && sibling.Supervisor == nil && s.epochs[s.ids[a.Path]] == 0 && !s.alone[a.Path] && one != nil && !one.up && !one.stopping {
 			s.t.Fatalf("%s starts before %s is up", a.Path, sibling.Path)
 		}
 	}
@@ -228,6 +228,9 @@ func (s *slow) told(e *Emit) {
 			s.busy[e.Actor] = true
 		}
 	case *journal.ActorRestarting:
+		if body.Directive == withGroup {
+			return
+		}
 		if body.Directive != "restart" {
 			s.alone[e.Actor] = true
 			return
