@@ -31,6 +31,9 @@ test-otp: ## new random supervision trees, through the Machine and through a rea
 	$(GO) vet -tags erlang ./tests/otp
 	$(GO) test -tags erlang -timeout 10m ./tests/otp -run AsErlangDoes -count 1 -v -sequences 1000 -seed $$(date +%s)
 
+test-chaos: ## a minute of crashes, pauses, reloads and scaling over 10,000 actors
+	$(GO) test -timeout 5m -count 1 -v ./tests/chaos -for $(TIME) -seed $$(date +%s)
+
 fuzz: ## every fuzz target for TIME each (60s)
 	@for file in $$(grep -rl --include='*_test.go' '^func Fuzz' . ); do \
 	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do \

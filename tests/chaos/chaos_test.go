@@ -34,6 +34,7 @@ const (
 	workers     = 99 // of each supervisor
 	replicas    = 100
 	senders     = 4
+	pool        = "root/pool/" // where the replicas are
 )
 
 // order is the state of one receiver that outlives its incarnations: which message of each sender came last.
@@ -83,7 +84,9 @@ func (e *events) Record(ev journal.Event) uint64 {
 	switch body := body.(type) {
 	case journal.ActorStarting:
 		e.starts++
-		if before := e.begun[ev.Actor]; body.Incarnation != before+1 {
+		// A replica that was removed and added again is another actor: it begins anew.
+		anew := body.Incarnation == 1 && strings.HasPrefix(ev.Actor, pool)
+		if before := e.begun[ev.Actor]; body.Incarnation != before+1 && !anew {
 			e.bad = append(e.bad, fmt.Sprintf("%s starts incarnation %d after %d", ev.Actor, body.Incarnation, before))
 		}
 		e.begun[ev.Actor] = body.Incarnation
@@ -91,18 +94,6 @@ func (e *events) Record(ev journal.Event) uint64 {
 		e.restarts[ev.Actor]++
 	}
 	return e.n
-}
-
-// forget is told when an actor is removed: a later one under its path begins anew.
-func (e *events) forget(gone func(path string) bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for path := range e.begun {
-		if gone(path) {
-			delete(e.begun, path)
-			delete(e.restarts, path)
-		}
-	}
 }
 
 // parcel is a numbered message of one sender to one receiver.
@@ -152,7 +143,7 @@ func (b *behavior) Handle(_ engine.Context, m engine.Msg) error {
 	defer b.own.mu.Unlock()
 	before := b.own.last[got.sender]
 	// What was accepted comes once and in order. A replica may be removed with what waits for it, so there are gaps.
-	if got.n != before+1 && !(got.n > before && strings.HasPrefix(b.path, "root/pool/")) {
+	if got.n != before+1 && !(got.n > before && strings.HasPrefix(b.path, pool)) {
 		b.w.broken("%s handles message %d of sender %d after %d", b.path, got.n, got.sender, before)
 	}
 	b.own.last[got.sender] = got.n
@@ -248,7 +239,10 @@ func pick(r *rand.Rand) string {
 func (w *world) send(ctx context.Context, sender int) (accepted map[string]int) {
 	r := rand.New(rand.NewPCG(*seed, uint64(sender)))
 	accepted = map[string]int{}
-	for ctx.Err() == nil && !w.failed.Load() {
+	for sent := 0; ctx.Err() == nil && !w.failed.Load(); sent++ {
+		if sent%64 == 0 {
+			pause(ctx, time.Millisecond) // the others have their turn
+		}
 		to := pick(r)
 		switch r.IntN(300) {
 		case 0:
@@ -381,7 +375,7 @@ func (w *world) unsettled(accepted []map[string]int) string {
 			own.(*order).mu.Lock()
 			last := own.(*order).last[sender]
 			own.(*order).mu.Unlock()
-			if last != n && !strings.HasPrefix(path, "root/pool/") {
+			if last != n && !strings.HasPrefix(path, pool) {
 				return fmt.Sprintf("%s has handled %d of %d messages of sender %d", path, last, n, sender)
 			}
 		}
@@ -404,7 +398,7 @@ func (w *world) audit() {
 	var running, planned []string
 	for _, a := range w.eng.Status().Actors {
 		running = append(running, a.Path)
-		if got := w.events.restarts[a.Path]; got != a.Restarts && !strings.HasPrefix(a.Path, "root/pool/") {
+		if got := w.events.restarts[a.Path]; got != a.Restarts && !strings.HasPrefix(a.Path, pool) {
 			w.broken("%s has restarted %d times, the journal says %d", a.Path, a.Restarts, got)
 		}
 	}
