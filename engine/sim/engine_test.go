@@ -259,3 +259,108 @@ func TestAskCyclesAreRefused(t *testing.T) {
 		t.Fatalf("%v after %s", a.Err, a.Took)
 	}
 }
+
+// A wait without an end is not ended by the deadline of the wait before it.
+func TestADeadlineDiesWithItsWait(t *testing.T) {
+	m := making{"a": simple(func(ctx engine.Context, m engine.Msg) error {
+		to, _ := ctx.Ref("b")
+		if _, err := ctx.Ask(to, engine.Msg{Type: "quick"}, time.Second); err != nil {
+			return err
+		}
+		v, errs := ctx.AskAll([]engine.Ref{to}, []engine.Msg{{Type: "slow"}}, time.Minute)
+		if errs[0] != nil {
+			return errs[0]
+		}
+		ctx.Reply(v[0])
+		return nil
+	}), "b": simple(func(ctx engine.Context, m engine.Msg) error {
+		if m.Type == "slow" {
+			if err := ctx.Sleep(5 * time.Second); err != nil {
+				return err
+			}
+		}
+		ctx.Reply(m.Type)
+		return nil
+	})}
+	r := begin(t, two, m)
+	if a := r.ask("a", "x", nil); a.Payload != "slow" || a.Took != 5*time.Second {
+		t.Fatalf("%+v", a)
+	}
+}
+
+func TestARestartDropsTheMailboxWhereThePlanSaysSo(t *testing.T) {
+	for _, drop := range []bool{false, true} {
+		handled := 0
+		m := making{"a": simple(func(ctx engine.Context, m engine.Msg) error {
+			if m.Type == "boom" {
+				return errors.New("boom")
+			}
+			handled++
+			return nil
+		}), "b": simple(func(engine.Context, engine.Msg) error { return nil })}
+		r := begin(t, two, m, func(o *Options) {
+			if drop {
+				o.Plan.Actor("root/a").Mailbox.OnRestart = "drop"
+			}
+		})
+		for _, msg := range []string{"boom", "x", "x"} {
+			if err := r.Tell("a", engine.Msg{Type: msg}, engine.CallOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.run(time.Minute)
+		if want := map[bool]int{false: 2, true: 0}[drop]; handled != want {
+			t.Errorf("drop %v: %d of 2 were handled", drop, handled)
+		}
+	}
+}
+
+// What an actor answers is part of the digest, also where the Machine hears nothing of it.
+func TestTheDigestSeesHowMessagesEnd(t *testing.T) {
+	digests := map[string]bool{}
+	for _, fails := range []bool{false, true, true} {
+		m := making{"a": simple(func(ctx engine.Context, m engine.Msg) error {
+			if fails {
+				ctx.Fail(&engine.Error{Kind: "odd"})
+			}
+			return nil
+		}), "b": simple(func(engine.Context, engine.Msg) error { return nil })}
+		r := begin(t, two, m)
+		r.ask("a", "x", nil)
+		digests[r.Digest()] = true
+	}
+	if len(digests) != 2 {
+		t.Errorf("%d digests of two different runs", len(digests))
+	}
+}
+
+func TestOverflowPolicies(t *testing.T) {
+	for _, c := range []struct {
+		policy  string
+		handled string
+		refused int
+	}{
+		{"reject", "0 1 2", 2}, {"drop_newest", "0 1 2", 0}, {"drop_oldest", "0 3 4", 0}, {"block", "0 1 2", 2}, // nobody outside can wait
+	} {
+		var handled []string
+		m := making{"a": simple(func(ctx engine.Context, m engine.Msg) error {
+			handled = append(handled, m.Payload.(string))
+			return ctx.Sleep(time.Second)
+		}), "b": simple(func(engine.Context, engine.Msg) error { return nil })}
+		r := begin(t, two, m, func(o *Options) {
+			box := &o.Plan.Actor("root/a").Mailbox
+			box.Capacity, box.Overflow = 2, c.policy
+		})
+		refused := 0
+		for _, n := range []string{"0", "1", "2", "3", "4"} {
+			if err := r.Tell("a", engine.Msg{Type: "x", Payload: n}, engine.CallOptions{}); err != nil {
+				refused++
+			}
+			r.run(time.Millisecond)
+		}
+		r.run(time.Minute)
+		if got := strings.Join(handled, " "); got != c.handled || refused != c.refused {
+			t.Errorf("%s: handled %s, refused %d", c.policy, got, refused)
+		}
+	}
+}

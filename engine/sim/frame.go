@@ -286,6 +286,7 @@ func (f *frame) respond(value any, err error) bool { return f.actor.respond(&f.e
 
 // count counts a handled message.
 func (a *actor) count(took time.Duration, failed bool) {
+	a.eng.digest.ended(a.eng.Now(), a, failed)
 	a.calls++
 	if failed {
 		a.failures++

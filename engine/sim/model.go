@@ -321,9 +321,7 @@ func (j *job) forget() {
 // leave gives the call's place to the next.
 func (j *job) leave(failed bool) {
 	s, a := j.s, j.s.inc.a
-	now := a.eng.Now()
-	a.count(now-j.began, failed)
-	a.eng.digest.ended(now, a, failed)
+	a.count(a.eng.Now()-j.began, failed)
 	queued := !j.busy
 	s.drop(j)
 	if !queued {
