@@ -151,6 +151,7 @@ type incarnation struct {
 	limit int  // handlers at once; 0 is without bound
 	soft  bool // a failed call fails that call only: processes and upstreams
 	brief bool // its handlers never wait
+	own   bool // its handlers are our own code: scripts and consensus
 	gate  uint8
 	cut   bool // handlers are told to stop
 	rng   uint64

@@ -47,7 +47,8 @@ func (f *frame) check() {
 	if !e.options.Strict {
 		return
 	}
-	if c := e.loop.current; f.stale || !f.user || c == nil || c.frame != f && e.brief != f {
+	c, k := e.loop.current, e.loop.inside
+	if f.stale || !f.user || c == nil || c.frame != f && e.brief != f && (k == nil || k.frame != f) {
 		e.cheats(f.actor.path, "its context was used outside its handler")
 	}
 }

@@ -255,6 +255,11 @@ func (e *Engine) Close() error {
 	}
 	e.closed, e.loop.closing = true, true
 	if e.loop.stuck == nil {
+		for _, k := range e.loop.coroutines {
+			e.loop.inside = k
+			k.stop()
+		}
+		e.loop.inside = nil
 		for _, c := range e.loop.carriers {
 			if c.dead {
 				continue

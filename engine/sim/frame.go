@@ -76,9 +76,12 @@ func (f *frame) again() {
 func (f *frame) private() *frame {
 	own := newFrame(f.eng)
 	f.stale = true
-	if f == f.eng.brief {
+	switch k := f.eng.loop.inside; {
+	case k != nil:
+		k.frame = own
+	case f == f.eng.brief:
 		f.eng.brief = own
-	} else {
+	default:
 		f.eng.loop.current.frame = own
 	}
 	return own
@@ -212,7 +215,13 @@ func (f *frame) protect(fn func() error) (err error) {
 			f.user = false
 			return
 		}
-		if r := recover(); r != nil {
+		switch r := recover(); {
+		case r == (unwinding{}) && !f.eng.loop.closing:
+			f.user = false
+			err = engine.ErrStopped
+		case r == (unwinding{}):
+			panic(r)
+		case r != nil:
 			f.user = false
 			f.failure = engine.Panicked(r, f.actor.path, 1)
 		}

@@ -24,6 +24,7 @@ func (e *Engine) begin(x *engine.Start) {
 		return
 	}
 	inc := &incarnation{a: a, epoch: x.Epoch, limit: spec.Concurrency, began: e.Now(), active: 1, gate: gateDown}
+	inc.own = spec.Kind == plan.Script || spec.Kind == plan.Consensus
 	inc.soft = spec.Kind == plan.Process || spec.Kind == plan.Upstream
 	inc.rng = e.seedFor(a.path) + uint64(x.Epoch)*guard.Golden
 	a.spec, a.alone = spec, spec.Concurrency == 1

@@ -29,6 +29,7 @@ const (
 	taskActivate          // inc handles its next message
 	taskBring             // inc comes up
 	taskJob               // may wait
+	taskOwn               // a job that may wait, in our own code only
 	taskBrief             // a job that never waits
 	taskAsk               // a request from outside begins, or hears its answer
 )
@@ -103,11 +104,14 @@ type loop struct {
 	shuffle uint64
 	picks   uint64
 
-	carriers []*carrier // all that were made
-	spare    []*carrier
-	current  *carrier // who holds the baton; nil outside Run
-	driver   chan struct{}
-	closing  bool
+	inside     *coroutine // that is at work; nil: the carrier itself is
+	coroutines []*coroutine
+	idlers     []*coroutine
+	carriers   []*carrier // all that were made
+	spare      []*carrier
+	current    *carrier // who holds the baton; nil outside Run
+	driver     chan struct{}
+	closing    bool
 
 	turns    int // at this moment
 	maxTurns int
@@ -187,7 +191,7 @@ func (e *Engine) do(f *frame, t *task) {
 		f.bring(t.inc)
 	case taskAsk:
 		t.ask.run()
-	case taskJob, taskBrief:
+	case taskJob, taskOwn, taskBrief:
 		t.job()
 	}
 }
@@ -224,12 +228,18 @@ func (c *carrier) work() {
 				return
 			}
 		}
-		if t.kind == taskResume {
+		switch {
+		case t.brief():
+			e.do(c.frame, &t)
+		case t.own():
+			e.enter(&t)
+		case t.kind == taskResume:
 			e.loop.spare = append(e.loop.spare, c)
 			t.w.carrier.wake <- struct{}{}
 			return
+		default:
+			e.do(c.frame, &t)
 		}
-		e.do(c.frame, &t)
 		t = task{}
 	}
 }
@@ -248,7 +258,7 @@ func (c *carrier) suspend(w *waiter) {
 			e.release()
 		case t.kind == taskResume && t.w == w:
 			return
-		case t.kind == taskResume:
+		case t.kind == taskResume && t.w.carrier != nil:
 			t.w.carrier.wake <- struct{}{}
 		case t.brief():
 			e.do(e.brief, &t)

@@ -367,7 +367,7 @@ func (p *passage) launch(r *race, i int, try func(int) (any, error)) {
 	sub.view = p.c.view
 	p.hedged = append(p.hedged[:i-1], sub)
 	r.out++
-	e.push(task{kind: taskJob, job: func() {
+	e.push(task{kind: taskOwn, job: func() {
 		v, err := try(i)
 		r.out--
 		if !r.won {

@@ -302,7 +302,7 @@ func (e *Engine) askAll(c *caller, to []engine.Ref, m []engine.Msg, meta engine.
 	for i := range to {
 		sub, meta := e.take(), meta
 		sub.view, members[i] = c.view, sub
-		e.push(task{kind: taskJob, job: func() {
+		e.push(task{kind: taskOwn, job: func() {
 			r := e.request(sub, to[i], m[i], &meta, timeout)
 			answers[i], errs[i] = r.Payload, r.Err
 			e.put(sub)

@@ -26,7 +26,8 @@ type waiter struct {
 	target  *actor // whose answer, or whose room
 	purpose purpose
 
-	carrier *carrier // suspended in this wait
+	carrier   *carrier // suspended in this wait, or else a coroutine
+	coroutine *coroutine
 }
 
 // purpose is what a wait is for; it decides what the deadline means.
@@ -96,7 +97,7 @@ func (t ticket) settle(value any, err error) bool {
 	case w.ask != nil:
 		w.eng.push(task{kind: taskAsk, ask: w.ask})
 		w.ask = nil
-	case w.carrier != nil:
+	case w.carrier != nil || w.coroutine != nil:
 		w.eng.push(task{kind: taskResume, w: w})
 	}
 	return true
@@ -108,9 +109,15 @@ func (t ticket) Wake() { t.settle(nil, nil) }
 // wait suspends the carrier at work until the wait is settled.
 func (w *waiter) wait() (any, error) {
 	if w.on {
-		w.carrier = w.eng.loop.current
-		w.carrier.suspend(w)
-		w.carrier = nil
+		if k := w.eng.loop.inside; k != nil {
+			w.coroutine = k
+			k.suspend()
+			w.coroutine = nil
+		} else {
+			w.carrier = w.eng.loop.current
+			w.carrier.suspend(w)
+			w.carrier = nil
+		}
 	}
 	value, err := w.value, w.err
 	w.value, w.err = nil, nil
@@ -184,6 +191,9 @@ func (c *caller) stopped() error {
 func (c *caller) mayBlock() error {
 	why := c.stopped()
 	if why != nil && c.actor != nil {
+		if c.told && c.eng.loop.inside != nil {
+			panic(unwinding{})
+		}
 		if c.told {
 			runtime.Goexit()
 		}
