@@ -16,6 +16,15 @@ type pass struct {
 	work     Work
 	began    time.Duration
 	deadline time.Duration // of all attempts; 0 is none
+	waited   bool          // time has passed since began
+}
+
+// now is the time before an attempt. It is read anew only after a wait.
+func (p *pass) now() time.Duration {
+	if p.waited {
+		return p.env.Now()
+	}
+	return p.began
 }
 
 // Call takes one call through all layers and answers with what the callee, or a fallback, answered. Errors of the guard
@@ -113,6 +122,7 @@ func (p *pass) limits() (any, error) {
 		return nil, err
 	}
 	if b := p.layers.bulkhead; b != nil {
+		p.waited = true
 		why, err := b.enter(p.env, p.deadline)
 		if err != nil {
 			return nil, err
@@ -150,7 +160,7 @@ func (p *pass) adapt() (any, error) {
 // attempts tries, and tries again while that is safe, within the budget, and of use.
 func (p *pass) attempts() (any, error) {
 	if b := p.layers.retries; b != nil {
-		b.Call(int64(p.env.Now()))
+		b.Call(int64(p.now()))
 	}
 	for n := 1; ; n++ {
 		a := &p.call.first
@@ -181,6 +191,7 @@ func (p *pass) round(a *Attempt) (any, error) {
 	if b := p.layers.hedges; b != nil {
 		b.Call(int64(p.env.Now()))
 	}
+	p.waited = true
 	more := func() bool { return p.layers.hedges == nil || p.layers.hedges.Retry(int64(p.env.Now())) }
 	return p.env.Hedge(h.After, 1+max(h.Max, 1), more, func(i int) (any, error) {
 		return p.attempt(&Attempt{N: a.N, Hedge: i, pass: p, again: no})
@@ -189,13 +200,17 @@ func (p *pass) round(a *Attempt) (any, error) {
 
 // attempt is one delivery: route, breaker, timeout, callee.
 func (p *pass) attempt(a *Attempt) (any, error) {
-	replica, err := p.work.Route(a.N, p.open)
+	var shut func(string) bool
+	if p.layers.circuit != nil && p.layers.spec.Breaker.PerReplica {
+		shut = p.open
+	}
+	replica, err := p.work.Route(a.N, shut)
 	if err != nil {
 		return nil, err
 	}
 	a.Replica = replica
 	if a.Timeout = p.layers.spec.Timeout; p.deadline > 0 {
-		left := p.deadline - p.env.Now()
+		left := p.deadline - p.now()
 		if left <= 0 {
 			return nil, p.refuse("deadline passed before the attempt")
 		}
@@ -214,6 +229,9 @@ func (p *pass) attempt(a *Attempt) (any, error) {
 	}()
 	v, err := p.work.Try(a)
 	ended = true
+	if a.Hedge == 0 {
+		p.waited = true
+	}
 	p.settle(a, v, err)
 	return v, err
 }

@@ -143,7 +143,7 @@ func (p *pass) admit(a *Attempt) error {
 	if c == nil {
 		return nil
 	}
-	now := p.env.Now()
+	now := p.now()
 	b := c.of(p.key(a.Replica), now)
 	permitted, verdict := b.Allow(int64(now))
 	if !verdict.Admitted {
@@ -198,13 +198,10 @@ func (p *pass) key(replica string) string {
 	return ""
 }
 
-// open tells whether a replica's own breaker refuses calls just now, for the choice of a replica.
+// open tells whether a replica's own breaker refuses calls just now, for the choice of a replica. It is for guards with a
+// breaker for each replica.
 func (p *pass) open(replica string) bool {
-	c := p.layers.circuit
-	if c == nil || !p.layers.spec.Breaker.PerReplica {
-		return false
-	}
-	b, ok := c.many.peek(replica)
+	b, ok := p.layers.circuit.many.peek(replica)
 	if !ok {
 		return false
 	}

@@ -36,7 +36,7 @@ var ErrTooLate = errors.New("waited too long")
 // Work is what a guard protects: the callee of one call. With a hedge both methods may run at the same time.
 type Work interface {
 	// Route settles which replica an attempt goes to, by name, among those for which open is false; "" is the callee
-	// itself. An error refuses the attempt.
+	// itself; a nil open is false for all. An error refuses the attempt.
 	Route(n int, open func(replica string) bool) (replica string, err error)
 	// Try makes one attempt, within a.Timeout when that is not 0.
 	Try(a *Attempt) (any, error)
