@@ -128,7 +128,7 @@ func endless(verb string) bool {
 
 // instant tells verbs that leave nothing to undo.
 func instant(verb string) bool {
-	return slices.Contains([]string{"", "crash", "fill_mailbox", "restart", "inject", "set_state", "checkpoint", "webhook", "log", "release", "resume", "reset", "run"}, verb)
+	return slices.Contains([]string{"crash", "fill_mailbox", "restart", "inject", "set_state", "checkpoint", "webhook", "log", "release", "resume", "reset", "run"}, verb)
 }
 
 // moment reads a moment; nil when it is absent or wrong.

@@ -14,7 +14,7 @@ func (c *scripted) step(v *spec.Value) plan.Step {
 		Every: v.Entry("every").Duration(), For: v.Entry("for").Duration(), Verb: verbOf(v),
 	}
 	if lasts := v.Entry("for"); lasts != nil && instant(out.Verb) {
-		c.errorf("LR507", lasts.Pos, "%s, so there is nothing that could last", done(out.Verb))
+		c.errorf("LR507", lasts.Pos, "%s is over at once, so there is nothing that could last", out.Verb)
 	}
 	if v.Entry("every") != nil && out.Verb == "" {
 		c.errorf("LR507", v.Entry("every").Pos, "a moment without a verb comes once; use at or when")
@@ -38,13 +38,6 @@ func (c *scripted) step(v *spec.Value) plan.Step {
 		out.Action = &a
 	}
 	return out
-}
-
-func done(verb string) string {
-	if verb == "" {
-		return "a step without a verb marks a moment"
-	}
-	return verb + " is over at once"
 }
 
 // faults are the verbs of things that go wrong.

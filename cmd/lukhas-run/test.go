@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lukhasai/lukhas-run/compiler"
 	"github.com/lukhasai/lukhas-run/engine/host"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/engine/scenario"
@@ -145,7 +146,7 @@ func (t *testRun) gather(cmd *cobra.Command, args []string) error {
 		if !f.has(spec.KindScenario) && !slices.Contains(args, f.path) {
 			continue // of a directory
 		}
-		l := scenario.Load(spec.OS(), f.path, opts)
+		l := scenario.Load(spec.OS(), f.path, opts, compiler.Options{})
 		t.diags = append(t.diags, l.Diagnostics...)
 		t.files = append(t.files, l.Files...)
 		for _, s := range l.Scenarios {

@@ -14,11 +14,14 @@ type Loaded struct {
 	Scenarios   []*plan.Scenario
 	Diagnostics spec.Diagnostics
 	Files       []spec.File // for showing the lines
+
+	over compiler.Options
 }
 
-// Load reads a file and compiles its scenarios, each with its topology: the one it names, or the one in the file.
-func Load(files spec.FileSystem, path string, opts spec.Options) *Loaded {
-	l := &Loaded{}
+// Load reads a file and compiles its scenarios, each with its topology: the one it names, or the one in the file. The
+// scenarios' own overrides lie over that of the compiler's options.
+func Load(files spec.FileSystem, path string, opts spec.Options, over compiler.Options) *Loaded {
+	l := &Loaded{over: over}
 	set, diags := spec.Load(files, []string{path}, opts)
 	l.take(set, diags)
 	if diags.HasErrors() {
@@ -53,7 +56,7 @@ func (l *Loaded) scenario(files spec.FileSystem, path string, set *spec.Set, i i
 		l.add(spec.Diagnostic{Code: "LR124", Pos: doc.Root.Pos, Message: "the scenario names no topology, and there is none in its file", Suggestion: "add topology: PATH"})
 		return
 	}
-	s, diags := compiler.CompileScenario(set, doc, compiler.ScenarioOptions{Load: func(file string) (*spec.Set, spec.Diagnostics) {
+	s, diags := compiler.CompileScenario(set, doc, compiler.ScenarioOptions{Options: l.over, Load: func(file string) (*spec.Set, spec.Diagnostics) {
 		return spec.Load(files, []string{file}, opts)
 	}})
 	l.Diagnostics = append(l.Diagnostics, diags...)

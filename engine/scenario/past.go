@@ -132,10 +132,9 @@ func (p *past) concerns(m *monitor, e journal.Event) bool {
 
 // values reads what the expectation read, as it is now.
 func (r *run) values(m *monitor) []Seen {
+	call, event := r.scratch.Call, r.scratch.Event // what it was judged on, and what others are being judged on
 	env := r.env()
-	if m.sight&(seesSent|seesEnded) != 0 {
-		env.Call = &r.call
-	}
+	env.Call, env.Event = call, event
 	var fields []rules.Field
 	for _, p := range r.eng.Plan().Params {
 		fields = append(fields, rules.Field{Name: p.Name})

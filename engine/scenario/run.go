@@ -3,6 +3,8 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -52,6 +54,7 @@ type watching struct {
 	paramValues map[string]any
 	quantiles   bool // some expectation reads a load's latency
 	events      bool // some expectation reads events
+	whole       bool // some expression reads the system's health
 
 }
 
@@ -96,9 +99,9 @@ func (r *run) watch() {
 		r.monitors = append(r.monitors, m)
 		r.events = r.events || m.sight&seesEvent != 0
 		r.quantiles = r.quantiles || m.spec.Cond.NeedsQuantiles()
-		if m.spec.After == nil {
-			m.open = false // until everything is up
-		}
+	}
+	for _, p := range r.programs() {
+		r.whole = r.whole || slices.ContainsFunc(p.Reads(), func(path string) bool { return strings.HasPrefix(path, "system.") })
 	}
 }
 
@@ -142,14 +145,13 @@ func (r *run) bind(m *monitor) {
 				r.eng.At(by, func() { r.decided(m, m.expire(r.eng.Now())) })
 			}
 		}
-		r.judge(m, r.env())
+		if m.sight&seesState != 0 { // once all that this moment brings has been done
+			r.eng.At(r.eng.Now(), func() { r.judge(m, r.env()) })
+		}
 	}
 	switch {
 	case e.Kind == "holds":
-		r.at(*e.At, func() {
-			m.begin(r.eng.Now())
-			r.judge(m, r.env())
-		})
+		r.at(*e.At, open)
 	case e.Kind == "finally":
 	case e.After != nil:
 		r.at(*e.After, open)

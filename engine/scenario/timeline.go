@@ -98,8 +98,8 @@ func (r *run) again(s *step) {
 // start lets a step begin and, when it lasts, end later.
 func (r *run) start(s *step) {
 	r.note(s.spec, "")
+	r.reach(&s.marks[0]) // so that what it does is already judged by what counts from then on
 	undo := r.act(s.spec)
-	r.reach(&s.marks[0])
 	finish := func() {
 		if undo != nil {
 			undo()

@@ -54,16 +54,19 @@ func (w *world) Load(name string) *rules.Load {
 	return nil
 }
 
-// env is what an expectation may read at this moment.
+// env is what an expectation may read at this moment. What the Machine knows of the system as a whole is asked for only
+// when some expression reads it.
 func (r *run) env() *rules.Env {
-	r.scratch = r.eng.Env()
-	r.system = *r.scratch.System
+	env := &r.scratch
+	if env.World == nil || r.whole {
+		*env = r.eng.Env()
+		r.system = *env.System
+		r.world.World = env.World
+		env.System, env.World = &r.system, &r.world
+	}
+	env.Params, env.Call, env.Event, env.Now = r.params(), nil, nil, r.eng.Now().Seconds()
 	r.system.DeadLetters, r.system.Generation, r.system.Reload = float64(r.eng.DeadLetters()), float64(r.eng.Generation()), r.reloaded
-	r.scratch.System = &r.system
-	r.world.World = r.scratch.World
-	r.scratch.World = &r.world
-	r.scratch.Now = r.eng.Now().Seconds()
-	return &r.scratch
+	return env
 }
 
 // params are those of the plan in force.
