@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lukhasai/lukhas-run/compiler"
 	"github.com/lukhasai/lukhas-run/engine/host"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/engine/scenario"
@@ -244,7 +245,7 @@ func (c *checker) scenarios(f gatheredFile) error {
 	if err != nil {
 		return exit{exitBug, err}
 	}
-	l := scenario.Load(spec.OS(), f.path, opts)
+	l := scenario.Load(spec.OS(), f.path, opts, compiler.Options{})
 	c.take(l.Files, l.Diagnostics)
 	c.out.count.Scenarios += len(l.Scenarios)
 	c.stepped()
