@@ -51,7 +51,7 @@ func newArrivals(ramps []plan.Ramp, kind string, seed uint64) *arrivals {
 // next is when the next call comes, since the load began; false when none comes any more.
 func (a *arrivals) next() (time.Duration, bool) {
 	at, ok := a.reach(a.level)
-	if !ok {
+	if !ok || at > never {
 		return 0, false
 	}
 	a.n++
@@ -65,6 +65,9 @@ func (a *arrivals) next() (time.Duration, bool) {
 	}
 	return time.Duration(at * float64(time.Second)), true
 }
+
+// never is so many seconds that no scenario lasts as long: a tiny rate's next call may lie beyond what a Duration holds.
+const never = 1e9
 
 // reach is the time at which so many calls are due. Levels only grow.
 func (a *arrivals) reach(level float64) (float64, bool) {

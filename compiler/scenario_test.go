@@ -1,0 +1,156 @@
+package compiler_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/compiler"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/spec"
+)
+
+const stage = `apiVersion: lukhas/v1
+kind: Topology
+metadata: {name: t}
+params: {slow: 1s}
+root:
+  children:
+    - name: database
+      upstream: {url: "http://127.0.0.1:9001"}
+      guard: {breaker: {trip: {consecutive_failures: 5}}, timeout: 1s}
+    - name: worker
+      replicas: 2
+      process: {command: [x], protocol: jsonl}
+    - name: api
+      script: {handlers: {get: {reply: {ok: true}}}}
+gateway:
+  - name: public
+    listen: 127.0.0.1:0
+    routes: [{name: rows, path: /rows/, methods: [GET], to: database}]
+---
+apiVersion: lukhas/v1
+kind: Scenario
+metadata: {name: s}
+duration: 1m
+`
+
+// stageScenario compiles a scenario that says more over the stage.
+func stageScenario(t testing.TB, text string) (*plan.Scenario, spec.Diagnostics) {
+	t.Helper()
+	set, diags := spec.Parse("t.yaml", []byte(stage+text), options())
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return compiler.CompileScenario(set, set.Scenarios[0], compiler.ScenarioOptions{})
+}
+
+func TestScenarioIsComplete(t *testing.T) {
+	s, diags := stageScenario(t, `override: {actors.database.guard.timeout: 400ms}
+seed: 7
+clock: 2024-05-06T07:08:09Z
+load:
+  - {name: users, to: api, message: get, rate: {from: 1/s, to: 5/s, over: 10s}, for: 30s, timeout: 2s}
+  - {name: web, via: public/rows, request: {path: '"/rows/" + string(n)'}, rate: [{at: 5s, rate: 2/s}]}
+world:
+  worker-1: {latency: 9ms}
+  '**': {latency: {p50: 2ms, p99: 8ms}, abandoned: served}
+timeline:
+  - {id: outage, at: 10s, for: 5s, fail: {target: worker, status: 503}}
+  - {id: later, at: outage.end + 2s, partition: [api, [database, worker]], for: 1s}
+  - {id: seen, when: breaker("database").state == "open"}
+  - {at: 30s, reload: {set: {params.slow: 2s}}}
+  - {at: 31s, reload: {set: {actors.database.guard.timeout: 300ms}}}
+  - {at: 32s, quarantine: {target: worker-0, for: 3s}}
+expect:
+  - {name: e, after: outage.start, eventually: load("users").sent > 3, within: 5s}
+`)
+	if s == nil {
+		t.Fatal(diags)
+	}
+	if s.Seed != 7 || s.Duration != time.Minute || s.Clock.Year() != 2024 {
+		t.Errorf("head: %+v", s)
+	}
+	if got := s.Plan.Actor("root/database").Guard.Timeout; got != 400*time.Millisecond {
+		t.Errorf("the override is not in force: timeout %s", got)
+	}
+	if l := s.Loads[0]; l.Rate[0] != (plan.Ramp{From: 1, To: 5, Over: 10 * time.Second}) || l.To != "root/api" || l.For != 30*time.Second {
+		t.Errorf("load: %+v", l)
+	}
+	if l := s.Loads[1]; l.Route == nil || l.Route.Route.To != "root/database" || len(l.Rate) != 2 || l.Rate[0] != (plan.Ramp{}) {
+		t.Errorf("load through a route: %+v", l)
+	}
+	if s.World[0].Target != "**" || s.World[1].Target != "root/worker-1" || !s.World[0].Model.Served {
+		t.Errorf("patterns come before names: %+v", s.World)
+	}
+	if at, ok := s.Fixed(plan.Moment{Step: 1, End: true}); !ok || at != 18*time.Second {
+		t.Errorf("later.end is at %s %v, expected 10s + 5s + 2s + 1s", at, ok)
+	}
+	if _, ok := s.Fixed(plan.Moment{Step: 2}); ok {
+		t.Error("a moment with a condition has no time beforehand")
+	}
+	if b := s.Steps[1].Fault.Between; len(b) != 2 || len(b[1]) != 2 || b[1][1] != "root/worker" {
+		t.Errorf("partition: %q", b)
+	}
+	last := s.Steps[4].Reload.Plan
+	if last.ParamValues()["slow"] != 2.0 || last.Actor("root/database").Guard.Timeout != 300*time.Millisecond {
+		t.Error("a reload does not lie over the one before it")
+	}
+	if a := s.Steps[5]; a.For != 3*time.Second || a.Action.For != 3*time.Second || a.Action.Target != "root/worker-0" {
+		t.Errorf("action: %+v", a)
+	}
+}
+
+func TestAReloadThatDoesNotCompileIsAStory(t *testing.T) {
+	s, diags := stageScenario(t, `timeline: [{at: 1s, reload: {set: {actors.database.guard.breaker.min_calls: 900, actors.database.guard.breaker.window: {calls: 10}, actors.database.guard.breaker.trip.error_rate: 50%}}}]`)
+	if s == nil {
+		t.Fatal(diags)
+	}
+	if r := s.Steps[0].Reload; r.Plan != nil || r.Code != "LR211" || len(r.Problems) == 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestScenarioMistakes(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{`timeline: [{at: outag, crash: api}]`, `24:17 LR501 unknown moment "outag"`},
+		{`timeline: [{id: a, at: 1s}, {id: a, at: 2s}]`, `24:34 LR502 step "a" already defined at 24:17`},
+		{`timeline: [{id: start, at: 1s}]`, `LR502 "start" is the scenario's own moment`},
+		{`timeline: [{at: 2m, crash: api}]`, `24:17 LR503 at 2m0s the scenario is over, which lasts 1m0s`},
+		{`timeline: [{id: a, at: b}, {id: b, at: a}]`, `LR503 the moment waits for itself`},
+		{`timeline: [{id: a, at: 1s, hang: api}, {at: a.end, crash: api}]`, `LR503 "a" never ends`},
+		{`timeline: [{at: end + 1s, crash: api}]`, `LR503 nothing comes after the end`},
+		{`expect: [{name: e, eventually: system.emergency}]`, `LR504 eventually needs within`},
+		{`expect: [{name: e, holds: system.emergency}]`, `LR504 holds needs at`},
+		{`expect: [{name: e, always: system.emergency, within: 1s}]`, `LR504 within belongs to eventually`},
+		{`expect: [{name: e, finally: system.emergency, after: 1s}]`, `LR504 finally is judged at one moment`},
+		{`expect: [{name: e, finally: call.attempt > 1}]`, `LR504 finally is judged at one moment, where there is no call`},
+		{`expect: [{name: e, always: load("user").ok > 1}]`, `LR203 unknown load "user"`},
+		{`expect: [{name: e, always: actor("apo").ready}]`, `LR203 unknown actor "apo"`},
+		{`expect: [{name: e, always: call.tok > 1}]`, `LR303`},
+		{`expect: [{name: e, always: actor("api").calls}]`, `LR304`},
+		{`load: [{name: l, to: api, message: get}]`, `LR505 load "l" has no rate`},
+		{`load: [{name: l, to: api, rate: 1/s}]`, `LR505 load "l" names no message`},
+		{`load: [{name: l, to: api, message: gte, rate: 1/s}]`, `LR224 script "api" has no handler for "gte"`},
+		{`load: [{name: l, via: public/row, rate: 1/s}]`, `LR203 unknown route "public/row"; did you mean "public/rows"?`},
+		{`load: [{name: l, via: public/rows, request: {method: POST}, rate: 1/s}]`, `LR505 route "public/rows" takes GET`},
+		{`load: [{name: l, to: api, message: get, rate: [{at: 5s, rate: 1/s}, {at: 5s, rate: 2/s}]}]`, `LR505 the steps of a rate stand in order`},
+		{`world: {api: {latency: 1ms}}`, `LR506 "api" is a script`},
+		{`world: {database: {latency: {p50: 5ms, p99: 1ms}}}`, `LR210 p99 1ms is less than a lower quantile, 5ms`},
+		{`timeline: [{at: 1s, for: 2s, crash: api}]`, `LR507 crash is over at once`},
+		{`timeline: [{every: 1s}]`, `LR507 a moment without a verb comes once`},
+		{`timeline: [{at: 1s, reload: {file: none.yaml}}]`, `LR508`},
+		{`timeline: [{at: 1s, fail: {target: datbase}}]`, `LR203 unknown actor "datbase"; did you mean "database"?`},
+		{`timeline: [{at: 1s, emergency: enter, for: 1s}, {at: 2s, pause: {for: 1s}}]`, `LR228`},
+	} {
+		s, diags := stageScenario(t, c.text+"\n")
+		var lines []string
+		for _, d := range diags {
+			lines = append(lines, strings.TrimPrefix(d.Error(), "t.yaml:"))
+		}
+		all := strings.Join(lines, "\n")
+		if s != nil || !strings.Contains(strings.ReplaceAll(all, ": LR", " LR"), c.want) {
+			t.Errorf("%s\n\texpected %s\n\tgot      %s", c.text, c.want, all)
+		}
+	}
+}
