@@ -13,6 +13,9 @@ func (r *run) modelsOf(p *plan.Plan) map[string]sim.Model {
 		if a.Kind != plan.Process && a.Kind != plan.Upstream && a.Kind != plan.Go {
 			continue
 		}
+		if a.Kind != plan.Go { // what no world means is as the world is by itself
+			out[a.Path] = sim.Model{}
+		}
 		for j := len(r.models) - 1; j >= 0; j-- {
 			if w := &r.models[j]; means(w.Target, a) {
 				out[a.Path] = model(&w.Model)

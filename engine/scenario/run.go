@@ -31,6 +31,7 @@ type run struct {
 	seed  uint64
 	eng   *sim.Engine
 	begun bool // everything was up for the first time
+	again bool // a second look at this moment is on the agenda
 
 	loads    []*load
 	steps    []step
@@ -139,15 +140,19 @@ func (r *run) prepare(more []plan.Step) {
 func (r *run) bind(m *monitor) {
 	e := m.spec
 	open := func() {
-		m.begin(r.eng.Now())
 		if e.Kind == "eventually" {
 			if by := r.eng.Now() + e.Within; by <= r.spec.Duration {
 				r.eng.At(by, func() { r.decided(m, m.expire(r.eng.Now())) })
 			}
 		}
-		if m.sight&seesState != 0 { // once all that this moment brings has been done
-			r.eng.At(r.eng.Now(), func() { r.judge(m, r.env()) })
+		if m.sight&seesState == 0 {
+			m.begin(r.eng.Now())
+			return
 		}
+		r.eng.At(r.eng.Now(), func() { // once all that this moment brings has been done
+			m.begin(r.eng.Now())
+			r.judge(m, r.env())
+		})
 	}
 	switch {
 	case e.Kind == "holds":
@@ -178,10 +183,6 @@ func (r *run) up() {
 func (r *run) look() { r.lookAt(func(*monitor) bool { return true }) }
 
 func (r *run) lookAt(which func(*monitor) bool) {
-	if !r.begun && r.eng.Up() {
-		r.begun = true
-		r.eng.At(r.eng.Now(), r.up)
-	}
 	env := r.env()
 	for _, m := range r.monitors {
 		if m.sight&seesState != 0 && m.verdict == "" && which(m) {
@@ -311,9 +312,22 @@ func (r *run) happened(e journal.Event) {
 			r.each(seesEvent, env)
 		}
 	}
-	if e.Type != journal.TypeInput {
-		r.look()
+	if e.Type == journal.TypeActorReady && !r.begun && e.Actor == r.eng.Plan().Actors[0].Path {
+		r.begun = true
+		r.eng.At(r.eng.Now(), r.up)
 	}
+	if e.Type != journal.TypeInput {
+		r.look() // states that last no time are seen now
+		if !r.again {
+			r.again = true // and what the Machine makes of a fact afterwards
+			r.eng.At(r.eng.Now(), r.lookAgain)
+		}
+	}
+}
+
+func (r *run) lookAgain() {
+	r.again = false
+	r.look()
 }
 
 // each judges the monitors that look at something.

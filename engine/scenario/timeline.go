@@ -16,8 +16,7 @@ import (
 type step struct {
 	spec   *plan.Step
 	marks  [2]mark // its start and its end
-	undo   []func()
-	waited bool // its `when` has been true
+	waited bool    // its `when` has been true
 }
 
 // mark is a moment that comes once, and who waits for it.
@@ -83,34 +82,36 @@ func (r *run) schedule() {
 		case s.spec.At != nil:
 			r.at(*s.spec.At, func() { r.start(s) })
 		case s.spec.Every > 0:
-			r.again(s)
+			r.repeat(s)
 		}
 	}
 }
 
-func (r *run) again(s *step) {
+func (r *run) repeat(s *step) {
 	r.eng.At(r.eng.Now()+s.spec.Every, func() {
 		r.start(s)
-		r.again(s)
+		r.repeat(s)
 	})
 }
 
-// start lets a step begin and, when it lasts, end later.
+// start lets a step begin and, when it lasts, end later. Its moments come just before what they bring: what counts from a
+// moment on sees its effect, and what counts until then does not.
 func (r *run) start(s *step) {
 	r.note(s.spec, "")
-	r.reach(&s.marks[0]) // so that what it does is already judged by what counts from then on
-	undo := r.act(s.spec)
-	finish := func() {
-		if undo != nil {
-			undo()
-			r.note(s.spec, "over")
-		}
-		r.reach(&s.marks[1])
-		r.look()
+	r.reach(&s.marks[0])
+	var undo func()
+	if s.spec.For > 0 { // set before the Machine sets its own timers, so that it comes before they do
+		r.eng.At(r.eng.Now()+s.spec.For, func() {
+			r.reach(&s.marks[1])
+			if undo != nil {
+				undo()
+				r.note(s.spec, "over")
+			}
+			r.look()
+		})
 	}
-	if s.spec.For > 0 {
-		r.eng.At(r.eng.Now()+s.spec.For, finish)
-	} else if undo == nil || s.spec.Verb == "" {
+	undo = r.act(s.spec)
+	if s.spec.For <= 0 && (undo == nil || s.spec.Verb == "") {
 		r.reach(&s.marks[1])
 	}
 	r.look()

@@ -1,0 +1,199 @@
+package scenario_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/compiler"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/engine/scenario"
+	"github.com/lukhasai/lukhas-run/spec"
+)
+
+const stage = `apiVersion: lukhas/v1
+kind: Topology
+metadata: {name: stage}
+policies:
+  breakers: {b: {window: 10s, min_calls: 5, trip: {consecutive_failures: 3}, open: {for: 2s, factor: 1}, half_open: {probes: 1, successes: 1, lease: 1s}}}
+messages: {query: {idempotent: true}}
+root:
+  intensity: {max: 50, within: 60s}
+  children:
+    - name: database
+      restart: {backoff: {initial: 500ms, factor: 1, max: 500ms}}
+      upstream: {url: "http://127.0.0.1:9001"}
+    - name: guarded
+      upstream: {url: "http://127.0.0.1:9002"}
+      guard: {breaker: b, timeout: 200ms, fallback: [{reply: {stale: true}}]}
+    - name: worker
+      replicas: 2
+      process: {command: [x], protocol: jsonl}
+    - name: api
+      concurrency: 8
+      mailbox: {capacity: 20}
+      script:
+        handlers:
+          get: {reply: {n: msg.n}}
+          row: {calls: [{to: database, message: query, with: {id: msg.n}, as: row}], reply: row}
+gateway:
+  - name: public
+    listen: 127.0.0.1:0
+    routes:
+      - {name: rows, path: /rows/, methods: [GET], to: database, guard: {timeout: 100ms}}
+      - {name: get, path: /get, methods: [POST], to: api, message: get, with: request.json, priority: 9}
+---
+apiVersion: lukhas/v1
+kind: Scenario
+metadata: {name: s}
+duration: 20s
+`
+
+// staged plays a scenario that says more over the stage.
+func staged(t *testing.T, text string) *scenario.Report {
+	t.Helper()
+	set, diags := spec.Parse("t.yaml", []byte(stage+text), spec.Options{})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	s, diags := compiler.CompileScenario(set, set.Scenarios[0], compiler.ScenarioOptions{})
+	if s == nil {
+		t.Fatal(diags)
+	}
+	return play(t, s, scenario.Options{})
+}
+
+// Each fault is seen to do what it says, and to end.
+func TestFaultsBeginAndEnd(t *testing.T) {
+	const calm = "load: [{name: l, to: api, message: row, rate: 20/s, payload: {n: n}, timeout: 1s}]\n"
+	for name, text := range map[string]string{
+		"crash": calm + `timeline: [{at: 5s, crash: database}]
+expect: [{name: a, after: 5s, eventually: 'event.type == "failed" && event.actor == "database"', within: 1ms}, {name: b, finally: actor("database").restarts == 1}]`,
+		"hang": calm + `timeline: [{id: f, at: 5s, for: 5s, hang: database}]
+expect: [{name: a, after: f.start + 100ms, until: f.end, never: 'call.to == "api" && call.error.kind == ""'}, {name: b, after: f.end + 2s, never: 'call.error.kind != ""'}]`,
+		"slow by": calm + `timeline: [{id: f, at: 5s, for: 5s, slow: {target: database, by: 300ms}}]
+expect: [{name: a, after: f.start + 1s, until: f.end, never: call.to == "database" && call.took < 300ms}, {name: b, after: f.end + 1s, never: call.took > 100ms}]`,
+		"slow factor": calm + `timeline: [{id: f, at: 5s, for: 5s, slow: {target: database, factor: 50}}]
+expect: [{name: a, after: f.start + 1s, until: f.end, never: call.to == "database" && call.took < 50ms}]`,
+		"fail": calm + `timeline: [{id: f, at: 5s, for: 5s, fail: {target: database, kind: unreachable}}]
+expect: [{name: a, after: f.start + 1s, until: f.end, never: 'call.to == "database" && call.error.kind != "unreachable"'}, {name: b, after: f.end + 1s, never: 'call.error.kind != ""'}]`,
+		"fail a share": calm + `timeline: [{id: f, at: 5s, for: 10s, fail: {target: database, rate: 50%, status: 502}}]
+expect: [{name: a, after: f.start, sometimes: call.status == 502}, {name: b, after: f.start + 1s, until: f.end, sometimes: 'call.to == "database" && call.error.kind == ""'}]`,
+		"drop": calm + `timeline: [{id: f, at: 5s, for: 5s, drop: {to: database}}]
+expect: [{name: a, after: f.start + 1s, until: f.end, never: 'call.to == "database" && call.error.kind != "timeout"'}]`,
+		"delay": calm + `timeline: [{id: f, at: 5s, for: 5s, delay: {to: database, by: 200ms}}]
+expect: [{name: a, after: f.start + 1s, until: f.end, never: call.to == "database" && call.took < 200ms}]`,
+		"partition": calm + `timeline: [{id: f, at: 5s, for: 5s, partition: [api, database]}]
+expect: [{name: a, after: f.start + 1s, until: f.end, never: 'call.to == "database" && call.error.kind == ""'}, {name: b, after: f.end + 2s, never: 'call.error.kind != ""'}]`,
+		"corrupt": `load: [{name: l, to: database, message: query, rate: 5/s}]
+timeline: [{at: 0s, corrupt: {target: api, what: state, value: {seen: 100}}}]
+expect: [{name: a, finally: load("l").ok > 50}]`,
+		"poison": calm + `timeline: [{at: 0s, poison: {target: database, where: msg.id == 40}}]
+expect: [{name: a, sometimes: 'event.type == "failed" && event.actor == "database"'}]`,
+		"fill_mailbox": `load: [{name: l, to: api, message: get, rate: 5/s, payload: {n: n}}]
+timeline: [{at: 5s, fill_mailbox: api}]
+expect: [{name: a, sometimes: actor("api").mailbox >= 19}]`,
+		"clock_skew": calm + `timeline: [{at: 5s, for: 2s, clock_skew: {by: -1h}}]
+expect: [{name: a, finally: load("l").success_rate == 1}]`,
+		"exhaust": `timeline: [{at: 5s, for: 5s, exhaust: {resource: cpu}}]
+expect: [{name: a, always: actor("api").restarts == 0}]`,
+		"world": calm + `timeline: [{id: f, at: 5s, for: 5s, world: {database: {latency: 400ms}}}]
+expect: [{name: a, after: f.start + 1s, until: f.end, never: call.to == "database" && call.took < 400ms}, {name: b, after: f.end + 1s, never: call.took > 100ms}]`,
+		"duplicate": `load: [{name: l, to: api, message: get, rate: 5/s, payload: {n: n}}]
+timeline: [{at: 0s, duplicate: {to: api}}]
+expect: [{name: a, finally: load("l").success_rate == 1}]`,
+		"pause": `load: [{name: l, to: api, message: get, rate: 5/s, payload: {n: n}}]
+timeline: [{id: f, at: 5s, for: 2s, pause: api}]
+expect: [{name: a, after: f.start, until: f.end, always: 'actor("api").state == "paused"'}, {name: b, after: f.end + 1s, always: 'actor("api").state == "running"'}, {name: c, finally: load("l").failed == 0}]`,
+		"every": `timeline: [{every: 5s, crash: worker-1}]
+expect: [{name: a, finally: actor("worker-1").restarts == 3}, {name: b, finally: actor("worker-0").restarts == 0}]`,
+		"when": `timeline: [{at: 5s, crash: worker-1}, {id: seen, when: actor("worker-1").restarts > 0}, {at: seen + 2s, crash: worker-0}]
+expect: [{name: a, after: seen + 2s, eventually: 'event.type == "failed" && event.actor == "worker-0"', within: 1s}]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if r := staged(t, text); !r.Passed() {
+				t.Errorf("%q", broken(r))
+			}
+		})
+	}
+}
+
+func TestLoads(t *testing.T) {
+	r := staged(t, `load:
+  - {name: plain, to: api, message: get, rate: 10/s, payload: {n: n}, for: 5s}
+  - {name: patient, to: database, message: query, rate: 10/s, retry: {attempts: 3, backoff: {initial: 10ms, factor: 1, max: 10ms}, budget: 100%}}
+  - {name: degraded, to: guarded, message: query, rate: 10/s, from: 1s, for: 4s}
+  - {name: hasty, to: worker, message: work, rate: 10/s, timeout: 5ms, for: 2s}
+  - {name: web, via: public/get, request: {method: POST, body: {n: n}}, rate: 10/s, for: 1s}
+  - {name: rows, via: public/rows, request: {path: '"/rows/" + string(n)'}, rate: 10/s, for: 1s}
+world: {worker: {latency: 20ms}}
+timeline:
+  - {at: 0s, fail: {target: database, rate: 50%, kind: unreachable}}
+  - {at: 0s, fail: {target: guarded}}
+expect:
+  - {name: routes have priorities, sometimes: 'call.from == "web" && call.priority == 9'}
+  - {name: a proxied exchange is a message named like the method, sometimes: 'call.from == "rows" && call.message == "get" && call.to == "database"'}
+`)
+	if !r.Passed() {
+		t.Errorf("%q", broken(r))
+	}
+	loads := map[string]scenario.LoadReport{}
+	for _, l := range r.Loads {
+		loads[l.Name] = l
+	}
+	if l := loads["plain"]; l.Sent != 50 || l.OK != 50 {
+		t.Errorf("plain: %+v", l)
+	}
+	if l := loads["patient"]; l.Sent != 200 || l.Failed > 60 || l.Failed == 0 || l.Retries < 100 {
+		t.Errorf("half of the attempts fail, so an eighth of the calls with three: %+v", l)
+	}
+	if l := loads["degraded"]; l.Sent != 40 || l.OK != 40 || l.Degraded != 40 {
+		t.Errorf("fallback answers are successes, and degraded: %+v", l)
+	}
+	if l := loads["hasty"]; l.Failed != 20 {
+		t.Errorf("hasty: %+v", l)
+	}
+	if l := loads["web"]; l.OK != 10 {
+		t.Errorf("web: %+v", l)
+	}
+}
+
+func TestAReloadCanBeTakenBack(t *testing.T) {
+	r := staged(t, `load: [{name: l, to: guarded, message: query, rate: 20/s}]
+world: {guarded: {latency: 50ms}}
+timeline: [{id: hasty, at: 5s, for: 5s, reload: {set: {actors.guarded.guard.timeout: 20ms}}}]
+expect:
+  - {name: in force, after: hasty.start + 1s, until: hasty.end, always: system.generation == 2}
+  - {name: and felt, after: hasty.start, sometimes: 'call.to == "guarded" && call.error.kind == "timeout"'}
+  - {name: taken back, after: hasty.end + 1s, always: system.generation == 3}
+  - {name: and well again, finally: 'breaker("guarded").state == "closed"'}
+`)
+	if !r.Passed() {
+		t.Errorf("%q", broken(r))
+	}
+}
+
+func TestAFailureTellsWhatLedToIt(t *testing.T) {
+	r := staged(t, `load: [{name: l, to: guarded, message: query, rate: 20/s}]
+timeline: [{id: outage, at: 5s, for: 5s, fail: {target: guarded, status: 503}}]
+expect: [{name: stays closed, always: 'breaker("guarded").state == "closed"'}]
+`)
+	got := r.Results[0]
+	if got.Verdict != scenario.Fail || got.At < 5*time.Second || got.At > 5200*time.Millisecond {
+		t.Fatalf("%+v", got)
+	}
+	if len(got.Seen) != 1 || got.Seen[0].Value != "open" || got.Seen[0].Name != `breaker("guarded").state` {
+		t.Errorf("seen: %+v", got.Seen)
+	}
+	var text []string
+	for _, l := range got.Chain {
+		text = append(text, l.Text)
+	}
+	all := strings.Join(text, "\n")
+	if !strings.Contains(all, "fail outage on root/guarded") || !strings.Contains(all, "breaker guarded closed -> open") {
+		t.Errorf("chain:\n%s", all)
+	}
+	if got.Place != (plan.Place{File: "t.yaml", Line: got.Place.Line, Col: got.Place.Col}) || got.Place.Line == 0 {
+		t.Errorf("place: %+v", got.Place)
+	}
+}
