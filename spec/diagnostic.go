@@ -73,9 +73,12 @@ func (d Diagnostic) Error() string {
 	return d.Pos.String() + ": " + text
 }
 
-// MaxDiagnostics bounds what one load reports; later findings are only counted
-// by Sorted's last entry.
+// MaxDiagnostics bounds what one load reports; Summary says so when it is reached.
 const MaxDiagnostics = 50
+
+// maxCollected bounds what a walk keeps before it is sorted. A file with more
+// findings is not what its writer thinks it is.
+const maxCollected = 20 * MaxDiagnostics
 
 // Diagnostics are the findings of one load.
 type Diagnostics []Diagnostic

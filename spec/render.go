@@ -41,7 +41,11 @@ func Summary(diags Diagnostics) string {
 	if len(parts) == 0 {
 		return "no findings"
 	}
-	return strings.Join(parts, ", ") + " in " + plural(len(files), "file")
+	more := ""
+	if len(diags) >= MaxDiagnostics {
+		more = fmt.Sprintf("; no more than %d are shown: mend these and look again", MaxDiagnostics)
+	}
+	return strings.Join(parts, ", ") + " in " + plural(len(files), "file") + more
 }
 
 func plural(n int, noun string) string {

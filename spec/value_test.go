@@ -110,7 +110,7 @@ func TestFindingsAreBounded(t *testing.T) {
 	if len(diags) != MaxDiagnostics || diags[0].Pos.Line != 7 || diags[49].Pos.Line != 56 {
 		t.Errorf("%d findings", len(diags))
 	}
-	if got := Summary(diags); got != "50 errors in 1 file" || len(set.Files) != 1 {
+	if got := Summary(diags); got != "50 errors in 1 file; no more than 50 are shown: mend these and look again" || len(set.Files) != 1 {
 		t.Error(got)
 	}
 }
@@ -222,5 +222,20 @@ func TestParamsAreTypedByTheirLiteral(t *testing.T) {
 		if got := set.Topology.Root.Field("params").Entry("a").Type.Shape; got != want {
 			t.Errorf("%s has shape %d, want %d", text, got, want)
 		}
+	}
+}
+
+func TestFindingsBeyondTheBoundCostNothingAndAreMentioned(t *testing.T) {
+	text := "apiVersion: lukhas/v1\nkind: Topology\nmetadata: {name: x}\nroot: {strategy: one_for_one, children: []}\nparams:\n" + strings.Repeat("  Wrong-Name: 010\n", 100000)
+	var diags Diagnostics
+	allocated := testing.AllocsPerRun(1, func() { _, diags = Parse("x.yaml", []byte(text), Options{}) })
+	if len(diags) != MaxDiagnostics || !strings.HasSuffix(Summary(diags), "no more than 50 are shown: mend these and look again") {
+		t.Errorf("%d findings: %s", len(diags), Summary(diags))
+	}
+	if allocated > 3e6 {
+		t.Errorf("%g allocations for 100,000 wrong lines", allocated)
+	}
+	if few := Summary(diags[:3]); strings.Contains(few, "shown") {
+		t.Errorf("three findings: %s", few)
 	}
 }

@@ -51,7 +51,9 @@ func (w *walker) pos(n *node) Pos {
 // report adds a finding; what it underlines ends with its line.
 func (w *walker) report(d Diagnostic) {
 	d.Pos.Len = max(1, min(d.Pos.Len, utf8.RuneCountInString(w.src.from(d.Pos.Line, d.Pos.Col))))
-	*w.diags = append(*w.diags, d)
+	if len(*w.diags) < maxCollected {
+		*w.diags = append(*w.diags, d)
+	}
 }
 
 func (w *walker) problem(n *node, p *problem) {
