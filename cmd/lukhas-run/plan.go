@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/lukhasai/lukhas-run/engine/admin"
 	"github.com/lukhasai/lukhas-run/engine/host"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/spec"
@@ -35,7 +37,8 @@ func newPlan(s *settings) *cobra.Command {
 		Long: "Every change has a class, cheapest first: hot (state and windows are kept), start, restart_actor, stop, recreate,\n" +
 			"restart_engine. With --detailed-exitcode: 0 no changes, 2 changes, 1 an error.",
 		Args: cobra.MinimumNArgs(1),
-		Example: `  lukhas-run plan new.yaml --base old.yaml
+		Example: `  lukhas-run plan topology.yaml    # against the running engine
+  lukhas-run plan new.yaml --base old.yaml
   git show HEAD:topology.yaml | lukhas-run plan topology.yaml --base - --detailed-exitcode
   lukhas-run plan topology.yaml --explain-defaults`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -50,7 +53,7 @@ func newPlan(s *settings) *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringArrayVar(&f.base, "base", nil, "the `SPEC` to compare with, - for standard input; again for each of its files")
+	fs.StringArrayVar(&f.base, "base", nil, "the `SPEC` to compare with, - for standard input; again for each of its files; default: the running engine")
 	fs.BoolVar(&f.detailed, "detailed-exitcode", false, "exit 2 when there are changes")
 	fs.BoolVar(&f.summary, "summary", false, "only count the changes by class")
 	fs.BoolVar(&f.defaults, "explain-defaults", false, "instead of changes: every value in force, and which layer it comes from")
@@ -69,25 +72,70 @@ func (f planFlags) strict(err error) error {
 }
 
 func runPlan(cmd *cobra.Command, s *settings, f planFlags, args []string) error {
-	if len(f.base) == 0 {
-		return exit{exitUnavailable, errors.New("no running engine is asked yet: give --base OLD, the spec to compare with")}
-	}
-	before, err := loadPlan(cmd, s, f.base, f.allowMissingEnv)
-	if err != nil {
-		return err
-	}
 	after, err := loadPlan(cmd, s, args, f.allowMissingEnv)
 	if err != nil {
 		return err
 	}
-	changes := plan.Diff(before.Plan, after.Plan)
-	if err := f.show(cmd.OutOrStdout(), s, before.Plan, after.Plan, changes); err != nil {
+	report, changes, err := f.compare(cmd, s, after, args)
+	if err != nil {
+		return err
+	}
+	if err := f.show(cmd.OutOrStdout(), s, report, changes); err != nil {
 		return exit{exitFailed, err}
 	}
 	if f.detailed && len(changes) > 0 {
 		return exit{code: exitChanges}
 	}
 	return nil
+}
+
+// compare sets the spec against the base that was given, or against the running engine.
+func (f planFlags) compare(cmd *cobra.Command, s *settings, after host.Loaded, args []string) (jsonPlan, plan.Changes, error) {
+	if len(f.base) > 0 {
+		before, err := loadPlan(cmd, s, f.base, f.allowMissingEnv)
+		if err != nil {
+			return jsonPlan{}, nil, err
+		}
+		changes := plan.Diff(before.Plan, after.Plan)
+		return jsonPlanOf(after.Plan.Name, before.Plan.Digest().String(), after.Plan.Digest().String(), changes), changes, nil
+	}
+	res, err := askPlan(cmd, s, args)
+	if err != nil {
+		return jsonPlan{}, nil, err
+	}
+	var changes plan.Changes
+	for _, c := range res.Changes {
+		class, ok := plan.ParseClass(c.Class)
+		if !ok {
+			return jsonPlan{}, nil, exit{exitFailed, fmt.Errorf("the engine names a class %q that this binary does not know: are they of one version?", c.Class)}
+		}
+		changes = append(changes, plan.Change{Path: c.Path, Actor: c.Actor, Old: c.Old, New: c.New, Class: class})
+	}
+	return jsonPlanOf(res.Name, res.Old, res.New, changes), changes, nil
+}
+
+// askPlan lets the running engine compare: it reads the files with its own environment, as a reload would.
+func askPlan(cmd *cobra.Command, s *settings, args []string) (admin.PlanResult, error) {
+	var r admin.PlanRequest
+	for _, path := range args {
+		if path == "-" {
+			return admin.PlanResult{}, exit{exitUsage, errors.New("a running engine cannot read this standard input: give a file, or --base OLD")}
+		}
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return admin.PlanResult{}, exit{exitFailed, err}
+		}
+		r.Paths = append(r.Paths, abs)
+	}
+	c, err := s.client()
+	if err != nil {
+		return admin.PlanResult{}, err
+	}
+	res, err := c.Plan(cmd.Context(), r)
+	if errors.Is(err, admin.ErrUnreachable) {
+		return res, exit{exitUnavailable, fmt.Errorf("%w; without an engine, --base OLD compares two files", err)}
+	}
+	return res, reached(err)
 }
 
 // loadPlan compiles a spec; what is wrong with it is shown, and is the error.
@@ -133,8 +181,7 @@ type jsonChange struct {
 	New   string `json:"new,omitempty"`
 }
 
-func (f planFlags) show(w io.Writer, s *settings, before, after *plan.Plan, changes plan.Changes) error {
-	report := jsonPlanOf(before, after, changes)
+func (f planFlags) show(w io.Writer, s *settings, report jsonPlan, changes plan.Changes) error {
 	if f.out != "" {
 		if err := writeFileJSON(f.out, report); err != nil {
 			return err
@@ -150,8 +197,8 @@ func (f planFlags) show(w io.Writer, s *settings, before, after *plan.Plan, chan
 	return plan.PrintChanges(w, changes)
 }
 
-func jsonPlanOf(before, after *plan.Plan, changes plan.Changes) jsonPlan {
-	report := jsonPlan{Version: 1, Name: after.Name, Old: before.Digest().String(), New: after.Digest().String(), Counts: map[string]int{}, Changes: []jsonChange{}}
+func jsonPlanOf(name, before, after string, changes plan.Changes) jsonPlan {
+	report := jsonPlan{Version: 1, Name: name, Old: before, New: after, Counts: map[string]int{}, Changes: []jsonChange{}}
 	for _, c := range changes {
 		report.Counts[c.Class.String()]++
 		report.Changes = append(report.Changes, jsonChange{c.Path, c.Actor, c.Class.String(), c.Old, c.New})

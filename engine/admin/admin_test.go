@@ -45,6 +45,9 @@ func (f *fake) Tell(_ context.Context, r admin.AskRequest) error { f.told = r; r
 func (f *fake) Reload(_ context.Context, r admin.ReloadRequest) (admin.ReloadResult, error) {
 	return admin.ReloadResult{Generation: 2, Changed: r.AllowDestroy, Changes: []string{r.By}, Problems: f.problems}, f.err
 }
+func (f *fake) Plan(_ context.Context, r admin.PlanRequest) (admin.PlanResult, error) {
+	return admin.PlanResult{Name: r.Paths[0], Changes: []admin.PlanChange{{Path: "a.b", Class: "hot", Old: "1", New: "2"}}}, f.err
+}
 func (f *fake) Events() *observe.Stream { return f.stream }
 
 func serve(t *testing.T) (*fake, *admin.Client, string) {
@@ -82,6 +85,9 @@ func TestEveryCallReachesTheEngine(t *testing.T) {
 	}
 	if res, err := c.Reload(ctx, admin.ReloadRequest{By: "ann & co", AllowDestroy: true}); err != nil || res.Generation != 2 || !res.Changed || res.Changes[0] != "ann & co" {
 		t.Errorf("reload: %+v, %v", res, err)
+	}
+	if res, err := c.Plan(ctx, admin.PlanRequest{Paths: []string{"/x"}}); err != nil || res.Name != "/x" || res.Changes[0].New != "2" {
+		t.Errorf("plan: %+v, %v", res, err)
 	}
 }
 

@@ -18,6 +18,7 @@ type Engine interface {
 	Ask(ctx context.Context, r AskRequest) (any, error)
 	Tell(ctx context.Context, r AskRequest) error
 	Reload(ctx context.Context, r ReloadRequest) (ReloadResult, error)
+	Plan(ctx context.Context, r PlanRequest) (PlanResult, error)
 	Events() *observe.Stream
 }
 
@@ -104,6 +105,28 @@ type ReloadResult struct {
 	Changed    bool     `json:"changed"`    // false when the file is what runs already
 	Changes    []string `json:"changes,omitempty"`
 	Problems   []string `json:"problems,omitempty"` // why it was rejected
+}
+
+// PlanRequest asks what the engine would change if it ran these files, read where the engine runs. Paths are absolute.
+type PlanRequest struct {
+	Paths []string `json:"paths"`
+}
+
+// PlanResult is the difference between the running plan and the one that was asked about.
+type PlanResult struct {
+	Name    string       `json:"name"`
+	Old     string       `json:"old_digest"` // hexadecimal
+	New     string       `json:"new_digest"`
+	Changes []PlanChange `json:"changes"`
+}
+
+// PlanChange is one plan.Change.
+type PlanChange struct {
+	Path  string `json:"path"`
+	Actor string `json:"actor,omitempty"`
+	Class string `json:"class"`
+	Old   string `json:"old,omitempty"`
+	New   string `json:"new,omitempty"`
 }
 
 // ErrUnreachable is returned by the client when no engine answers at the address.

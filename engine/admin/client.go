@@ -61,6 +61,13 @@ func (c *Client) Reload(ctx context.Context, r ReloadRequest) (ReloadResult, err
 	return res, err
 }
 
+// Plan asks what running other files would change. Nothing is changed by asking.
+func (c *Client) Plan(ctx context.Context, r PlanRequest) (PlanResult, error) {
+	var res PlanResult
+	err := c.call(ctx, http.MethodPost, "/v1/plan", r, &res)
+	return res, err
+}
+
 // Events gives the kept events after a sequence number to do, and with follow all that come until ctx ends or the engine
 // stops. An error of do ends it.
 func (c *Client) Events(ctx context.Context, after uint64, follow bool, do func(Event) error) error {

@@ -91,6 +91,14 @@ func handler(e Engine) http.Handler {
 		res, err := e.Reload(r.Context(), q)
 		answer(w, res, refusal(err, res.Problems))
 	})
+	mux.HandleFunc("POST /v1/plan", func(w http.ResponseWriter, r *http.Request) {
+		var q PlanRequest
+		if !read(w, r, &q) {
+			return
+		}
+		res, err := e.Plan(r.Context(), q)
+		answer(w, res, err)
+	})
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) { events(w, r, e) })
 	return mux
 }

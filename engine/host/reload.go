@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/admin"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/internal/watch"
@@ -81,6 +82,25 @@ func (h *Host) Reload(_ context.Context, r admin.ReloadRequest) (admin.ReloadRes
 		return h.rejected(now, next, []string{err.Error()}, err)
 	}
 	return h.commit(now, next, changes, r.By)
+}
+
+// Plan tells what the running plan would become if it were made of other files. It changes nothing.
+func (h *Host) Plan(_ context.Context, r admin.PlanRequest) (admin.PlanResult, error) {
+	src := h.options.Source
+	src.Paths = r.Paths
+	next, err := Load(src)
+	if err == nil {
+		err = next.err()
+	}
+	if err != nil {
+		return admin.PlanResult{}, &engine.Error{Kind: engine.KindInvalid, Message: err.Error()}
+	}
+	old := h.plan()
+	res := admin.PlanResult{Name: next.Plan.Name, Old: old.Digest().String(), New: next.Plan.Digest().String()}
+	for _, c := range plan.Diff(old, next.Plan) {
+		res.Changes = append(res.Changes, admin.PlanChange{Path: c.Path, Actor: c.Actor, Class: c.Class.String(), Old: c.Old, New: c.New})
+	}
+	return res, nil
 }
 
 // possible refuses what cannot be changed in place, what would fail once it was begun, and what destroys more than the
