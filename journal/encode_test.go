@@ -25,6 +25,7 @@ func TestSwiftBodiesAreThoseOfEncodingJSON(t *testing.T) {
 		}
 		bodies := []Body{
 			failed, &failed,
+			Message{text("from"), text("type"), text("outcome"), took("took"), time.Duration(rapid.IntRange(0, 1).Draw(t, "waited"))},
 			ActorStarting{number("n")},
 			ActorStarted{number("n"), rapid.IntRange(0, 2).Draw(t, "pid"), text("address")},
 			ActorReady{number("n"), took("took")},

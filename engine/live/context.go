@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -59,7 +60,7 @@ func (f *frame) Reply(payload any) bool {
 }
 
 func (f *frame) Fail(err *engine.Error) bool {
-	f.answered, f.faulty = true, true
+	f.answered, f.fault = true, cmp.Or(err.Kind, engine.KindCrash)
 	return f.env.reply.settle(nil, err)
 }
 

@@ -30,7 +30,7 @@ type frame struct {
 	now       time.Duration
 	fresh     bool // now has been read in this segment
 	answered  bool
-	faulty    bool         // answered with an error
+	fault     string       // the kind of error that was answered, "" for none
 	quit      bool         // the behaviour asked for a normal stop
 	bringing  bool         // the code that runs is a start's
 	launching bool         // the frame's worker is at the launcher
@@ -172,7 +172,7 @@ func (f *frame) handle() pace {
 		return goOn
 	}
 	f.view = f.eng.view.Load()
-	f.fresh, f.answered, f.faulty, f.quit, f.failure = false, false, false, false, nil
+	f.fresh, f.answered, f.quit, f.failure, f.fault = false, false, false, nil, ""
 	f.ready()
 	f.start()
 	f.turn.Store(turnUser)
@@ -183,7 +183,7 @@ func (f *frame) handle() pace {
 	if f.failure == nil && err != nil && !(f.stop.Load() != 0 && errors.Is(err, engine.ErrStopped)) {
 		f.failure = engine.FailureOf(err, f.inc.a.path)
 	}
-	f.end(f.failure != nil || f.faulty)
+	f.end(f.failure != nil || f.fault != "")
 	return f.outcome(err)
 }
 

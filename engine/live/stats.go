@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/journal"
 )
 
 // stats are an actor's counts since the engine started. They are made when the first message is handled, and written
@@ -24,13 +25,20 @@ type tally struct {
 	began           time.Duration // of the call at hand
 	clock           time.Duration // when the last call ended, if the next follows at once; 0 otherwise
 	took            [tallySize]time.Duration
+	handled         []handled // what the journal is to be told, where the plan wants it
+}
+
+// handled is the record of a message, kept until the activation has a moment for it.
+type handled struct {
+	message journal.Message
+	cause   engine.Cause
 }
 
 // start starts a call's clock, where durations are wanted. A message taken right after another begins when that ended, so
 // the clock is read once a message.
 func (f *frame) start() {
 	t := &f.tally
-	if !f.eng.detailed.Load() {
+	if !f.eng.detailed.Load() && !f.recorded() {
 		t.clock = 0
 		return
 	}
@@ -44,9 +52,13 @@ func (f *frame) start() {
 func (f *frame) end(failed bool) {
 	t := &f.tally
 	t.took[t.calls] = -1
-	if f.eng.detailed.Load() {
+	recorded := f.recorded()
+	if recorded || f.eng.detailed.Load() {
 		t.clock = f.eng.now()
 		t.took[t.calls] = t.clock - t.began
+	}
+	if recorded {
+		f.note(t.clock - t.began)
 	}
 	t.calls++
 	if failed {
@@ -57,9 +69,33 @@ func (f *frame) end(failed bool) {
 	}
 }
 
+// recorded tells whether the message at hand is one that the journal keeps: an exchange that is passed through is none.
+func (f *frame) recorded() bool { return f.env.msg.Type != "" && f.view.messages }
+
+// note keeps the record of the message at hand.
+func (f *frame) note(took time.Duration) {
+	m := &f.env.meta
+	outcome := "ok"
+	switch {
+	case f.failure != nil:
+		outcome = f.failure.Kind
+	case f.fault != "":
+		outcome = f.fault
+	}
+	f.handled = append(f.handled, handled{
+		journal.Message{From: m.From, Message: f.env.msg.Type, Outcome: outcome, Took: took},
+		engine.Cause{Correlation: m.Correlation, Seq: m.Causation},
+	})
+}
+
 // flush adds what was counted to the actor's counts.
 func (f *frame) flush() {
 	t := &f.tally
+	for i := range t.handled {
+		f.eng.scribe.record(f.actor.path, t.handled[i].message, &t.handled[i].cause)
+		t.handled[i] = handled{}
+	}
+	t.handled = t.handled[:0]
 	if t.calls == 0 || f.actor == nil {
 		return
 	}

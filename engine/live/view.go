@@ -18,11 +18,17 @@ type view struct {
 	params     map[string]any // the plan's, as expressions see them
 	commit     func()         // puts its guards in force
 	decisions  bool           // inputs of the Machine are recorded
+	messages   bool           // handled messages are
+}
+
+// records tells whether the journal of p keeps events of a kind that is off unless wanted.
+func records(p *plan.Plan, kind string) bool {
+	return slices.Contains(p.Journal.Record, kind) || slices.Contains(p.Journal.Record, "all")
 }
 
 func newView(p *plan.Plan, generation uint64) *view {
 	return &view{plan: p, generation: generation, params: p.ParamValues(),
-		decisions: slices.Contains(p.Journal.Record, "decisions") || slices.Contains(p.Journal.Record, "all")}
+		decisions: records(p, "decisions"), messages: records(p, "messages")}
 }
 
 // groupBit marks the IDs of groups; the rest is the group's index. Actors are numbered by the Machine, groups by us.

@@ -1,0 +1,90 @@
+package live
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
+)
+
+// answering is a plan of two actors: front asks back, which fails, refuses or answers as the message says.
+func answering(t *testing.T, record ...string) (*plan.Plan, making) {
+	p := tree(t, leaf("back"), leaf("front"))
+	p.Journal.Record = record
+	return p, making{
+		"back": simple(func(ctx engine.Context, m engine.Msg) error {
+			switch m.Type {
+			case "boom":
+				panic("boom")
+			case "refuse":
+				ctx.Fail(&engine.Error{Kind: "denied", Message: "no"})
+			}
+			return nil
+		}),
+		"front": simple(func(ctx engine.Context, m engine.Msg) error {
+			to, _ := ctx.Ref("back")
+			_, _ = ctx.Ask(to, m, 0)
+			return nil
+		}),
+	}
+}
+
+// Where the plan wants messages recorded, each handled one is an event, in the order of their handling, before what its
+// failure causes.
+func TestHandledMessagesAreRecordedWhereThePlanWantsIt(t *testing.T) {
+	p, m := answering(t, "lifecycle", "messages")
+	run(t, p, m, func(t *testing.T, r rig) {
+		for _, kind := range []string{"read", "refuse", "boom"} {
+			_, _ = r.Ask(context.Background(), "front", engine.Msg{Type: kind}, CallOptions{Correlation: "c-" + kind})
+		}
+		r.ask(t, "back", "read", nil)
+		synctest.Wait() // an answer comes before the activation that gave it is over
+		want := []journal.Message{
+			{From: "root/front", Message: "read", Outcome: "ok"},
+			{From: "root/front", Message: "refuse", Outcome: "denied"},
+			{From: "root/front", Message: "boom", Outcome: engine.KindCrash},
+			{Message: "read", Outcome: "ok"},
+		}
+		events := r.book.of(journal.TypeMessage, "root/back")
+		if len(events) != len(want) {
+			t.Fatalf("%d messages are recorded, want %d", len(events), len(want))
+		}
+		for i, e := range events {
+			body, err := e.Body()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := body.(journal.Message)
+			if got.Took < 0 {
+				t.Errorf("message %d took %v", i, got.Took)
+			}
+			got.Took = 0
+			if got != want[i] {
+				t.Errorf("message %d is %+v, want %+v", i, got, want[i])
+			}
+			if i < 3 && e.Correlation != "c-"+got.Message {
+				t.Errorf("message %d has the correlation %q", i, e.Correlation)
+			}
+		}
+		if failed := r.book.of(journal.TypeActorFailed, "root/back"); failed[0].Seq < events[2].Seq {
+			t.Error("the failure stands before the message that caused it")
+		}
+		if got := r.book.of(journal.TypeMessage, "root/front"); len(got) != 3 || got[0].Correlation != "c-read" {
+			t.Errorf("%d messages of front are recorded, want 3", len(got))
+		}
+	})
+}
+
+func TestMessagesAreNotRecordedUnlessWanted(t *testing.T) {
+	p, m := answering(t, "lifecycle", "decisions")
+	run(t, p, m, func(t *testing.T, r rig) {
+		r.ask(t, "back", "read", nil)
+		synctest.Wait()
+		if got := r.book.of(journal.TypeMessage, ""); len(got) != 0 {
+			t.Errorf("%d messages are recorded", len(got))
+		}
+	})
+}
