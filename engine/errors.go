@@ -54,10 +54,11 @@ var (
 // ErrorOf is err as an *Error: itself where it is or wraps one, canceled or timeout for a context's end, a delivered crash
 // for anything else. It is nil for nil. By fills an Error made here.
 func ErrorOf(err error, by string) *Error {
+	if err == nil {
+		return nil // before own is made: it would cost every call that went well an allocation
+	}
 	var own *Error
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &own):
 		return own
 	case errors.Is(err, context.DeadlineExceeded):

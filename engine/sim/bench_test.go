@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -133,4 +134,40 @@ func BenchmarkCheckout(b *testing.B) {
 	})
 	r.run(time.Second)
 	r.drive(b, 5, "api", "checkout", map[string]any{"id": "a"})
+}
+
+// BenchmarkVirtualHour is twenty actors that pass a thousand messages a second: it tells the virtual hours that fit into a
+// second of processor time.
+func BenchmarkVirtualHour(b *testing.B) {
+	const actors, perSecond = 20, 1000
+	text := "root:\n  children:\n    - {name: db, upstream: \"http://127.0.0.1:1\", guard: {timeout: 200ms, breaker: {trip: {consecutive_failures: 5}}}}\n"
+	for i := range actors - 1 {
+		text += "    - {name: a" + strconv.Itoa(i) + ", go: a}\n"
+	}
+	hop := simple(func(ctx engine.Context, m engine.Msg) error { ctx.Reply(nil); return nil })
+	r := begin(b, text, making{"a": hop}, func(o *Options) { o.Observer = nil })
+	r.run(time.Second)
+	refs := []engine.Ref{}
+	for i := range actors - 1 {
+		ref, _ := r.Ref("a" + strconv.Itoa(i))
+		refs = append(refs, ref)
+	}
+	db, _ := r.Ref("db")
+	n := 0
+	var tick func()
+	tick = func() {
+		to := refs[n%len(refs)]
+		if n++; n%4 == 0 {
+			to = db
+		}
+		r.AskRef(to, engine.Msg{Type: "x"}, engine.CallOptions{}, func(Answer) {})
+		r.At(r.Now()+2*time.Second/perSecond, tick) // each message has an answer
+	}
+	r.At(r.Now(), tick)
+	b.ResetTimer()
+	start, from := cpu(), r.Now()
+	for range b.N {
+		r.run(time.Second)
+	}
+	b.ReportMetric((r.Now()-from).Hours()/(cpu()-start).Seconds(), "virtual-h/cpu-s")
 }

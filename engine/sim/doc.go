@@ -6,6 +6,12 @@
 // it sleeps it goes on with tasks that cannot wait, on its own stack, and hands the baton to the carrier that the next task
 // belongs to, or to a spare one. So a message costs a function call, and only waiting costs a switch.
 //
+// Handlers of our own, scripts and guards, wait in coroutines instead, which switch faster still.
+//
+// What is not modelled: the time that handlers compute, contention for processors and memory, the collector's pauses, bytes
+// on a wire, a gateway's sockets, a handler that outlasts its kill time (a second wait after engine.ErrStopped unwinds it), and
+// Runners that report from goroutines of their own. Replicas come up in the order of their numbers; live they race.
+//
 // Processes, upstreams and absent Go actors are replaced by a Model. An Engine belongs to the goroutine that calls Run and,
 // while that runs, to the functions that it calls: all methods are for those only.
 package sim
