@@ -42,6 +42,8 @@ fuzz: ## every fuzz target for TIME each (60s)
 
 bench: ## the headline numbers beside their peers
 	cd tests/bench && $(GO) test -run '^$$' -bench . -benchtime 300ms -timeout 20m ./...
+	@command -v erl >/dev/null || { echo "bench: no erl, so none of its numbers"; exit 0; }; \
+	  dir=$$(mktemp -d) && erlc -o $$dir tests/bench/actors.erl tests/bench/actors_sup.erl && erl -noshell -pa $$dir -s actors main; rm -rf $$dir
 
 docs: ## generated pages and schemas, from the tables they are generated from
 	$(GO) test ./spec ./schema ./cmd/lukhas-run -count=1 -update
