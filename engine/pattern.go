@@ -23,6 +23,7 @@ const (
 	growthPoints   = 8    // samples of a mailbox that its growth is judged by
 	growthFilled   = 0.1  // share of a mailbox in use from which on its growth is watched
 	maxFindings    = 64   // of a pattern at one time
+	maxOrdered     = 64   // actors that begin to fail at once and are put in the order of their calls
 	consumerLeast  = 2    // messages; fewer are no backlog
 	surelyRepeated = 3    // as often as needed makes sure
 )
@@ -124,17 +125,29 @@ func (m *Machine) judgePatterns() {
 	m.recover()
 }
 
-// noteTrouble finds who began to fail since the last sample.
+// noteTrouble finds who began to fail since the last sample: one sample shows a whole chain at once, so those who are
+// called come before their callers.
 func (m *Machine) noteTrouble() {
+	var fresh []*actor
 	for _, a := range m.rulebook.actors {
 		is, was := a.ailing(), m.patterns.doubtful[a.id]
 		switch {
 		case is && !was:
 			m.patterns.doubtful[a.id] = true
-			m.worsen(a)
+			fresh = append(fresh, a)
 		case !is && was:
 			delete(m.patterns.doubtful, a.id)
 		}
+	}
+	for len(fresh) > 0 {
+		next := 0
+		if len(fresh) <= maxOrdered {
+			next = max(0, slices.IndexFunc(fresh, func(a *actor) bool {
+				return !slices.ContainsFunc(fresh, func(b *actor) bool { return a != b && m.calls(a.id, b.id) })
+			}))
+		}
+		m.worsen(fresh[next])
+		fresh = slices.Delete(fresh, next, next+1)
 	}
 }
 

@@ -66,6 +66,9 @@ func printStatus(w io.Writer, st admin.Status) error {
 	if st.Drift != "" {
 		fmt.Fprintf(w, "drift: %s\n", st.Drift)
 	}
+	for _, p := range st.Patterns {
+		fmt.Fprintf(w, "pattern %s for %s (confidence %.2f): %s%s\n", p.Name, span(p.Since), p.Confidence, p.Why, rootOf(p))
+	}
 	for _, l := range st.Listeners {
 		fmt.Fprintf(w, "listening on %s (%s)\n", l.Address, l.Name)
 	}
@@ -83,6 +86,14 @@ func printStatus(w io.Writer, st admin.Status) error {
 			b.Rejected, b.Opens, thresholds(b.Thresholds))
 	}
 	return t.Flush()
+}
+
+// rootOf names a pattern's likely cause.
+func rootOf(p admin.Pattern) string {
+	if p.Root == "" {
+		return ""
+	}
+	return "; likely root " + p.Root
 }
 
 func stateOf(a admin.ActorStatus) string {

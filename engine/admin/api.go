@@ -35,7 +35,18 @@ type Status struct {
 	Drift      string          `json:"drift,omitempty"` // why the file on disk is not what runs
 	Actors     []ActorStatus   `json:"actors"`          // in plan order
 	Breakers   []BreakerStatus `json:"breakers"`        // by name
+	Patterns   []Pattern       `json:"patterns,omitempty"` // of trouble, seen now, oldest first
 	Listeners  []Listener      `json:"listeners"`
+}
+
+// Pattern is a shape of trouble that the engine sees.
+type Pattern struct {
+	Name       string   `json:"name"`
+	Actors     []string `json:"actors,omitempty"` // paths
+	Root       string   `json:"root,omitempty"`   // path of the likely cause
+	Confidence float64  `json:"confidence"`       // 0..1
+	Since      float64  `json:"since"`            // seconds since it was found
+	Why        string   `json:"why,omitempty"`
 }
 
 // ActorStatus is one actor. Rates cover observe.window.

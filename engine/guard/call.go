@@ -166,6 +166,7 @@ func (p *pass) attempts() (any, error) {
 		a := &p.call.first
 		if n > 1 {
 			a = new(Attempt)
+			p.layers.retried.Add(1)
 		}
 		*a = Attempt{N: n, pass: p}
 		v, err := p.round(a)

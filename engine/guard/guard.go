@@ -34,12 +34,13 @@ type layers struct {
 	backoff  breaker.Backoff
 	retries  *breaker.RetryBudget
 	hedges   *breaker.RetryBudget
+	retried  *atomic.Uint64 // attempts after the first, since the guard was made
 }
 
 // New makes the guard of a spec. The error names what in the spec is impossible.
 func New(spec *plan.Guard, o Options) (*Guard, error) {
 	g := &Guard{options: o}
-	next, _, err := g.build(&layers{}, spec, o.Now)
+	next, _, err := g.build(&layers{retried: new(atomic.Uint64)}, spec, o.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +88,7 @@ func (g *Guard) Name() string { return g.Spec().Name }
 // build makes the layers of spec, taking over what old has. What changes old's counters is returned as commits, to be
 // carried out when nothing can fail any more.
 func (g *Guard) build(old *layers, spec *plan.Guard, now time.Duration) (*layers, []func(), error) {
-	next := &layers{spec: spec}
+	next := &layers{spec: spec, retried: old.retried}
 	var commits []func()
 	for _, step := range []func(*layers, *layers, time.Duration) (func(), error){
 		buildRate, buildBulkhead, buildAdaptive, buildRetry, buildHedge, g.buildCircuit,

@@ -17,6 +17,7 @@ type Snapshot struct {
 	Adaptive *breaker.AdaptiveSnapshot
 	// RateRefused counts calls over the rate, RetryRefused and HedgeRefused attempts over the budget.
 	RateRefused, RetryRefused, HedgeRefused uint64
+	Retries                                 uint64 // attempts after the first, since the guard was made
 }
 
 // BreakerSnapshot is one breaker of a guard.
@@ -41,7 +42,7 @@ func (b *BreakerSnapshot) Seen(now time.Duration) rules.Breaker {
 // Snapshot looks at the guard. Breakers come up to date by it: a deadline that has passed is noticed.
 func (g *Guard) Snapshot(now time.Duration) Snapshot {
 	l := g.layers.Load()
-	s := Snapshot{Name: l.spec.Name}
+	s := Snapshot{Name: l.spec.Name, Retries: l.retried.Load()}
 	if c := l.circuit; c != nil {
 		c.each(func(key string, b *breaker.Breaker) {
 			s.Breakers = append(s.Breakers, BreakerSnapshot{label(c.name, key), c.name, key, b.Snapshot(int64(now))})

@@ -177,7 +177,8 @@ func (h *Host) makeEngine(p *plan.Plan) error {
 	}
 	h.record = &recorder{
 		journal: h.journal, stream: stream, last: h.journal.Stats().Last, overflow: p.Journal.Overflow, goOn: p.Journal.OnFailure == "continue",
-		stop: func(err error) { h.Stop("the journal failed: " + err.Error()) },
+		stop:   func(err error) { h.Stop("the journal failed: " + err.Error()) },
+		shapes: shapes{wall: h.clock.Wall},
 	}
 	h.record.secrets.Store(newRedactor(p))
 	h.machine = engine.NewMachine()

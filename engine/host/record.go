@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/lukhasai/lukhas-run/engine/admin"
 	"github.com/lukhasai/lukhas-run/engine/observe"
 	"github.com/lukhasai/lukhas-run/journal"
 )
@@ -24,6 +25,8 @@ type recorder struct {
 	err   error  // why the journal takes no more, or the engine must stop; nil while all is well
 	level string // of health, as last told
 	score float64
+
+	shapes shapes
 }
 
 // Record implements live.Recorder. When the journal has failed the stream still gets events, numbered on.
@@ -32,6 +35,7 @@ func (r *recorder) Record(e journal.Event) uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	err := r.append(&e)
+	r.shapes.note(e)
 	if e.Type == journal.TypeHealthChanged {
 		r.noteHealth(e)
 	}
@@ -104,6 +108,13 @@ func (r *recorder) noteHealth(e journal.Event) {
 			r.level, r.score = c.To, float64(c.Score)
 		}
 	}
+}
+
+// patterns are those of trouble that are seen now.
+func (r *recorder) patterns() []admin.Pattern {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.shapes.now()
 }
 
 // health is the level as last told and its score; healthy until told otherwise.

@@ -35,7 +35,7 @@ func (h *Host) Status() admin.Status {
 	level, score := h.record.health()
 	out := admin.Status{
 		Name: now.Plan.Name, Generation: now.Generation, Digest: hex.EncodeToString(digest[:]), PID: os.Getpid(),
-		Uptime: (now.Now - h.started).Seconds(), Health: level, Score: score, Emergency: now.Emergency, Listeners: h.listeners(),
+		Uptime: (now.Now - h.started).Seconds(), Health: level, Score: score, Emergency: now.Emergency, Listeners: h.listeners(), Patterns: h.record.patterns(),
 	}
 	if d := h.drift.Load(); d != nil {
 		out.Drift = *d

@@ -13,6 +13,7 @@ import (
 type Reading struct {
 	Actor           rules.Actor
 	Calls, Failures uint64
+	Retries         uint64   // of its callers
 	Latency         []uint32 // calls by duration: bucket i ends at the Limit of its number; nil when not measured
 }
 
@@ -33,6 +34,7 @@ type Windows struct {
 type moment struct {
 	at              time.Duration
 	calls, failures uint64
+	retries         uint64
 	latency         []uint32
 }
 
@@ -46,6 +48,7 @@ type history struct {
 // delta is what happened within the window, of one actor or several.
 type delta struct {
 	calls, failures uint64
+	retries         uint64
 	latency         []uint32
 }
 
@@ -105,7 +108,7 @@ func (h *history) advance(now, span time.Duration, r Reading) (window, fresh del
 		h.moments = slices.Delete(h.moments, 0, 1)
 	}
 	newest := h.moments[len(h.moments)-1]
-	next := moment{at: now, calls: r.Calls, failures: r.Failures, latency: newest.latency}
+	next := moment{at: now, calls: r.Calls, failures: r.Failures, retries: r.Retries, latency: newest.latency}
 	if newest.calls != r.Calls {
 		next.latency = slices.Clone(r.Latency) // shared by all moments without a call between them
 	}
@@ -116,6 +119,9 @@ func (h *history) advance(now, span time.Duration, r Reading) (window, fresh del
 // since is what happened between two moments.
 func (m moment) since(old moment) delta {
 	d := delta{calls: m.calls - old.calls, failures: m.failures - old.failures}
+	if m.retries > old.retries { // a guard that a reload took away takes its count with it
+		d.retries = m.retries - old.retries
+	}
 	if d.calls > 0 {
 		d.latency = slices.Clone(m.latency)
 		for i, n := range old.latency {
@@ -127,7 +133,7 @@ func (m moment) since(old moment) delta {
 
 // rated gives the actor with its rates.
 func (w *Windows) rated(a rules.Actor, d delta) rules.Actor {
-	a.Calls = float64(d.calls)
+	a.Calls, a.Retries = float64(d.calls), float64(d.retries)
 	if d.calls > 0 {
 		a.ErrorRate = float64(d.failures) / float64(d.calls)
 		a.Latency = LatencyOf(d.latency, w.Limit)
@@ -186,6 +192,7 @@ func (s *sum) add(a rules.Actor, d delta) {
 	s.actor.Anomaly = max(s.actor.Anomaly, a.Anomaly)
 	s.delta.calls += d.calls
 	s.delta.failures += d.failures
+	s.delta.retries += d.retries
 	if len(s.delta.latency) < len(d.latency) {
 		s.delta.latency = append(s.delta.latency, make([]uint32, len(d.latency)-len(s.delta.latency))...)
 	}
@@ -217,14 +224,14 @@ func same(a, b rules.Actor) bool {
 
 // scalars is what can be compared at once.
 type scalarsOf struct {
-	name, group, state                                                              string
-	replica                                                                         int
-	ready, quarantined                                                              bool
-	infected, anomaly, mailbox, capacity, calls, errors, inFlight, restarts, memory float64
-	latency                                                                         rules.Latency
+	name, group, state                                                                       string
+	replica                                                                                  int
+	ready, quarantined                                                                       bool
+	infected, anomaly, mailbox, capacity, calls, retries, errors, inFlight, restarts, memory float64
+	latency                                                                                  rules.Latency
 }
 
 func scalars(a rules.Actor) scalarsOf {
 	return scalarsOf{a.Name, a.Group, a.State, a.Replica, a.Ready, a.Quarantined, a.Infected, a.Anomaly, a.Mailbox, a.Capacity,
-		a.Calls, a.ErrorRate, a.InFlight, a.Restarts, a.Memory, a.Latency}
+		a.Calls, a.Retries, a.ErrorRate, a.InFlight, a.Restarts, a.Memory, a.Latency}
 }
