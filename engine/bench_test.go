@@ -84,9 +84,18 @@ func TestFailureAllocatesNothing(t *testing.T) {
 // BenchmarkFailure is a failure and the decision on it, with 100,000 children. The rest of the restart (the stopped
 // incarnation, the timer, the new one's start) is driven outside the clock.
 func BenchmarkFailure(b *testing.B) {
-	const children = 100_000
+	benchmarkFailures(b, widePlan(b, 100_000, time.Millisecond))
+}
+
+// benchmarkFailures lets the children of the root fail one after the other, each in an incident of its own.
+func benchmarkFailures(b *testing.B, p *plan.Plan) {
+	children := len(p.Actors) - 1
 	m, out := NewMachine(), make([]Effect, 0, 16)
-	out = bootAll(m, widePlan(b, children, time.Millisecond), out)
+	out = bootAll(m, p, out)
+	incidents := make([]string, children)
+	for i := range incidents {
+		incidents[i] = fmt.Sprintf("i-%d", i)
+	}
 	inputs := make([]Input, children)
 	now, epoch := time.Second, Epoch(1)
 	timers := make([]TimerID, children)
@@ -95,7 +104,9 @@ func BenchmarkFailure(b *testing.B) {
 	for n := 0; n < b.N; {
 		b.StopTimer()
 		for i := range inputs {
-			inputs[i] = Failed{ID: ID(i + 2), Epoch: epoch, Failure: Failure{Kind: KindCrash, Message: "boom"}}
+			inputs[i] = Failed{ID: ID(i + 2), Epoch: epoch, Failure: Failure{
+				Kind: KindCrash, Message: "boom", By: p.Actors[i+1].Path, Correlation: incidents[i],
+			}}
 		}
 		b.StartTimer()
 		for i := 0; i < children && n < b.N; i, n = i+1, n+1 {

@@ -24,8 +24,9 @@ const (
 // incident) and along the calls that the plan's definitions make. It is kept while the plan looks for cascades.
 type contagion struct {
 	spec    *plan.Pattern // of cascades; nil: nothing is followed
-	callees [][]int32     // by actor index: whom it calls, sorted
+	callees [][]ID        // by actor index: whom it calls, sorted
 	ring    []setback     // oldest first from head
+	hashes  []uint64      // the ring's incidents: most failures belong to none of them, and this says so quickly
 	head    int
 	sick    []sickness // by ID
 }
@@ -46,21 +47,24 @@ type sickness struct {
 }
 
 // adopt takes a plan over: what is remembered of actors stays.
-func (c *contagion) adopt(p *plan.Plan) {
+func (c *contagion) adopt(p *plan.Plan, roster *roster) {
 	c.spec, c.callees = nil, nil
 	for i := range p.Patterns {
 		if p.Patterns[i].Name == "cascade" && !p.Patterns[i].Custom {
 			c.spec = &p.Patterns[i]
 		}
 	}
-	c.callees = make([][]int32, len(p.Actors))
+	c.callees = make([][]ID, len(p.Actors))
 	for i := range p.Actors {
-		c.callees[i] = calleesOf(p, i)
+		for _, at := range calleesOf(p, i) {
+			c.callees[i] = append(c.callees[i], roster.byIndex[at].id)
+		}
+		slices.Sort(c.callees[i])
 	}
 }
 
-// calleesOf are the indexes of those that an actor's definition calls, without itself.
-func calleesOf(p *plan.Plan, index int) []int32 {
+// calleesOf are the indexes of those that an actor's definition calls, each once, without itself.
+func calleesOf(p *plan.Plan, index int) []int {
 	var paths []string
 	a := &p.Actors[index]
 	if a.Script != nil {
@@ -73,7 +77,7 @@ func calleesOf(p *plan.Plan, index int) []int32 {
 	if a.Consensus != nil {
 		paths = append(paths, a.Consensus.Members...)
 	}
-	var out []int32
+	var out []int
 	for _, path := range paths {
 		members := []string{path}
 		if g := p.Group(path); g != nil {
@@ -81,7 +85,7 @@ func calleesOf(p *plan.Plan, index int) []int32 {
 		}
 		for _, member := range members {
 			if at := p.Index(member); at >= 0 && at != index {
-				out = append(out, int32(at))
+				out = append(out, at)
 			}
 		}
 	}
@@ -90,10 +94,14 @@ func calleesOf(p *plan.Plan, index int) []int32 {
 }
 
 // each visits the setbacks that are not older than within, newest first, until visit says that it is enough.
-func (c *contagion) each(now, within time.Duration, visit func(setback) (more bool)) {
-	for i := len(c.ring) - 1; i >= 0; i-- {
-		s := c.ring[(c.head+i)%len(c.ring)]
-		if now-s.at > within || !visit(s) {
+func (c *contagion) each(now, within time.Duration, visit func(*setback) (more bool)) {
+	at := c.head
+	for range c.ring {
+		if at == 0 {
+			at = len(c.ring)
+		}
+		at--
+		if s := &c.ring[at]; now-s.at > within || !visit(s) {
 			return
 		}
 	}
@@ -101,16 +109,16 @@ func (c *contagion) each(now, within time.Duration, visit func(setback) (more bo
 
 func (c *contagion) add(s setback) {
 	if len(c.ring) < maxSetbacks {
-		c.ring = append(c.ring, s)
+		c.ring, c.hashes = append(c.ring, s), append(c.hashes, s.incident)
 		return
 	}
-	c.ring[c.head] = s
+	c.ring[c.head], c.hashes[c.head] = s, s.incident
 	c.head = (c.head + 1) % maxSetbacks
 }
 
 // suffer notes an actor's failure and follows it back to where it came from.
 func (m *Machine) suffer(a *actor, f *Failure) {
-	if m.contagion.spec == nil || m.mode != alive || f == nil {
+	if m.contagion.spec == nil || m.mode != alive || f == nil || m.roster.planned(a.id) == nil {
 		return
 	}
 	s := setback{actor: a.id, at: m.now, incident: hashed(f.Correlation)}
@@ -151,7 +159,7 @@ func (m *Machine) spread(a *actor, s setback) {
 	if s.from == 0 {
 		return
 	}
-	origin := m.roster.find(s.from)
+	origin := m.roster.planned(s.from)
 	share := 1 / float64(max(c.spec.Failures, 1))
 	switch {
 	case c.spec.MaxDepth > 0 && s.depth > c.spec.MaxDepth:
@@ -167,26 +175,26 @@ func (m *Machine) spread(a *actor, s setback) {
 func (m *Machine) traced(a *actor, s *setback) (before []string) {
 	c, near := &m.contagion, setback{}
 	callees := c.callees[a.index]
-	s.depth = 1
-	seen := []ID{a.id}
-	c.each(m.now, c.spec.Within, func(old setback) bool {
-		if old.actor == a.id || slices.Contains(seen, old.actor) {
+	if s.from == 0 && len(callees) == 0 && (s.incident == 0 || !slices.Contains(c.hashes, s.incident)) {
+		s.depth = 1
+		return nil
+	}
+	var seen []ID // of the same incident
+	c.each(m.now, c.spec.Within, func(old *setback) bool {
+		same := s.incident != 0 && old.incident == s.incident
+		if !same && old.actor != s.from && !isAmong(callees, old.actor) || old.actor == a.id || slices.Contains(seen, old.actor) {
 			return true
 		}
-		other := m.roster.find(old.actor)
+		other := m.roster.planned(old.actor)
 		if other == nil {
 			return true
 		}
-		_, called := slices.BinarySearch(callees, other.index)
-		sameIncident := s.incident != 0 && old.incident == s.incident
-		if sameIncident || called || old.actor == s.from {
-			if old.depth >= near.depth {
-				near = old
-			}
-			if sameIncident {
-				seen = append(seen, old.actor)
-				before = append(before, other.def.Path)
-			}
+		if old.depth >= near.depth {
+			near = *old
+		}
+		if same {
+			seen = append(seen, old.actor)
+			before = append(before, other.def.Path)
 		}
 		return true
 	})
@@ -194,8 +202,17 @@ func (m *Machine) traced(a *actor, s *setback) (before []string) {
 		s.from = near.actor
 	}
 	slices.Reverse(before)
-	s.depth = max(near.depth+1, len(seen))
+	s.depth = max(near.depth, len(seen)) + 1
 	return before
+}
+
+// isAmong searches a sorted list that is mostly empty.
+func isAmong(list []ID, id ID) bool {
+	if len(list) == 0 {
+		return false
+	}
+	_, found := slices.BinarySearch(list, id)
+	return found
 }
 
 // hashed is FNV-1a of a correlation; 0 of none.
@@ -247,7 +264,7 @@ func (m *Machine) infection(a *actor) float64 {
 func (m *Machine) recover() {
 	c := &m.contagion
 	c.sick = slices.DeleteFunc(c.sick, func(s sickness) bool {
-		a := m.roster.find(s.id)
+		a := m.roster.planned(s.id)
 		if a != nil {
 			m.rulebook.actors = append(m.rulebook.actors, a)
 		}
@@ -261,7 +278,7 @@ func (m *Machine) troubled(a *actor, within time.Duration) bool {
 		return true
 	}
 	failed := false
-	m.contagion.each(m.now, within, func(s setback) bool {
+	m.contagion.each(m.now, within, func(s *setback) bool {
 		failed = s.actor == a.id
 		return !failed
 	})
@@ -280,9 +297,9 @@ func (m *Machine) rootOf(a *actor, within time.Duration) *actor {
 	for {
 		var next *actor
 		var since time.Duration
-		for _, index := range m.contagion.callees[a.index] {
-			callee := m.roster.byIndex[index]
-			if slices.Contains(seen, callee.id) || !m.troubled(callee, within) {
+		for _, id := range m.contagion.callees[a.index] {
+			callee := m.roster.planned(id)
+			if callee == nil || slices.Contains(seen, callee.id) || !m.troubled(callee, within) {
 				continue
 			}
 			if at := m.firstSetback(callee, within); next == nil || at < since {
@@ -300,7 +317,7 @@ func (m *Machine) rootOf(a *actor, within time.Duration) *actor {
 // firstSetback is when an actor's oldest setback within a span was; now when it has none.
 func (m *Machine) firstSetback(a *actor, within time.Duration) time.Duration {
 	first := m.now
-	m.contagion.each(m.now, within, func(s setback) bool {
+	m.contagion.each(m.now, within, func(s *setback) bool {
 		if s.actor == a.id {
 			first = s.at
 		}

@@ -130,7 +130,7 @@ func (m *Machine) boot(in Boot) {
 		m.create(a)
 	}
 	m.equip()
-	m.contagion.adopt(in.Plan)
+	m.contagion.adopt(in.Plan, &m.roster)
 	m.patterns.adopt(in.Plan, &m.roster)
 	m.start(m.roster.byIndex[0], byBoot)
 }

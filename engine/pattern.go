@@ -87,7 +87,7 @@ func (p *patterns) adopt(next *plan.Plan, roster *roster) {
 			s = old[at]
 		}
 		s.spec = spec
-		s.findings = slices.DeleteFunc(s.findings, func(f *finding) bool { return f.about != nil && roster.find(f.about.id) != f.about })
+		s.findings = slices.DeleteFunc(s.findings, func(f *finding) bool { return f.gone(roster) })
 		p.sought = append(p.sought, s)
 	}
 	p.guarded = map[string]ID{}
@@ -99,6 +99,12 @@ func (p *patterns) adopt(next *plan.Plan, roster *roster) {
 			p.guarded[g.Breaker.Name] = a.id
 		}
 	}
+}
+
+// gone tells whether a finding is about actors that a reload has removed.
+func (f *finding) gone(roster *roster) bool {
+	removed := func(a *actor) bool { return a != nil && roster.planned(a.id) == nil }
+	return removed(f.about) || removed(f.root) || slices.ContainsFunc(f.actors, removed)
 }
 
 // note keeps what a health check says.
@@ -267,9 +273,9 @@ func (m *Machine) judgeCascade() {
 // cascade; one actor that fails again and again is none.
 func (m *Machine) lookCascade(spec *plan.Pattern) []sighting {
 	var hit []setback
-	m.contagion.each(m.now, spec.Within, func(s setback) bool {
-		if m.roster.find(s.actor) != nil {
-			hit = append(hit, s)
+	m.contagion.each(m.now, spec.Within, func(s *setback) bool {
+		if m.roster.planned(s.actor) != nil {
+			hit = append(hit, *s)
 		}
 		return true
 	})
@@ -313,16 +319,15 @@ func (m *Machine) linked(a, b setback) bool {
 }
 
 func (m *Machine) calls(caller, callee ID) bool {
-	a, b := m.roster.find(caller), m.roster.find(callee)
-	_, is := slices.BinarySearch(m.contagion.callees[a.index], b.index)
-	return is
+	a := m.roster.planned(caller)
+	return a != nil && isAmong(m.contagion.callees[a.index], callee)
 }
 
 func (m *Machine) cascadeOf(spec *plan.Pattern, hit []setback, group []int) (sighting, bool) {
 	var actors []*actor
 	deepest := 0
 	add := func(id ID) {
-		if a := m.roster.find(id); a != nil && !slices.Contains(actors, a) {
+		if a := m.roster.planned(id); a != nil && !slices.Contains(actors, a) {
 			actors = append(actors, a)
 		}
 	}
@@ -371,19 +376,19 @@ func (m *Machine) lookFlapping(spec *plan.Pattern) []sighting {
 	}
 	slices.Sort(names)
 	for i, count := range runs(names, spec.Changes) {
-		a := m.roster.find(p.guarded[names[i]])
+		a := m.roster.planned(p.guarded[names[i]])
 		seen := m.alone(a, spec, sure(count, spec.Changes), fmt.Sprintf("breaker %q opened %d times within %s", names[i], count, spec.Within))
 		seen.key = "breaker " + names[i]
 		out = append(out, seen)
 	}
 	var failed []ID
-	m.contagion.each(m.now, spec.Within, func(s setback) bool {
+	m.contagion.each(m.now, spec.Within, func(s *setback) bool {
 		failed = append(failed, s.actor)
 		return true
 	})
 	slices.Sort(failed)
 	for i, count := range runs(failed, spec.Changes) {
-		if a := m.roster.find(failed[i]); a != nil {
+		if a := m.roster.planned(failed[i]); a != nil {
 			out = append(out, m.alone(a, spec, sure(count, spec.Changes), fmt.Sprintf("%d failures within %s", count, spec.Within)))
 		}
 	}

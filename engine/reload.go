@@ -204,7 +204,7 @@ func (m *Machine) forgetSteering(removed []*actor) {
 	m.equip()
 	m.rulebook.adopt(m.plan)
 	m.history.adopt(m.plan)
-	m.contagion.adopt(m.plan)
+	m.contagion.adopt(m.plan, &m.roster)
 	m.patterns.adopt(m.plan, &m.roster)
 	gone := make(map[*actor]bool)
 	for _, a := range removed {

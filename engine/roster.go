@@ -88,6 +88,15 @@ func (r *roster) find(id ID) *actor {
 	return r.byID[id-1]
 }
 
+// planned is find without those that a reload has removed and that are still stopping.
+func (r *roster) planned(id ID) *actor {
+	a := r.find(id)
+	if a == nil || int(a.index) >= len(r.byIndex) || r.byIndex[a.index] != a {
+		return nil
+	}
+	return a
+}
+
 // incarnation is nil when the actor is unknown or the epoch is not its newest: what such an input tells is void.
 func (r *roster) incarnation(id ID, epoch Epoch) *actor {
 	if a := r.find(id); a != nil && a.epoch == epoch {
