@@ -34,6 +34,9 @@ type testRun struct {
 	strict   bool
 	digests  bool // only tell digests: the second of two processes
 	once     bool // only one process
+	shuffle  uint64
+	runs     int // of exploring, for each scenario
+	shrink   bool
 
 	cases []*testCase
 	files []spec.File
@@ -74,6 +77,9 @@ func newTest(s *settings) *cobra.Command {
 	f.BoolVar(&t.strict, "strict", false, "warnings about a file are errors")
 	f.BoolVar(&t.digests, "digests", false, "only write the digest of each run")
 	_ = f.MarkHidden("digests")
+	f.Uint64Var(&t.shuffle, "shuffle", 0, "seeds the choice among what can happen at the same moment; 0: first come, first served")
+	f.IntVar(&t.runs, "explore", 0, "play `N` schedules of random faults on each scenario that passes; the first that breaks it is written beside it")
+	f.BoolVar(&t.shrink, "shrink", true, "with --explore: look for the smallest schedule that breaks it")
 	f.BoolVar(&t.once, "once", false, "do not run a second time to see whether the runs are equal")
 	return cmd
 }
@@ -107,6 +113,20 @@ func (t *testRun) all(cmd *cobra.Command, args []string) error {
 		return exit{exitFailed, err}
 	}
 	if slices.ContainsFunc(t.cases, func(c *testCase) bool { return !c.passed() }) {
+		return exit{code: exitFailed}
+	}
+	return t.deeper(cmd.ErrOrStderr())
+}
+
+// deeper does what is done with scenarios that all pass.
+func (t *testRun) deeper(w io.Writer) error {
+	if t.runs <= 0 {
+		return nil
+	}
+	switch broken, err := t.explore(w); {
+	case err != nil:
+		return exit{exitFailed, err}
+	case broken:
 		return exit{code: exitFailed}
 	}
 	return nil
@@ -190,7 +210,7 @@ func (t *testRun) play(p *progress) {
 		workers.Go(func() {
 			for c := take(); c != nil; c = take() {
 				start := time.Now()
-				c.report, c.err = scenario.Run(c.spec, scenario.Options{Seed: t.seed, MarkEvery: time.Second})
+				c.report, c.err = scenario.Run(c.spec, scenario.Options{Seed: t.seed, Shuffle: t.shuffle, MarkEvery: time.Second})
 				c.took = time.Since(start)
 				mu.Lock()
 				done++

@@ -54,7 +54,7 @@ func (t *testRun) twin(ctx context.Context, args []string) *twin {
 		return &twin{failed: err}
 	}
 	procs := runtime.GOMAXPROCS(0)%2 + 1
-	flags := []string{"test", "--digests", "--run", t.pattern, "--seed", strconv.FormatUint(t.seed, 10), "--parallel", strconv.Itoa(procs), "--"}
+	flags := []string{"test", "--digests", "--run", t.pattern, "--seed", strconv.FormatUint(t.seed, 10), "--shuffle", strconv.FormatUint(t.shuffle, 10), "--parallel", strconv.Itoa(procs), "--"}
 	w := &twin{cmd: exec.CommandContext(ctx, exe, append(flags, args...)...)}
 	w.cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(procs), "GOGC=40")
 	w.cmd.Stdout, w.cmd.Stderr = &w.out, &w.err

@@ -1,0 +1,134 @@
+package scenario_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/engine/scenario"
+)
+
+// Whatever is drawn can be played, can be written, and what is written plays as it did.
+func TestWhatIsDrawnCanBeWrittenAndPlayedAgain(t *testing.T) {
+	path := "../../examples/scenarios/cascade.yaml"
+	original, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := load(t, path, "")[0]
+	verbs := map[string]bool{}
+	for seed := range uint64(40) {
+		steps := scenario.Schedule(s, seed)
+		if again := scenario.Schedule(s, seed); len(again) != len(steps) {
+			t.Fatal("the same seed draws other faults")
+		}
+		for _, step := range steps {
+			verbs[step.Verb] = true
+		}
+		r := play(t, s, scenario.Options{Seed: seed + 1, Steps: steps})
+		if r.Problem != "" {
+			t.Fatal(r.Problem)
+		}
+		data, err := scenario.Insert(original, s.Place.Line, seed+1, steps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "found.yaml")
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again := play(t, load(t, file, "")[0], scenario.Options{})
+		for i := range r.Results {
+			if r.Results[i].Verdict != again.Results[i].Verdict {
+				t.Errorf("seed %d: %s was %s and is %s in\n%s", seed, r.Results[i].Name, r.Results[i].Verdict, again.Results[i].Verdict, data[len(original)/2:])
+			}
+		}
+	}
+	if len(verbs) < 10 {
+		t.Errorf("40 schedules use only %v", verbs)
+	}
+}
+
+func TestInsertKeepsTheLayout(t *testing.T) {
+	step := []plan.Step{{At: &plan.Moment{Step: plan.Whole, Offset: time.Second}, Verb: "crash", Fault: &plan.Fault{Target: "root/a", Rate: 1}}}
+	for in, want := range map[string]string{
+		"duration: 1m\n": "seed: 9\nduration: 1m\ntimeline:\n  - {at: 1s, crash: {target: root/a}}\n",
+		"seed: 1 # lucky\nduration: 1m\ntimeline:\n- {at: 3s}\n":         "seed: 9\nduration: 1m\ntimeline:\n- {at: 1s, crash: {target: root/a}}\n- {at: 3s}\n",
+		"duration: 1m\ntimeline: [{at: 3s}]\n---\nduration: 2m\n":        "seed: 9\nduration: 1m\ntimeline: [{at: 1s, crash: {target: root/a}}, {at: 3s}]\n---\nduration: 2m\n",
+		"duration: 1m\ntimeline: # what happens\n    - at: 3s\n    #x\n": "seed: 9\nduration: 1m\ntimeline: # what happens\n    - {at: 1s, crash: {target: root/a}}\n    - at: 3s\n    #x\n",
+	} {
+		got, err := scenario.Insert([]byte(in), 1, 9, step)
+		if err != nil || string(got) != want {
+			t.Errorf("%q\ngives    %q %v\nexpected %q", in, got, err, want)
+		}
+	}
+	if _, err := scenario.Insert([]byte("{apiVersion: lukhas/v1, duration: 1m}"), 1, 9, step); err == nil {
+		t.Error("a layout that does not show the timeline is no error")
+	}
+}
+
+// Shrinking ends with a schedule that still fails, from which no single fault can be left out.
+func TestShrinkFindsWhatIsNeeded(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 12).Draw(t, "faults")
+		var steps []plan.Step
+		for i := range n {
+			steps = append(steps, plan.Step{Verb: "fail", For: 8 * time.Second, Fault: &plan.Fault{Target: string(rune('a' + i)), Rate: 1},
+				At: &plan.Moment{Step: plan.Whole, Offset: time.Duration(i) * time.Second}})
+		}
+		needed := rapid.SliceOfNDistinct(rapid.IntRange(0, n-1), 1, min(n, 3), rapid.ID[int]).Draw(t, "needed")
+		fails := func(steps []plan.Step) bool {
+			for _, i := range needed {
+				if !slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Fault.Target == string(rune('a'+i)) && s.For >= time.Second }) {
+					return false
+				}
+			}
+			return true
+		}
+		small, runs := scenario.Shrink(steps, fails)
+		if len(small) != len(needed) || !fails(small) || runs > scenario.MaxShrink {
+			t.Fatalf("%d of %d faults are needed, shrunk to %d in %d runs", len(needed), n, len(small), runs)
+		}
+		for _, s := range small {
+			if s.For != time.Second {
+				t.Fatalf("a fault of 1s is enough, and it lasts %s", s.For)
+			}
+		}
+	})
+}
+
+// A hole that random faults find: without its breaker, a slow cascade fills the tiers above.
+func TestExploringFindsAHole(t *testing.T) {
+	s := load(t, "../../examples/scenarios/cascade.yaml", "{actors.rates.guard.breaker.mode: disabled}")[0]
+	s = calm(s)
+	fails := func(steps []plan.Step) bool {
+		return slices.ContainsFunc(play(t, s, scenario.Options{Steps: steps}).Results, func(r scenario.Result) bool {
+			return r.Name == "everybody pays" && r.Verdict == scenario.Fail
+		})
+	}
+	for seed := range uint64(300) {
+		steps := scenario.Schedule(s, seed)
+		if !fails(steps) {
+			continue
+		}
+		small, runs := scenario.Shrink(steps, fails)
+		if len(small) > 2 || !fails(small) {
+			t.Errorf("%d faults shrink to %d in %d runs", len(steps), len(small), runs)
+		}
+		return
+	}
+	t.Error("300 schedules found nothing")
+}
+
+// calm is the scenario without its own faults.
+func calm(s *plan.Scenario) *plan.Scenario {
+	out := *s
+	out.Steps = nil
+	out.Expect = slices.DeleteFunc(slices.Clone(s.Expect), func(e plan.Expectation) bool { return e.After != nil || e.Until != nil })
+	return &out
+}
