@@ -59,42 +59,59 @@ type Gateway struct {
 func New(e Engine, c clock.Clock) *Gateway { return &Gateway{engine: e, clock: c} }
 
 // Prepare binds the addresses that the listeners need and loads their certificates. An error names the listener and the
-// way out; then nothing is bound that was not before. Nothing is served before Swap; Abandon lets go of what was bound.
+// way out; then nothing has changed. Nothing is served before Swap; Abandon lets go of what was bound. A second Prepare
+// keeps what it needs of the first one's and lets go of the rest.
 func (g *Gateway) Prepare(listeners []plan.Listener) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.abandon()
+	var next []*port
 	for i := range listeners {
-		p, err := g.prepare(&listeners[i])
+		p, err := g.prepare(&listeners[i], next)
 		if err != nil {
-			g.abandon()
+			release(next, g.pending)
 			return err
 		}
-		g.pending = append(g.pending, p)
+		next = append(next, p)
 	}
+	release(g.pending, next)
+	g.pending = next
 	return nil
 }
 
-func (g *Gateway) prepare(l *plan.Listener) (*port, error) {
+// prepare gives the port for a listener: one that serves, one that is bound already, or a new one. next are those of the
+// listeners before it.
+func (g *Gateway) prepare(l *plan.Listener, next []*port) (*port, error) {
 	secure, err := loadTLS(l)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range g.pending {
+	for _, p := range next {
 		if p.serves(l) {
 			return nil, fmt.Errorf("%s %w by gateway.%s; change gateway.%s.listen", l.Listen, ErrInUse, p.name, l.Name)
 		}
 	}
-	if i := slices.IndexFunc(g.ports, func(p *port) bool { return p.serves(l) }); i >= 0 {
-		kept := *g.ports[i]
-		kept.name, kept.secure, kept.kept = l.Name, secure, true
-		return &kept, nil
+	for _, bound := range [...][]*port{g.ports, g.pending} {
+		if i := slices.IndexFunc(bound, func(p *port) bool { return p.serves(l) }); i >= 0 {
+			again := *bound[i]
+			again.name, again.secure = l.Name, secure
+			again.kept = again.kept || slices.Contains(g.ports, bound[i])
+			return &again, nil
+		}
 	}
 	raw, err := net.Listen("tcp", l.Listen)
 	if err != nil {
 		return nil, bindError(l, err)
 	}
 	return &port{name: l.Name, listen: l.Listen, raw: raw, secure: secure, current: &current{}}, nil
+}
+
+// release closes the ports that serve nothing and that others does not hold.
+func release(ports, others []*port) {
+	for _, p := range ports {
+		if !p.kept && !slices.ContainsFunc(others, func(o *port) bool { return o.raw == p.raw }) {
+			_ = p.raw.Close()
+		}
+	}
 }
 
 func bindError(l *plan.Listener, err error) error {
@@ -115,11 +132,7 @@ func (g *Gateway) Abandon() {
 }
 
 func (g *Gateway) abandon() {
-	for _, p := range g.pending {
-		if !p.kept {
-			_ = p.raw.Close()
-		}
-	}
+	release(g.pending, nil)
 	g.pending = nil
 }
 

@@ -50,7 +50,8 @@ type Host struct {
 	sampler *sampler
 	started time.Duration // engine time of Start
 
-	reloading sync.Mutex // one reload at a time
+	reloading sync.Mutex // one reload at a time; guards phase
+	phase     phase
 	running   atomic.Pointer[generation]
 	tried     atomic.Pointer[spec.Set] // what the last reload read; nil: none was asked for
 	drift     atomic.Pointer[string]   // why the files are not what runs; nil: they are
@@ -61,6 +62,15 @@ type Host struct {
 	code    int            // with why valid once done is closed
 	why     string
 }
+
+// phase is what the host is about, as far as reloads care.
+type phase uint8
+
+const (
+	starting phase = iota // the gateway is bound and does not serve yet
+	serving
+	stopping
+)
 
 // generation is one plan in force.
 type generation struct {
@@ -94,12 +104,24 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	case <-h.done:
 		return nil, fmt.Errorf("the topology did not come up: %s", h.why)
 	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
 		h.Stop("interrupted while starting")
 		<-h.done
 		return nil, ctx.Err()
 	}
-	h.gateway.Swap(h.plan())
+	h.serve()
 	return h, nil
+}
+
+// serve opens the gateway, whose addresses are bound since open, with the plan in force: a reload may have come since.
+func (h *Host) serve() {
+	h.reloading.Lock()
+	defer h.reloading.Unlock()
+	if h.phase == starting {
+		h.phase = serving
+		h.gateway.Swap(h.plan())
+	}
 }
 
 // open takes the data directory, the addresses and the socket, and makes the engine without starting it. On an error all
@@ -229,6 +251,7 @@ const drainTime = 5 * time.Second
 
 // drain takes no new requests and lets those under way have their answers.
 func (h *Host) drain(ctx context.Context) {
+	h.closing()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	t := h.clock.AfterFunc(drainTime, cancel)
@@ -236,9 +259,17 @@ func (h *Host) drain(ctx context.Context) {
 	h.gateway.Shutdown(ctx)
 }
 
+// closing waits for a reload that is under way and refuses those to come: one would open the gateway again.
+func (h *Host) closing() {
+	h.reloading.Lock()
+	defer h.reloading.Unlock()
+	h.phase = stopping
+}
+
 // close ends everything around the engine. The journal is last: it has the engine's last word.
 func (h *Host) close() {
 	h.code, h.why = h.engine.Result()
+	h.closing()
 	over, cancel := context.WithCancel(context.Background())
 	cancel()
 	h.gateway.Shutdown(over) // after a give-up it still serves

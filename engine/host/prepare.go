@@ -12,6 +12,9 @@ import (
 // ErrBusy is wrapped by errors about an address or a data directory that another program holds.
 var ErrBusy = errors.New("in use")
 
+// errStopping is the answer to a reload that comes too late.
+var errStopping = errors.New("the engine is stopping")
+
 // check refuses what is known to fail before anything starts: a command that cannot be run, a behaviour that nobody
 // registered. A typing error then stops the start instead of showing up as a restart loop.
 func (o Options) check(p *plan.Plan) error {

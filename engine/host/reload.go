@@ -61,6 +61,9 @@ func (h *Host) Reload(_ context.Context, r admin.ReloadRequest) (admin.ReloadRes
 	h.reloading.Lock()
 	defer h.reloading.Unlock()
 	now := h.running.Load()
+	if h.phase == stopping {
+		return admin.ReloadResult{Generation: now.number}, errStopping
+	}
 	src := h.options.Source
 	if !src.Now.IsZero() {
 		src.Now = h.clock.Wall() // a policy may have expired meanwhile
@@ -148,10 +151,12 @@ func (h *Host) commit(now *generation, next Loaded, changes plan.Changes, by str
 	number := now.number + 1
 	h.record.secrets.Store(newRedactor(next.Plan, now.loaded.Plan))
 	if err := h.engine.Reload(next.Plan, number, by, ""); err != nil {
-		h.gateway.Abandon()
+		h.unprepare(now)
 		return h.rejected(now, next, []string{err.Error()}, err)
 	}
-	h.gateway.Swap(next.Plan)
+	if h.phase == serving {
+		h.gateway.Swap(next.Plan)
+	}
 	h.running.Store(&generation{number: number, loaded: next})
 	h.drift.Store(nil)
 	h.sampler.reloaded()
@@ -161,6 +166,17 @@ func (h *Host) commit(now *generation, next Loaded, changes plan.Changes, by str
 		result.Changes = append(result.Changes, fmt.Sprintf("%s %s: %s -> %s", c.Class, c.Path, c.Old, c.New))
 	}
 	return result, nil
+}
+
+// unprepare takes the gateway back to the plan in force, which before the first Swap is itself only prepared.
+func (h *Host) unprepare(now *generation) {
+	if h.phase != starting {
+		h.gateway.Abandon()
+		return
+	}
+	if err := h.gateway.Prepare(now.loaded.Plan.Gateway); err != nil {
+		h.Stop("the gateway: " + err.Error()) // an address that was ours a moment ago
+	}
 }
 
 // rejected keeps the running generation and says why, in the stream and to the caller.

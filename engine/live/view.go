@@ -115,17 +115,17 @@ func (e *Engine) create(id engine.ID, path string) {
 	r := &e.roster
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if spec != nil && spec.Group != "" {
+		a.group = r.groups[spec.Group]
+	}
 	at := &r.pages[id/pageSize]
 	if at.Load() == nil {
 		at.Store(new(page))
 	}
-	at.Load()[id%pageSize].Store(a)
+	at.Load()[id%pageSize].Store(a) // from here on it is seen: what has no lock of its own is settled
 	r.byPath.put(a)
-	if spec != nil && spec.Group != "" {
-		if g := r.groups[spec.Group]; g != nil {
-			a.group = g
-			g.join(a, spec.Replica)
-		}
+	if a.group != nil {
+		a.group.join(a, spec.Replica)
 	}
 }
 
