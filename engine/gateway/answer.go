@@ -4,15 +4,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
 )
-
-// waitSeconds is what a client that was refused is asked to wait: until it can help, where that is known, else a second.
-func waitSeconds(wait time.Duration) string {
-	return strconv.FormatInt(max(int64((wait+time.Second-1)/time.Second), 1), 10)
-}
 
 // problem is the body of every answer that the gateway itself gives instead of an actor's.
 type problem struct {
@@ -92,7 +87,7 @@ func (x *exchange) fail(e *engine.Error) {
 	}
 	status := statusOf(e)
 	if e.Kind == engine.KindRefused {
-		x.w.Header().Set("Retry-After", waitSeconds(e.RetryAfter))
+		x.w.Header().Set("Retry-After", guard.RetryAfter(e.RetryAfter))
 	}
 	x.problem(status, e.Kind, sayable(e))
 }

@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/journal"
 	"github.com/lukhasai/lukhas-run/rules"
 )
@@ -127,7 +128,7 @@ func (x *exchange) serve() {
 	env.Request = request
 	meta := engine.Meta{
 		Correlation: x.id, From: x.route.from, Priority: x.route.Priority, Attempt: 1,
-		Idempotent: x.route.Idempotent || idempotent(x.r),
+		Idempotent: x.route.Idempotent || guard.Idempotent(x.r),
 	}
 	if x.route.Key != nil {
 		key, err := x.route.Key.Value(&env)
@@ -144,15 +145,6 @@ func (x *exchange) serve() {
 		return
 	}
 	x.ask(meta, &env)
-}
-
-// idempotent follows RFC 9110, section 9.2.2, and the Idempotency-Key header in wide use.
-func idempotent(r *http.Request) bool {
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodOptions:
-		return true
-	}
-	return r.Header.Get("Idempotency-Key") != ""
 }
 
 // expression answers when the route's own expression does not fit the request.

@@ -379,7 +379,7 @@ func TestThroughAClientThatDoesNotRead(t *testing.T) {
 				}
 				defer resp.Body.Close() // and nothing is read
 				done(t, "the upstream is let go", gone)
-				within(t, "its place is free", func() bool { return e.inFlight() == 0 })
+				within(t, "its place is free", func() bool { return e.upstream().InFlight == 0 })
 				if e.failures() > 0 {
 					t.Error("a slow client counted against the upstream")
 				}
@@ -388,14 +388,15 @@ func TestThroughAClientThatDoesNotRead(t *testing.T) {
 	}
 }
 
-// inFlight counts exchanges that the upstream actor has at work.
-func (e *edge) inFlight() int {
+// upstream is the upstream actor's status.
+func (e *edge) upstream() admin.ActorStatus {
 	for _, a := range e.Status().Actors {
 		if a.Path == "root/api" {
-			return a.InFlight
+			return a
 		}
 	}
-	return -1
+	e.t.Fatal("no such actor")
+	return admin.ActorStatus{}
 }
 
 func TestThroughAClientThatLeaves(t *testing.T) {
@@ -430,8 +431,8 @@ func TestThroughAClientThatLeaves(t *testing.T) {
 				if took := time.Since(began); took > time.Second {
 					t.Errorf("it took %v", took)
 				}
-				within(t, "its place is free", func() bool { return e.inFlight() == 0 })
-				if e.failures() > 0 {
+				within(t, "its place is free", func() bool { return e.upstream().InFlight == 0 })
+				if e.failures() > 0 || e.upstream().Failures > 0 {
 					t.Errorf("begun %v, length %q: a client that left counted against the upstream", begun, length)
 				}
 			}

@@ -114,7 +114,7 @@ func (a *actor) proxy(w http.ResponseWriter, r *http.Request, at *guard.Attempt)
 		x.judged.Store(true)
 		return nil
 	}
-	err = x.serve(b, r.Context(), w, r.WithContext(engine.WithJudge(ctx, judge)))
+	err = x.serve(r.Context(), b, w, r.WithContext(engine.WithJudge(ctx, judge)))
 	switch cause := context.Cause(ctx); {
 	case err == nil:
 		return nil
@@ -157,7 +157,7 @@ func (x *exchange) enter(a *actor) (engine.Proxy, error) {
 
 // serve runs the exchange. A panic before the answer has begun is an error; one after it breaks the client's
 // connection, as http.ErrAbortHandler does.
-func (x *exchange) serve(b engine.Proxy, client context.Context, w http.ResponseWriter, r *http.Request) (err error) {
+func (x *exchange) serve(client context.Context, b engine.Proxy, w http.ResponseWriter, r *http.Request) (err error) {
 	f := x.f
 	f.start()
 	f.turn.Store(turnUser)
@@ -166,10 +166,10 @@ func (x *exchange) serve(b engine.Proxy, client context.Context, w http.Response
 		var p any
 		if !returned {
 			p = recover()
-			x.failed = p != http.ErrAbortHandler || client.Err() == nil // a client that left is nobody's failure
 			err = &engine.Error{Kind: engine.KindCrash, Message: "panic while it passed a request on", By: f.actor.path, Delivered: true}
 		}
-		x.leave(x.failed || err != nil)
+		left := client.Err() != nil && (returned || p == http.ErrAbortHandler) // a client that left is nobody's failure
+		x.leave((x.failed || err != nil) && !left)
 		if !returned && (p == nil || x.judged.Load() || p == http.ErrAbortHandler) {
 			panic(http.ErrAbortHandler)
 		}
