@@ -4,7 +4,7 @@ BIN     := $(CURDIR)/bin
 TIME    ?= 60s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help test lint unit race nested fuzz bench chaos build clean test-otp test-chaos docs test-editor
+.PHONY: help test lint unit race nested fuzz bench bench-gateway chaos build clean test-otp test-chaos docs test-editor
 
 help: ## the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -44,6 +44,12 @@ bench: ## the headline numbers beside their peers
 	cd tests/bench && $(GO) test -run '^$$' -bench . -benchtime 300ms -timeout 20m ./...
 	@command -v erl >/dev/null || { echo "bench: no erl, so none of its numbers"; exit 0; }; \
 	  dir=$$(mktemp -d) && erlc -o $$dir tests/bench/actors.erl tests/bench/actors_sup.erl && erl -noshell -pa $$dir -s actors main; rm -rf $$dir
+
+bench-gateway: build ## the gateway beside haproxy and Caddy, with wrk, and 1,000 reloads under load; root installs what is missing
+	@for tool in haproxy caddy wrk curl taskset; do command -v $$tool >/dev/null && continue; \
+	  test "$$(id -u)" = 0 && apt-get update -q && apt-get install -y -q haproxy caddy wrk curl util-linux && break; \
+	  echo "bench-gateway: no $$tool, and only root can install it: apt-get install haproxy caddy wrk curl util-linux"; exit 1; done
+	cd tests/bench && $(GO) run ./gateway -binary $(BIN)/lukhas-run
 
 docs: ## generated pages and schemas, from the tables they are generated from
 	$(GO) test ./spec ./schema ./cmd/lukhas-run -count=1 -update

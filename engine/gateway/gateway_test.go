@@ -352,6 +352,30 @@ func TestASlowHeadIsNotWaitedFor(t *testing.T) {
 	if strings.Count(got, "HTTP/1.1 200") != 1 {
 		t.Errorf("got %q", got)
 	}
+	// A connection that says nothing is not kept either.
+	if got := rawCall(t, address, ""); got != "" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestAnHTTP2ConnectionOutlivesTheTimeOfAHead(t *testing.T) {
+	e := &fakeEngine{ask: func(string, engine.Msg, engine.Meta) (Answer, error) { return Answer{Payload: 1}, nil }}
+	_, address := gate(t, e, func(l *plan.Listener) { l.ReadHeader, l.H2C = 50*time.Millisecond, true }, plan.HTTPRoute{Name: "r", Path: "/", To: "a", Message: "m"})
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, http2Preface[:10])
+	tick := time.NewTicker(5 * time.Millisecond) // so that the preface comes in two pieces
+	defer tick.Stop()
+	<-tick.C
+	fmt.Fprint(conn, http2Preface[10:]+"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+	_ = conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+	var timeout net.Error
+	if got, err := io.ReadAll(conn); !errors.As(err, &timeout) || !timeout.Timeout() {
+		t.Errorf("the connection ended after %d bytes: %v", len(got), err)
+	}
 }
 
 func TestSmugglingIsRefusedAndTheConnectionEnds(t *testing.T) {

@@ -63,6 +63,7 @@ type site struct {
 	engine    Engine
 	clock     clock.Clock
 	server    *http.Server
+	header    time.Duration // bounds a head, and a TLS handshake
 	secure    *credentials
 	shape     plan.Listener // what the server was made of
 	table     atomic.Pointer[table]
@@ -81,17 +82,16 @@ type wireKey struct{}
 
 func (g *Gateway) newSite(p *port, l *plan.Listener, t *table) *site {
 	s := &site{
-		engine: g.engine, clock: g.clock, secure: p.secure, shape: *l,
+		engine: g.engine, clock: g.clock, header: orDefault(l.ReadHeader, defaultReadHeader), secure: p.secure, shape: *l,
 		conns: make(chan net.Conn), done: make(chan struct{}), open: map[*tracked]struct{}{}, empty: make(chan struct{}),
 	}
 	s.table.Store(t)
 	s.server = &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: orDefault(l.ReadHeader, defaultReadHeader),
-		IdleTimeout:       orDefault(l.Idle, defaultIdle),
-		MaxHeaderBytes:    int(orDefault(l.MaxHeader, defaultMaxHeader)),
-		ErrorLog:          log.New(io.Discard, "", 0), // what a client does wrong is the client's
-		Protocols:         new(http.Protocols),
+		Handler:        s,
+		IdleTimeout:    orDefault(l.Idle, defaultIdle),
+		MaxHeaderBytes: int(orDefault(l.MaxHeader, defaultMaxHeader)),
+		ErrorLog:       log.New(io.Discard, "", 0), // what a client does wrong is the client's
+		Protocols:      new(http.Protocols),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			switch c := c.(type) {
 			case *wire:
@@ -181,7 +181,7 @@ func (s *site) handshake(conn *tracked) {
 		MinVersion:   tls.VersionTLS12,
 		NextProtos:   []string{"h2", "http/1.1"},
 	})
-	_ = conn.SetDeadline(s.clock.Wall().Add(s.server.ReadHeaderTimeout))
+	_ = conn.SetDeadline(s.clock.Wall().Add(s.header))
 	if err := secured.HandshakeContext(context.Background()); err != nil {
 		_ = conn.Close()
 		return
@@ -199,7 +199,7 @@ func (s *site) newWire(conn net.Conn) *wire {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // it never fails: the program ends instead
 	return &wire{
-		Conn: conn, maxHead: s.server.MaxHeaderBytes, headTime: s.server.ReadHeaderTimeout, wall: s.clock.Wall,
+		Conn: conn, maxHead: s.server.MaxHeaderBytes, headTime: s.header, wall: s.clock.Wall,
 		secret: textproto.CanonicalMIMEHeaderKey("refused-" + hex.EncodeToString(random[:])), http2: s.shape.H2C,
 	}
 }

@@ -118,6 +118,7 @@ func (w *wire) head() error {
 	for seen := 0; ; {
 		if w.state == atStart && w.http2 && isPrefix(w.in, http2Preface) {
 			if len(w.in) >= len(http2Preface) {
+				w.deadline(false)
 				w.state = through
 				return nil
 			}
@@ -127,7 +128,7 @@ func (w *wire) head() error {
 			return nil
 		}
 		seen = max(len(w.in)-3, 0)
-		w.deadline(len(w.in) > 0)
+		w.deadline(w.state == atStart || len(w.in) > 0)
 		if err := w.fill(); err != nil {
 			return err
 		}
@@ -180,8 +181,8 @@ func (w *wire) settle(end int, v *violation) {
 	}
 }
 
-// deadline bounds a head's time from its first byte on; net/http's own begins only when it sees the head, and until then it
-// allows the time that a connection may be idle.
+// deadline bounds a head's time: a connection's first from the start, others from their first byte, until which the time is
+// bounded that a connection may be idle. net/http's own would begin only when it sees the head, so it is off.
 func (w *wire) deadline(on bool) {
 	if on == w.timed || w.headTime <= 0 {
 		return

@@ -109,7 +109,8 @@ func (o *once) RoundTrip(r *http.Request) (*http.Response, error) {
 // attempt is r as it goes out: under the context's end but without its values, so that no trace of the proxy passes
 // informational answers on, and with a body that can be had only once.
 func attempt(r *http.Request, sent *delivery, try int) (*http.Request, error) {
-	out := r.WithContext(httptrace.WithClientTrace(bare{r.Context()}, sent.trace()))
+	trace := httptrace.WithClientTrace(context.Background(), sent.trace())
+	out := r.WithContext(&bare{r.Context(), trace})
 	if try > 0 && r.GetBody != nil {
 		body, err := r.GetBody()
 		if err != nil {
@@ -126,13 +127,17 @@ func attempt(r *http.Request, sent *delivery, try int) (*http.Request, error) {
 	return out, nil
 }
 
-// bare ends as its context does and has none of its values.
-type bare struct{ context.Context }
+// bare ends as its context does and has the values of another.
+type bare struct {
+	context.Context
+	values context.Context
+}
 
-func (bare) Value(any) any { return nil }
+// Value never looks into the context that it ends with.
+func (b *bare) Value(key any) any { return b.values.Value(key) }
 
-// AfterFunc lets derived contexts follow without a goroutine each.
-func (b bare) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(b.Context, f) }
+// AfterFunc lets contexts that are derived from this one directly, as the transport's are, follow without a goroutine each.
+func (b *bare) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(b.Context, f) }
 
 // delivery finds out whether a request can have been received: whether anything was written since it got its connection.
 type delivery struct {
