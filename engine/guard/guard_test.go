@@ -193,6 +193,9 @@ func TestRetriesOnlyWhatIsSafeWithinTheBudget(t *testing.T) {
 		if len(b.tries) != c.want || engine.ErrorOf(err, "").Kind != engine.KindCrash {
 			t.Errorf("%s: %d attempts, %v", c.name, len(b.tries), err)
 		}
+		if got := g.Snapshot(b.now).Retries; got != uint64(c.want-1) {
+			t.Errorf("%s: %d retries counted", c.name, got)
+		}
 		for i, s := range b.sleeps {
 			if s != 20*time.Millisecond<<i && c.name == "idempotent" {
 				t.Errorf("wait %d was %v", i, s)

@@ -43,3 +43,28 @@ func Place(p *plan.Plan) []Placed {
 	}
 	return all
 }
+
+// Retries counts the retries that each actor got, by path, through its guard and those of edges to it. Those of a group
+// are spread evenly over its replicas.
+func Retries(p *plan.Plan, guards []Snapshot) map[string]uint64 {
+	counts := make(map[string]uint64, len(guards))
+	for _, g := range guards {
+		counts[g.Name] += g.Retries
+	}
+	out := map[string]uint64{}
+	for _, at := range Place(p) {
+		n := counts[at.Spec.Name]
+		counts[at.Spec.Name] = 0 // an edge may be placed more than once
+		if n == 0 {
+			continue
+		}
+		if g := p.Group(at.Path); g != nil {
+			for _, member := range g.Members {
+				out[member] += n / uint64(len(g.Members))
+			}
+			continue
+		}
+		out[at.Path] += n
+	}
+	return out
+}

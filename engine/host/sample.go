@@ -84,7 +84,7 @@ func (s *sampler) sample(now time.Duration) engine.Sampled {
 	p := s.host.plan()
 	s.windows.Span = p.Observe.Window
 	guards := s.host.engine.Guards()
-	retries := retriesOf(p, guards)
+	retries := guard.Retries(p, guards)
 	var readings []observe.Reading
 	seen := make(map[string][]uint32, len(s.buckets))
 	s.host.engine.Actors(func(a live.ActorStatus) bool {
@@ -112,31 +112,6 @@ func (s *sampler) sample(now time.Duration) engine.Sampled {
 		}
 	}
 	return engine.Sampled{Actors: changed, Breakers: s.circuits.Changed(breakers), System: system, Node: s.node.Read()}
-}
-
-// retriesOf counts the retries that each actor got, by path, through its guard and those of edges to it. Those of a group
-// are spread evenly over its replicas.
-func retriesOf(p *plan.Plan, guards []guard.Snapshot) map[string]uint64 {
-	counts := make(map[string]uint64, len(guards))
-	for _, g := range guards {
-		counts[g.Name] += g.Retries
-	}
-	out := map[string]uint64{}
-	for _, at := range guard.Place(p) {
-		n := counts[at.Spec.Name]
-		counts[at.Spec.Name] = 0 // an edge may be placed more than once
-		if n == 0 {
-			continue
-		}
-		if g := p.Group(at.Path); g != nil {
-			for _, member := range g.Members {
-				out[member] += n / uint64(len(g.Members))
-			}
-			continue
-		}
-		out[at.Path] += n
-	}
-	return out
 }
 
 // last gives the newest measurements by path.

@@ -53,7 +53,7 @@ func TestRatesCoverTheWindowAndNoMore(t *testing.T) {
 func TestGroupsAndSupervisorsAreSums(t *testing.T) {
 	w := observe.NewWindows(time.Minute, limit)
 	got := w.Sample(time.Second, []observe.Reading{
-		{Actor: rules.Actor{Path: "root/pool/w-0", Group: "root/pool/w", Mailbox: 1, Ready: true}, Calls: 30, Failures: 0, Latency: []uint32{30}},
+		{Actor: rules.Actor{Path: "root/pool/w-0", Group: "root/pool/w", Mailbox: 1, Ready: true}, Calls: 30, Retries: 6, Failures: 0, Latency: []uint32{30}},
 		{Actor: rules.Actor{Path: "root/pool/w-1", Group: "root/pool/w", Mailbox: 2}, Calls: 10, Failures: 10, Latency: []uint32{0, 10}},
 		{Actor: rules.Actor{Path: "root/api", Mailbox: 4, Ready: true}, Calls: 60},
 	})
@@ -64,6 +64,9 @@ func TestGroupsAndSupervisorsAreSums(t *testing.T) {
 		if a.Calls != want.calls || math.Abs(a.ErrorRate-want.errors) > 1e-12 || a.Mailbox != want.mailbox || a.Ready {
 			t.Errorf("%s: %+v, want %+v", path, a, want)
 		}
+	}
+	if a := find(t, got, "root"); a.Retries != 6 {
+		t.Errorf("%v retries below the root, want 6", a.Retries)
 	}
 	if a := find(t, got, "root/pool/w"); a.Latency.P50 != 0.001 || a.Latency.P90 != 0.002 || a.Name != "w" {
 		t.Errorf("group: %+v", a)

@@ -186,11 +186,14 @@ func (s *sampler) sample(now time.Duration) engine.Sampled {
 	e := s.run.eng
 	p := e.Plan()
 	s.windows.Span = p.Observe.Window
+	retries := e.Retries()
 	var readings []observe.Reading
 	e.Actors(func(v engine.Vitals) bool {
 		if v.Kind != plan.Supervisor {
 			s.buckets[v.Path] = v.Latency.Counts(s.buckets[v.Path])
-			readings = append(readings, observe.Reading{Calls: v.Calls, Failures: v.Failures, Latency: s.buckets[v.Path], Actor: v.Seen(p)})
+			readings = append(readings, observe.Reading{
+				Calls: v.Calls, Failures: v.Failures, Retries: retries[v.Path], Latency: s.buckets[v.Path], Actor: v.Seen(p),
+			})
 		}
 		return true
 	})

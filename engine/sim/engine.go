@@ -345,3 +345,6 @@ func (a *actor) vitals() engine.Vitals {
 	}
 	return v
 }
+
+// Retries counts the retries that each actor got, by path.
+func (e *Engine) Retries() map[string]uint64 { return guard.Retries(e.Plan(), e.Guards()) }
