@@ -58,7 +58,8 @@ func run(ctx context.Context, cmd *cobra.Command, s *settings, o host.Options) e
 		Format: s.v.GetString("log-format"), Level: logLevel(s), Color: s.color(errs),
 	})
 	events := observe.NewStream(8192)
-	shown := show(events, log)
+	banner := make(chan string)
+	shown := show(events, log, banner, errs)
 	defer func() { events.Close(); <-shown }()
 	o.Events = events
 	h, err := host.Start(ctx, o)
@@ -66,7 +67,10 @@ func run(ctx context.Context, cmd *cobra.Command, s *settings, o host.Options) e
 		return startFailed(err, errs, s.color(errs))
 	}
 	if !s.quiet() && s.v.GetString("log-format") == "console" {
-		greet(errs, h, o.Source.Paths)
+		select {
+		case banner <- greeting(h.Status(), o.Source.Paths):
+		case <-shown:
+		}
 	}
 	stop := onHangup(h)
 	defer stop()
@@ -97,14 +101,19 @@ func why(ctx context.Context) string {
 	return "interrupted"
 }
 
-// show writes events as they come; the channel closes when the stream has ended and all are written.
-func show(events *observe.Stream, log *observe.Log) <-chan struct{} {
+// show writes events as they come, and a banner to w after all that came before it; the channel closes when the stream
+// has ended and all are written.
+func show(events *observe.Stream, log *observe.Log, banner <-chan string, w io.Writer) <-chan struct{} {
 	done := make(chan struct{})
 	sub := events.Subscribe(8192, 0)
 	go func() {
 		defer close(done)
 		for more := true; more; {
-			<-sub.Wake()
+			text := ""
+			select {
+			case <-sub.Wake():
+			case text = <-banner:
+			}
 			var list []journal.Event
 			var dropped uint64
 			list, dropped, more = sub.Take()
@@ -114,6 +123,7 @@ func show(events *observe.Stream, log *observe.Log) <-chan struct{} {
 			for _, e := range list {
 				log.Write(e)
 			}
+			fmt.Fprint(w, text)
 		}
 	}()
 	return done
@@ -141,13 +151,15 @@ func onHangup(h *host.Host) (stop func()) {
 	}
 }
 
-func greet(w io.Writer, h *host.Host, paths []string) {
-	st := h.Status()
-	fmt.Fprintf(w, "\n%s is running: %s, %s.\n", st.Name, count(len(st.Actors), "actor"), count(len(st.Breakers), "breaker"))
+// greeting says what runs, where it can be reached and what to do next.
+func greeting(st admin.Status, paths []string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s is running: %s, %s.\n", st.Name, count(len(st.Actors), "actor"), count(len(st.Breakers), "breaker"))
 	for _, l := range st.Listeners {
-		fmt.Fprintf(w, "  gateway   http://%s (%s)\n", l.Address, l.Name)
+		fmt.Fprintf(&b, "  gateway   http://%s (%s)\n", l.Address, l.Name)
 	}
-	fmt.Fprintf(w, "  status    lukhas-run status\n  edit      %s (changes apply as you save)\n  stop      Ctrl-C\n\n", strings.Join(paths, ", "))
+	fmt.Fprintf(&b, "  status    lukhas-run status\n  edit      %s (changes apply as you save)\n  stop      Ctrl-C\n\n", strings.Join(paths, ", "))
+	return b.String()
 }
 
 // startFailed shows why nothing was started and gives the exit code that fits.

@@ -2,7 +2,9 @@ package observe
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -19,8 +21,9 @@ type LogOptions struct {
 
 // Log writes events as lines. For one goroutine.
 type Log struct {
-	out  zerolog.Logger
-	json bool
+	out   zerolog.Logger
+	json  bool
+	color bool
 }
 
 // NewLog makes a log on w. The level must be one that zerolog knows; an unknown one is info.
@@ -29,12 +32,14 @@ func NewLog(w io.Writer, o LogOptions) *Log {
 	if err != nil || level == zerolog.NoLevel {
 		level = zerolog.InfoLevel
 	}
-	l := &Log{json: o.Format == "json"}
+	l := &Log{json: o.Format == "json", color: o.Color && o.Format != "json"}
 	if !l.json {
 		w = zerolog.ConsoleWriter{
 			Out: w, NoColor: !o.Color, TimeFormat: "15:04:05.000",
 			TimeLocation: time.Local,
 			PartsOrder:   []string{zerolog.TimestampFieldName, zerolog.LevelFieldName, zerolog.MessageFieldName},
+			// The level's colour says what matters; a message that is always bold says nothing.
+			FormatMessage: func(message any) string { return fmt.Sprint(message) },
 		}
 	}
 	l.out = zerolog.New(w).Level(level)
@@ -43,7 +48,8 @@ func NewLog(w io.Writer, o LogOptions) *Log {
 
 // Write logs one event.
 func (l *Log) Write(e journal.Event) {
-	line := l.out.WithLevel(severity(e))
+	level := severity(e)
+	line := l.out.WithLevel(level)
 	if line == nil {
 		return
 	}
@@ -55,7 +61,36 @@ func (l *Log) Write(e journal.Event) {
 			line = line.RawJSON("body", e.Payload)
 		}
 	}
-	line.Msg(journal.Describe(e))
+	text := journal.Describe(e)
+	if l.color {
+		text = paint(level, e.Actor, text)
+	}
+	line.Msg(text)
+}
+
+// Colours of a terminal, as escape sequences.
+const (
+	plain  = "\x1b[0m"
+	red    = "\x1b[31m"
+	yellow = "\x1b[33m"
+	cyan   = "\x1b[36m"
+)
+
+// paint makes the actor stand out from what happened to it, and what matters from what does not.
+func paint(level zerolog.Level, actor, text string) string {
+	rest, about := strings.CutPrefix(text, actor)
+	if !about || actor == "" {
+		actor, rest = "", text
+	} else {
+		actor = cyan + actor + plain
+	}
+	switch level {
+	case zerolog.WarnLevel:
+		rest = yellow + rest + plain
+	case zerolog.ErrorLevel:
+		rest = red + rest + plain
+	}
+	return actor + rest
 }
 
 // Note logs a line that is not an event: about the program itself.

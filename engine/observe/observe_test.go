@@ -179,3 +179,22 @@ func TestConsoleHasNoColourUnlessAsked(t *testing.T) {
 		}
 	}
 }
+
+func TestOnATerminalTheActorAndWhatMattersStandOut(t *testing.T) {
+	for _, c := range []struct {
+		color bool
+		event journal.Event
+		want  string
+	}{
+		{true, journal.New("root/a", journal.ActorReady{}), "\x1b[36mroot/a\x1b[0m ready"},
+		{true, journal.New("root/a", journal.ActorFailed{Kind: "exit"}), "\x1b[36mroot/a\x1b[0m\x1b[33m failed"},
+		{true, journal.New("", journal.Logged{Level: "error", Text: "oh"}), "\x1b[31m"},
+		{false, journal.New("root/a", journal.ActorFailed{Kind: "exit"}), "WRN root/a failed"},
+	} {
+		var out bytes.Buffer
+		observe.NewLog(&out, observe.LogOptions{Format: "console", Level: "info", Color: c.color}).Write(c.event)
+		if !strings.Contains(out.String(), c.want) || strings.Contains(out.String(), "\x1b[1m") || !c.color && strings.Contains(out.String(), "\x1b") {
+			t.Errorf("%q, want %q", out.String(), c.want)
+		}
+	}
+}
