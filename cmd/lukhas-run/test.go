@@ -37,6 +37,7 @@ type testRun struct {
 	shuffle  uint64
 	runs     int // of exploring, for each scenario
 	shrink   bool
+	mutants  bool
 
 	cases []*testCase
 	files []spec.File
@@ -80,6 +81,7 @@ func newTest(s *settings) *cobra.Command {
 	f.Uint64Var(&t.shuffle, "shuffle", 0, "seeds the choice among what can happen at the same moment; 0: first come, first served")
 	f.IntVar(&t.runs, "explore", 0, "play `N` schedules of random faults on each scenario that passes; the first that breaks it is written beside it")
 	f.BoolVar(&t.shrink, "shrink", true, "with --explore: look for the smallest schedule that breaks it")
+	f.BoolVar(&t.mutants, "mutate", false, "weaken the topology, one thing at a time, and tell which expectations notice")
 	f.BoolVar(&t.once, "once", false, "do not run a second time to see whether the runs are equal")
 	return cmd
 }
@@ -120,6 +122,11 @@ func (t *testRun) all(cmd *cobra.Command, args []string) error {
 
 // deeper does what is done with scenarios that all pass.
 func (t *testRun) deeper(w io.Writer) error {
+	if t.mutants {
+		if err := t.mutate(w); err != nil {
+			return err
+		}
+	}
 	if t.runs <= 0 {
 		return nil
 	}

@@ -170,6 +170,8 @@ func (m *monitor) end(now time.Duration) bool {
 	switch {
 	case m.spec.Kind == "holds":
 		m.decide(Vacuous, now, "its moment never came")
+	case !m.open && m.spec.After == nil:
+		m.decide(Vacuous, now, "not everything was ever up")
 	case !m.open:
 		m.decide(Vacuous, now, "the moment after which it counts never came")
 	case m.spec.Kind == "eventually":
