@@ -30,29 +30,24 @@ func newRun(s *settings) *cobra.Command {
 		Example: `  lukhas-run run examples/quickstart.yaml
   lukhas-run run topology.yaml on-call.yaml --data /var/lib/lukhas`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
 			if lasts < 0 {
 				return exit{exitUsage, fmt.Errorf("--for %s: expected more than 0", lasts)}
 			}
-			if lasts > 0 {
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(ctx, lasts)
-				defer cancel()
-			}
-			return run(ctx, cmd, s, host.Options{
+			return run(cmd, s, lasts, host.Options{
 				Source: host.Source{Paths: args, Stdin: cmd.InOrStdin(), Now: time.Now()},
 				Data:   s.data(), Version: buildVersion().Version, Watch: watch,
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&watch, "watch", true, "take changes of the files while running")
-	cmd.Flags().DurationVar(&lasts, "for", 0, "stop after this time; 0: run until Ctrl-C")
+	cmd.Flags().DurationVar(&lasts, "for", 0, "stop this long after everything is ready; 0: run until Ctrl-C")
 	return cmd
 }
 
-// run starts the engine, shows its events, and stops it when ctx ends or the engine ends by itself.
-func run(ctx context.Context, cmd *cobra.Command, s *settings, o host.Options) error {
+// run starts the engine, shows its events, and stops it on Ctrl-C, when it has lasted, or when it ends by itself.
+func run(cmd *cobra.Command, s *settings, lasts time.Duration, o host.Options) error {
 	outliveReaders()
+	ctx := cmd.Context()
 	errs := cmd.ErrOrStderr()
 	log := observe.NewLog(errs, observe.LogOptions{
 		Format: s.v.GetString("log-format"), Level: logLevel(s), Color: s.color(errs),
@@ -74,6 +69,11 @@ func run(ctx context.Context, cmd *cobra.Command, s *settings, o host.Options) e
 	}
 	stop := onHangup(h)
 	defer stop()
+	if lasts > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, lasts)
+		defer cancel()
+	}
 	select {
 	case <-ctx.Done():
 		h.Stop(why(ctx))
