@@ -38,6 +38,7 @@ type testRun struct {
 	runs     int // of exploring, for each scenario
 	shrink   bool
 	mutants  bool
+	coverage bool
 
 	cases []*testCase
 	files []spec.File
@@ -81,6 +82,7 @@ func newTest(s *settings) *cobra.Command {
 	f.Uint64Var(&t.shuffle, "shuffle", 0, "seeds the choice among what can happen at the same moment; 0: first come, first served")
 	f.IntVar(&t.runs, "explore", 0, "play `N` schedules of random faults on each scenario that passes; the first that breaks it is written beside it")
 	f.BoolVar(&t.shrink, "shrink", true, "with --explore: look for the smallest schedule that breaks it")
+	f.BoolVar(&t.coverage, "coverage", false, "tell which breakers, rules and supervisors no scenario has shown at work")
 	f.BoolVar(&t.mutants, "mutate", false, "weaken the topology, one thing at a time, and tell which expectations notice")
 	f.BoolVar(&t.once, "once", false, "do not run a second time to see whether the runs are equal")
 	return cmd
@@ -110,6 +112,9 @@ func (t *testRun) all(cmd *cobra.Command, args []string) error {
 	}
 	if err := t.compare(twin); err != nil {
 		return exit{exitFailed, err}
+	}
+	if t.coverage {
+		t.tellCoverage(cmd.ErrOrStderr())
 	}
 	if err := t.tell(cmd.OutOrStdout(), cmd.ErrOrStderr(), time.Since(start)); err != nil {
 		return exit{exitFailed, err}

@@ -20,6 +20,7 @@ type Report struct {
 	Loads    []LoadReport  `json:"loads,omitempty"`
 	Ended    string        `json:"ended,omitempty"`   // why the engine stopped by itself, "" when it did not
 	Problem  string        `json:"problem,omitempty"` // why the scenario could not be played as it is written
+	Shown    []string      `json:"shown,omitempty"`   // of the plan's Points
 	Marks    []sim.Mark    `json:"-"`
 }
 
@@ -76,6 +77,11 @@ func (r *run) report() *Report {
 			Name: m.spec.Name, Kind: m.spec.Kind, Source: m.spec.Cond.Source(), Place: m.spec.Place, Verdict: m.verdict, At: m.at, Why: m.why,
 			Seen: m.seen, Chain: m.chain, Judged: m.judged,
 		})
+	}
+	for _, point := range Points(r.spec.Plan) {
+		if r.shown[point] {
+			out.Shown = append(out.Shown, point)
+		}
 	}
 	for _, l := range r.loads {
 		out.Loads = append(out.Loads, LoadReport{l.spec.Name, l.sent, l.ok, l.failed, l.degraded, l.retries})

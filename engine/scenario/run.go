@@ -38,7 +38,8 @@ type run struct {
 	monitors []*monitor
 	models   []plan.World
 	watching
-	past past
+	past  past
+	shown map[string]bool // of Points
 
 	problem error
 }
@@ -65,7 +66,7 @@ func Run(s *plan.Scenario, o Options) (*Report, error) {
 	if o.Seed != 0 {
 		r.seed = o.Seed
 	}
-	r.names = map[string]string{"": ""}
+	r.names, r.shown = map[string]string{"": ""}, map[string]bool{}
 	r.world.run, r.past.run = r, r
 	r.watch()
 	eng, err := sim.New(sim.Options{
@@ -305,6 +306,7 @@ func (r *run) happened(e journal.Event) {
 	if r.eng == nil {
 		return
 	}
+	r.cover(e)
 	if r.events && e.Type != journal.TypeInput {
 		if seen := seenEvent(e, r.named); seen != nil {
 			env := r.env()
