@@ -22,7 +22,6 @@ import (
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 	"github.com/lukhasai/lukhas-run/journal"
-	"github.com/lukhasai/lukhas-run/spec"
 )
 
 // Options are what a Host is made of. Source and Data are needed.
@@ -53,8 +52,8 @@ type Host struct {
 	reloading sync.Mutex // one reload at a time; guards phase
 	phase     phase
 	running   atomic.Pointer[generation]
-	tried     atomic.Pointer[spec.Set] // what the last reload read; nil: none was asked for
-	drift     atomic.Pointer[string]   // why the files are not what runs; nil: they are
+	tried     atomic.Pointer[Loaded] // what the last reload read; nil: none was asked for
+	drift     atomic.Pointer[string] // why the files are not what runs; nil: they are
 
 	stop    chan string // the first reason wins
 	done    chan struct{}

@@ -31,6 +31,7 @@ type Loaded struct {
 	Plan        *plan.Plan
 	Diagnostics spec.Diagnostics
 	Identity    [sha256.Size]byte // of all that was read: equal identities make equal plans
+	Watch       []string          // files, include patterns and secret files that decide what it is
 }
 
 // Invalid is the error of a topology that does not compile.
@@ -60,10 +61,17 @@ func Load(src Source) (Loaded, error) {
 	if err != nil {
 		return Loaded{}, err
 	}
-	set, diags := spec.Load(spec.OS(), src.Paths, src.options())
-	l := Loaded{Set: set, Diagnostics: diags}
+	o := src.options()
+	var secrets []string
+	o.ReadSecretFile = func(path string) ([]byte, error) {
+		secrets = append(secrets, path)
+		return os.ReadFile(path)
+	}
+	set, diags := spec.Load(spec.OS(), src.Paths, o)
+	l := Loaded{Set: set, Diagnostics: diags, Watch: secrets}
 	if set != nil {
 		l.Identity = identity(set)
+		l.Watch = append(l.Watch, watched(set)...)
 	}
 	if diags.HasErrors() {
 		l.Diagnostics = slices.Concat(diags, unresolved(set)).Sorted()
@@ -75,6 +83,17 @@ func Load(src Source) (Loaded, error) {
 		l.Plan = p
 	}
 	return l, nil
+}
+
+// watched lists the files and include patterns of a set; standard input never changes.
+func watched(set *spec.Set) []string {
+	paths := slices.Clone(set.Watch)
+	for _, f := range set.Files {
+		if f.Path != "-" {
+			paths = append(paths, f.Path)
+		}
+	}
+	return paths
 }
 
 // unresolved finds wrong references beside errors that already stop the compiler, so that both are shown at once.

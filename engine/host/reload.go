@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/admin"
@@ -37,20 +38,12 @@ func (h *Host) watch(ctx context.Context) {
 	}
 }
 
-// watched lists the files and include patterns of the running generation and of the last attempt to replace it: one that
-// was rejected is mended in a file that only it includes.
+// watched lists what the running generation was read from, and what the last attempt to replace it was: one that was
+// rejected is mended in a file that only it includes.
 func (h *Host) watched() []string {
-	var paths []string
-	for _, set := range []*spec.Set{h.running.Load().loaded.Set, h.tried.Load()} {
-		if set == nil {
-			continue
-		}
-		paths = append(paths, set.Watch...)
-		for _, f := range set.Files {
-			if f.Path != "-" {
-				paths = append(paths, f.Path)
-			}
-		}
+	paths := slices.Clone(h.running.Load().loaded.Watch)
+	if tried := h.tried.Load(); tried != nil {
+		paths = append(paths, tried.Watch...)
 	}
 	return paths
 }
@@ -69,7 +62,7 @@ func (h *Host) Reload(_ context.Context, r admin.ReloadRequest) (admin.ReloadRes
 		src.Now = h.clock.Wall() // a policy may have expired meanwhile
 	}
 	next, err := Load(src)
-	h.tried.Store(next.Set)
+	h.tried.Store(&next)
 	if err != nil {
 		return h.rejected(now, next, []string{err.Error()}, err)
 	}
