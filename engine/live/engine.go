@@ -41,7 +41,7 @@ type Engine struct {
 	letters   letters
 	stacks    engine.Stacks
 	emergency atomic.Bool
-	detailed  atomic.Bool // durations are wanted
+	detail    atomic.Uint32 // which durations are wanted
 	outside   callers
 	proxies   frames
 	guards    guards
@@ -81,7 +81,7 @@ func New(o Options) (*Engine, error) {
 	e.view.Store(v)
 	e.furnish(v)
 	commit()
-	e.detailed.Store(o.Plan.Observe.Level != "basic")
+	e.detail.Store(uint32(detailOf(o.Plan.Observe.Level)))
 	return e, nil
 }
 

@@ -16,12 +16,33 @@ type stats struct {
 	hist                     atomic.Pointer[engine.Histogram]
 }
 
+// detail is which durations are wanted.
+type detail uint32
+
+const (
+	detailNone detail = iota
+	detailSampled
+	detailAll
+)
+
+func detailOf(level string) detail {
+	switch level {
+	case "basic":
+		return detailNone
+	case "detailed":
+		return detailSampled
+	}
+	return detailAll
+}
+
 // tallySize is how many messages an activation counts for itself before it adds them to the actor's counts.
 const tallySize = 64
 
 // tally is what an activation has counted and not yet added.
 type tally struct {
 	calls, failures uint32
+	timed           bool          // the call at hand is
+	skip            uint8         // how many of the next calls are not, unless all are wanted
 	began           time.Duration // of the call at hand
 	clock           time.Duration // when the last call ended, if the next follows at once; 0 otherwise
 	took            [tallySize]time.Duration
@@ -34,12 +55,23 @@ type handled struct {
 	cause   engine.Cause
 }
 
+// At level detailed an activation that handles one quick message after another times one in sampled: reading the clock would
+// cost a fifth of such a message. The first of an activation is always timed, so is each that follows a slow one, and
+// all are at the higher levels.
+const (
+	sampled = 16
+	quick   = 20 * time.Microsecond
+)
+
 // start starts a call's clock, where durations are wanted. A message taken right after another begins when that ended, so
 // the clock is read once a message.
 func (f *frame) start() {
 	t := &f.tally
-	if !f.eng.detailed.Load() && !f.recorded() {
+	detail := detail(f.eng.detail.Load())
+	t.timed = detail == detailAll || detail == detailSampled && t.skip == 0 || f.recorded()
+	if !t.timed {
 		t.clock = 0
+		t.skip -= min(t.skip, 1)
 		return
 	}
 	if t.clock != 0 {
@@ -52,13 +84,16 @@ func (f *frame) start() {
 func (f *frame) end(failed bool) {
 	t := &f.tally
 	t.took[t.calls] = -1
-	recorded := f.recorded()
-	if recorded || f.eng.detailed.Load() {
+	if t.timed {
 		t.clock = f.eng.now()
-		t.took[t.calls] = t.clock - t.began
-	}
-	if recorded {
-		f.note(t.clock - t.began)
+		took := t.clock - t.began
+		t.took[t.calls] = took
+		if t.skip = 0; took < quick {
+			t.skip = sampled - 1
+		}
+		if f.recorded() {
+			f.note(took)
+		}
 	}
 	t.calls++
 	if failed {

@@ -22,7 +22,7 @@ func (e *Engine) swap(x *engine.Swap) {
 	}
 	e.view.Store(v)
 	v.commit()
-	e.detailed.Store(v.plan.Observe.Level != "basic")
+	e.detail.Store(uint32(detailOf(v.plan.Observe.Level)))
 	for i := range v.plan.Actors {
 		spec := &v.plan.Actors[i]
 		if a := e.byPath(spec.Path); a != nil {
