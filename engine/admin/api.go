@@ -32,9 +32,9 @@ type Status struct {
 	Health     string          `json:"health"` // starting, healthy, degraded, critical, unknown or stopping
 	Score      float64         `json:"score"`  // 0..1
 	Emergency  bool            `json:"emergency"`
-	Drift      string          `json:"drift,omitempty"` // why the file on disk is not what runs
-	Actors     []ActorStatus   `json:"actors"`          // in plan order
-	Breakers   []BreakerStatus `json:"breakers"`        // by name
+	Drift      string          `json:"drift,omitempty"`    // why the file on disk is not what runs
+	Actors     []ActorStatus   `json:"actors"`             // in plan order
+	Breakers   []BreakerStatus `json:"breakers"`           // by name
 	Patterns   []Pattern       `json:"patterns,omitempty"` // of trouble, seen now, oldest first
 	Listeners  []Listener      `json:"listeners"`
 }
