@@ -203,6 +203,9 @@ func (m *Machine) traced(a *actor, s *setback) (before []string) {
 	}
 	slices.Reverse(before)
 	s.depth = max(near.depth, len(seen)) + 1
+	if s.from != 0 {
+		s.depth = max(s.depth, 2)
+	}
 	return before
 }
 
