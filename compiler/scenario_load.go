@@ -27,7 +27,9 @@ func (c *scripted) load(v *spec.Value) plan.Load {
 	case v.Entry("via") != nil:
 		out.Route = c.via(v)
 	}
-	if out.Recorded == "" && len(out.Rate) == 0 {
+	if recorded := v.Entry("recorded"); recorded != nil {
+		c.errorf("LR509", recorded.Pos, "calls of a journal are not repeated in a simulation; describe the load with to or via, and a rate")
+	} else if len(out.Rate) == 0 {
 		c.errorf("LR505", v.Pos, "load %q has no rate; add one, such as rate: 20/s", out.Name)
 	}
 	return out

@@ -52,7 +52,7 @@ func (h *history) adopt(p *plan.Plan) {
 	}
 	slices.Sort(fields)
 	fields = slices.Compact(fields)
-	if span == 0 || !slices.Equal(fields, h.fields) {
+	if span == 0 || h.series == nil || !slices.Equal(fields, h.fields) {
 		h.series = map[string][]point{}
 	}
 	h.span, h.fields = span, fields

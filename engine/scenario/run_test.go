@@ -107,6 +107,9 @@ timeline: [{id: f, at: 5s, for: 2s, pause: api}]
 expect: [{name: a, after: f.start, until: f.end, always: 'actor("api").state == "paused"'}, {name: b, after: f.end + 1s, always: 'actor("api").state == "running"'}, {name: c, finally: load("l").failed == 0}]`,
 		"every": `timeline: [{every: 5s, crash: worker-1}]
 expect: [{name: a, finally: actor("worker-1").restarts == 3}, {name: b, finally: actor("worker-0").restarts == 0}]`,
+		"looking back": calm + `override: {observe.window: 1s}
+timeline: [{id: f, at: 5s, for: 5s, fail: {target: database, kind: unreachable}}]
+expect: [{name: a, at: 9s, holds: 'over(actor("database"), 3s).error_rate > 0.9'}, {name: b, at: 4s, holds: 'over(actor("database"), 3s).calls > 20 && over(actor("database"), 3s).error_rate == 0'}]`,
 		"when": `timeline: [{at: 5s, crash: worker-1}, {id: seen, when: actor("worker-1").restarts > 0}, {at: seen + 2s, crash: worker-0}]
 expect: [{name: a, after: seen + 2s, eventually: 'event.type == "failed" && event.actor == "worker-0"', within: 1s}]`,
 	} {
