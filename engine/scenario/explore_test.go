@@ -22,7 +22,7 @@ func TestWhatIsDrawnCanBeWrittenAndPlayedAgain(t *testing.T) {
 	}
 	s := load(t, path, "")[0]
 	verbs := map[string]bool{}
-	for seed := range uint64(40) {
+	for seed := range uint64(12) {
 		steps := scenario.Schedule(s, seed)
 		if again := scenario.Schedule(s, seed); len(again) != len(steps) {
 			t.Fatal("the same seed draws other faults")
@@ -49,8 +49,8 @@ func TestWhatIsDrawnCanBeWrittenAndPlayedAgain(t *testing.T) {
 			}
 		}
 	}
-	if len(verbs) < 10 {
-		t.Errorf("40 schedules use only %v", verbs)
+	if len(verbs) < 8 {
+		t.Errorf("12 schedules use only %v", verbs)
 	}
 }
 
