@@ -35,6 +35,7 @@ type edge struct {
 	*host.Host
 	t       *testing.T
 	address string
+	file    string
 }
 
 // topology fills in what a test changes; upstream is a URL.
@@ -72,7 +73,7 @@ gateway:
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.Stop("the test is over"); <-h.Done() })
-	return &edge{h, t, h.Status().Listeners[0].Address}
+	return &edge{h, t, h.Status().Listeners[0].Address, file}
 }
 
 func orDefault(text, other string) string {
@@ -80,6 +81,21 @@ func orDefault(text, other string) string {
 		return other
 	}
 	return text
+}
+
+// reload makes a changed topology the running one.
+func (e *edge) reload(old, changed string) {
+	e.t.Helper()
+	data, err := os.ReadFile(e.file)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	if err := os.WriteFile(e.file, []byte(strings.ReplaceAll(string(data), old, changed)), 0o600); err != nil {
+		e.t.Fatal(err)
+	}
+	if got, err := e.Reload(e.t.Context(), admin.ReloadRequest{By: "test"}); err != nil || !got.Changed {
+		e.t.Fatalf("%+v, %v", got, err)
+	}
 }
 
 // guarded runs a test without guards and through two whole guards, the route's and the actor's.
@@ -786,5 +802,68 @@ func TestThroughTheTimeoutOfAnAttempt(t *testing.T) {
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusGatewayTimeout || asked.Load() != 2 {
 		t.Errorf("%d after %d deliveries", resp.StatusCode, asked.Load())
+	}
+}
+
+// make bench-gateway does it a thousand times.
+func TestThroughReloadsUnderLoad(t *testing.T) {
+	url := server(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" {
+			_, _ = io.Copy(w, r.Body)
+			return
+		}
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		fmt.Fprint(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		_ = rw.Flush()
+		_, _ = io.Copy(conn, rw)
+	})
+	e := topology{upstream: url, guard: every, route: every}.start(t)
+	conn := e.dial()
+	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	in := bufio.NewReader(conn)
+	if resp, err := http.ReadResponse(in, nil); err != nil || resp.StatusCode != 101 {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	stop, served := make(chan struct{}), atomic.Int64{}
+	var callers sync.WaitGroup
+	for range 4 {
+		client := caller(t, false)
+		callers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				resp, err := client.Post("http://"+e.address, "text/plain", strings.NewReader("hello"))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				body, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if served.Add(1); err != nil || resp.StatusCode != 200 || string(body) != "hello" {
+					t.Errorf("%d %q %v", resp.StatusCode, body, err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 20 {
+		e.reload(fmt.Sprintf("concurrent: %d,", 50+i), fmt.Sprintf("concurrent: %d,", 51+i))
+		fmt.Fprintf(conn, "echo %d\n", i)
+		if line, err := in.ReadString('\n'); err != nil || line != fmt.Sprintf("echo %d\n", i) {
+			t.Fatalf("the upgraded connection: %q, %v", line, err)
+		}
+	}
+	close(stop)
+	callers.Wait()
+	if served.Load() == 0 {
+		t.Error("nothing was served")
 	}
 }
