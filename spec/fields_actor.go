@@ -74,7 +74,7 @@ func (l *language) commonFields() []*Field {
 		field("health", healthProbeType(), "Checks it while it runs.", reload(Hot), side(WorkerSide)),
 		field("guard", l.guard, "Protects it from its callers, and them from it.", reload(Hot), side(WorkerSide)),
 		field("persist", object("persistence", "How its state outlives a restart.",
-			field("mode", enum("none", "events", "state"), "events: rebuilt from the journal; state: snapshots only.", standard("none")),
+			field("mode", enum("none", "events", "state"), "events: the next incarnation begins as the last message that was handled well left it; state: as it was last saved. Both are saved every so many messages and at an orderly stop, and outlive the engine.", standard("none")),
 			field("snapshot", object("state snapshots", "When its state is saved.",
 				field("every", countType, "Messages between snapshots.", standard("1000"))), "When its state is saved."),
 		).short("mode"), "How its state outlives a restart.", reload(RestartActor), side(WorkerSide)),
