@@ -47,9 +47,11 @@ func (c *compiler) action(verb string, v *spec.Value, where acting) plan.Action 
 	case "scale":
 		a.Count, a.By = int(field("replicas").Int()), int(field("by").Int())
 		c.scales(field("target"))
+		c.warnf("LR236", v.Pos, "scale is not carried out by this version: when it comes, the journal says that it was refused; change replicas in the topology instead")
 	case "set_param":
 		a.Text, a.Payload = field("name").Text(), c.template(field("value"), s)
 		c.knownParam(field("name"))
+		c.warnf("LR236", v.Pos, "set_param is not carried out by this version: when it comes, the journal says that it was refused; change params in a policy file instead")
 	case "checkpoint":
 		a.Text = c.text(field("name"), nil)
 	case "emergency":

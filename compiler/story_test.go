@@ -106,7 +106,7 @@ gateway:
 rules:
   - name: r
     when: breaker("east/db").state == "open" && breaker("public/all").calls > 1 && breaker("api->east/db").calls > 1 && breaker("db-1").calls > 1
-    then: [{force_open: east/db}, {pause: db-0}, {restart: west}, {scale: {target: west/db, by: 1}}]
+    then: [{force_open: east/db}, {pause: db-0}, {restart: west}, {resume: west/db}]
   - {name: s, when: 'breaker("west/restarts").state == "open"', then: [{stop: api}]}
 `)
 	if p == nil || len(diags) > 0 {
@@ -133,7 +133,7 @@ rules:
 	want := []string{
 		"root/east/db east/db", "root/east/db api->east/db", "root/west/db api->west/db", "root/west/db-1 api->west/db-1",
 		"root/west/db west/db", "public/all", "west/restarts",
-		"force_open east/db", "pause root/west/db-0", "restart root/west", "scale root/west/db",
+		"force_open east/db", "pause root/west/db-0", "restart root/west", "resume root/west/db",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -11,7 +11,7 @@ import (
 )
 
 // steerVerbs are the actions an operator may ask for.
-const steerVerbs = "pause resume restart stop inject set-state quarantine release force-open force-close reset scale set-param run"
+const steerVerbs = "pause resume restart stop inject set-state quarantine release force-open force-close reset run"
 
 func newSteer(s *settings) *cobra.Command {
 	var want engine.Steer
@@ -60,7 +60,6 @@ func newSteer(s *settings) *cobra.Command {
 	f.DurationVar(&want.For, "for", 0, "undo it after this time")
 	f.StringVar(&want.Reason, "reason", "", "why, for the journal")
 	f.StringVar(&payload, "payload", "", "JSON: inject's payload or set-state's state")
-	f.IntVar(&want.Count, "count", 0, "scale: how many replicas")
 	f.Float64Var(&want.MaxShare, "max-share", 0, "quarantine: at most this share of the group, 0..1")
 	return cmd
 }

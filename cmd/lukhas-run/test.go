@@ -43,7 +43,6 @@ type testRun struct {
 	cases []*testCase
 	files []spec.File
 	diags spec.Diagnostics
-	notes []string
 }
 
 // testCase is one scenario of one file.

@@ -441,7 +441,7 @@ func TestHandlerTriesAgainOnlyWhatIsSafe(t *testing.T) {
 				w.Header().Set("X-Run", fmt.Sprint(ran))
 				w.Header().Set(fmt.Sprint("X-Run-", ran), "left behind")
 				if ran < 3 {
-					http.Error(w, "not yet", 503)
+					http.Error(w, "not yet", http.StatusServiceUnavailable)
 					return
 				}
 				fmt.Fprint(w, "done")

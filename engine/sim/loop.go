@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"math"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -375,6 +374,3 @@ func (e *Engine) At(at time.Duration, fn func()) (cancel func() bool) {
 	e.loop.alarms.Set(a, int64(at), fn)
 	return func() bool { return e.loop.alarms.Cancel(a) }
 }
-
-// forever is the end of time.
-const forever = time.Duration(math.MaxInt64)

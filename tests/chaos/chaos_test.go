@@ -104,7 +104,6 @@ type behavior struct {
 	w    *world
 	path string
 	own  *order
-	left bool
 }
 
 func (w *world) make(a *plan.Actor, _ *plan.Plan) (engine.Behavior, error) {
