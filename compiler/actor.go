@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/rules"
@@ -86,7 +87,7 @@ func (c *compiler) actor(u *unit, n int, p parts) plan.Actor {
 	a := plan.Actor{
 		Name: name, Path: name, Parent: -1, Kind: u.kind, Place: u.pos().String(), Order: u.order,
 		Labels: c.pairs(v.Entry("labels"), fill), Concurrency: c.concurrency(u),
-		Restart: p.restart, Shutdown: plan.Shutdown{Drain: v.At("shutdown").At("drain").Duration(), Kill: v.At("shutdown").At("kill").Duration()},
+		Restart: p.restart, Shutdown: c.shutdown(u),
 		Metrics: p.metrics, Significant: v.At("significant").Bool(), Adopt: v.At("adopt").Bool(), Observe: p.observe,
 		Mailbox: mailbox(v.At("mailbox")), Guard: p.guard,
 		Ready: c.probe(v.Entry("ready"), fill), Health: c.probe(v.Entry("health"), fill),
@@ -103,6 +104,23 @@ func (c *compiler) actor(u *unit, n int, p parts) plan.Actor {
 	}
 	c.kind(&a, u, p, fill)
 	return a
+}
+
+// shutdown leaves a process its grace: without a kill time of its own, KILL is not due before grace is over.
+func (c *compiler) shutdown(u *unit) plan.Shutdown {
+	v := u.value.At("shutdown")
+	s := plan.Shutdown{Drain: v.At("drain").Duration(), Kill: v.At("kill").Duration()}
+	if u.kind != plan.Process {
+		return s
+	}
+	grace := u.part().At("stop").At("grace").Duration()
+	switch kill := v.Entry("kill"); {
+	case kill == nil:
+		s.Kill = max(s.Kill, grace+time.Second)
+	case s.Kill < grace:
+		c.warnf("LR237", kill.Pos, "kill %s comes before the process's grace of %s is over; raise kill, or lower stop.grace", s.Kill, grace)
+	}
+	return s
 }
 
 func (c *compiler) kind(a *plan.Actor, u *unit, p parts, fill vars) {

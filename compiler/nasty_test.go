@@ -213,6 +213,8 @@ LR303 13:100 unknown field "helth" of system; did you mean "health"?`},
 			`LR224 7:66 process "a" takes no messages; give it protocol: jsonl`},
 		{"too many replicas", children("- {name: a, replicas: 1000000, upstream: http://127.0.0.1:1}"),
 			`LR217 6:27 at most 100000 replicas, got 1000000`},
+		{"a grace that is cut short", "apiVersion: lukhas/v1\nkind: Topology\nmetadata: {name: t}\nroot:\n  strategy: one_for_one\n  children:\n    - name: w\n      process: {command: [sleep, \"1\"], stop: {grace: 10s}}\n      shutdown: {kill: 3s}\n",
+			`warning LR237 9:24 kill 3s comes before the process's grace of 10s is over; raise kill, or lower stop.grace`},
 		{"an unknown param set", with("params: {slow: 1s}", "rules: [{name: r, when: now > 5, then: [{set_param: {name: slwo, value: 2s}}]}]"),
 			`warning LR236 11:53 set_param is not carried out by this version: when it comes, the journal says that it was refused; change params in a policy file instead
 LR203 11:60 unknown param "slwo"; did you mean "slow"?`},
