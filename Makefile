@@ -15,6 +15,7 @@ lint: ## gofmt, go vet, staticcheck, module files
 	@out=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); test -z "$$out" || { echo "gofmt: $$out"; exit 1; }
 	$(GO) vet -tags erlang ./...
 	$(GO) run $(STATICCHECK) -tags erlang ./...
+	$(GO) mod tidy -diff
 	$(GO) mod verify
 
 unit: ## all tests of the module
