@@ -53,6 +53,7 @@ type Host struct {
 	phase     phase
 	running   atomic.Pointer[generation]
 	tried     atomic.Pointer[Loaded] // what the last reload read; nil: none was asked for
+	ready     atomic.Bool            // everything has been up, and the gateway serves
 	drift     atomic.Pointer[string] // why the files are not what runs; nil: they are
 
 	stop    chan string // the first reason wins
@@ -110,6 +111,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 		return nil, ctx.Err()
 	}
 	h.serve()
+	h.ready.Store(true)
 	return h, nil
 }
 

@@ -33,6 +33,9 @@ func (h *Host) Status() admin.Status {
 	g := h.running.Load()
 	digest := g.loaded.Plan.Digest()
 	level, score := h.record.health()
+	if !h.ready.Load() {
+		level = "starting"
+	}
 	out := admin.Status{
 		Name: now.Plan.Name, Generation: now.Generation, Digest: hex.EncodeToString(digest[:]), PID: os.Getpid(),
 		Uptime: (now.Now - h.started).Seconds(), Health: level, Score: score, Emergency: now.Emergency, Listeners: h.listeners(), Patterns: h.record.patterns(),
