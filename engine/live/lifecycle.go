@@ -49,8 +49,9 @@ func (f *frame) bring(inc *incarnation, launch bool) bool {
 	f.inc, f.actor, f.seen = inc, a, true
 	a.mu.Lock()
 	inc.list(f)
+	cause := a.cause // a stop may name another one at any moment
 	a.mu.Unlock()
-	f.env = envelope{meta: engine.Meta{Correlation: a.cause.Correlation, Causation: a.cause.Seq, Priority: engine.UsualPriority}}
+	f.env = envelope{meta: engine.Meta{Correlation: cause.Correlation, Causation: cause.Seq, Priority: engine.UsualPriority}}
 	f.view, f.fresh, f.failure = f.eng.view.Load(), false, nil
 	f.ready()
 	f.turn.Store(turnUser)
