@@ -72,14 +72,19 @@ type Infected struct {
 	Chain  []string `json:"chain,omitempty"` // paths, from where it began to the actor
 }
 
-// Call is one guarded call, recorded when the topology asks for it.
+// Call is one attempt of a guarded call, recorded when the topology asks for it: one that was made, or one that a guard
+// refused; besides, one event tells that a fallback answered. The event's actor is the callee.
 type Call struct {
 	From     string        `json:"from,omitempty"`
-	Breaker  string        `json:"breaker,omitempty"`
-	Outcome  string        `json:"outcome"` // success, failure, rejected or fallback
-	Class    string        `json:"class,omitempty"`
+	Message  string        `json:"message,omitempty"` // its type; the method of an HTTP exchange that is passed through
+	Breaker  string        `json:"breaker,omitempty"` // the guard's name: the callee's own, or that of a caller's edge
+	Outcome  string        `json:"outcome"`           // success, failure, ignored, rejected or fallback
+	Class    string        `json:"class,omitempty"`   // of a failure, the error's; of a rejected call, the layer that refused
 	Duration time.Duration `json:"duration_ns"`
-	Attempt  int           `json:"attempt,omitempty"` // of its retries, from 1
+	Attempt  int           `json:"attempt,omitempty"` // from 1; 0 of a fallback's answer
+	Hedge    int           `json:"hedge,omitempty"`   // which of several at once, from 1
+	Replica  string        `json:"replica,omitempty"` // name, where one of a group was called
+	Status   int           `json:"status,omitempty"`  // of an HTTP answer
 }
 
 // RuleFired tells that a steering rule's condition held long enough.

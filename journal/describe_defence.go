@@ -59,7 +59,7 @@ func (b Infected) describe() string {
 }
 
 func (b Call) describe() string {
-	return fmt.Sprintf("called%s: %s%s in %s", clause(" by ", b.From, ""), b.Outcome, clause(" (", b.Class, ")"), brief(b.Duration))
+	return fmt.Sprintf("called%s%s: %s%s in %s", clause(" with ", b.Message, ""), clause(" by ", b.From, ""), b.Outcome, clause(" (", b.Class, ")"), brief(b.Duration))
 }
 
 func (b RuleFired) describe() string {

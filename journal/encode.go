@@ -115,6 +115,37 @@ func (b Message) appendJSON(to []byte) []byte {
 	return append(to, '}')
 }
 
+func (b Call) room() int {
+	return 3*fixedRoom + len(b.From) + len(b.Message) + len(b.Breaker) + len(b.Class)
+}
+
+func (b Call) appendJSON(to []byte) []byte {
+	to = append(to, '{')
+	for _, f := range [...]struct{ key, text string }{{`"from":`, b.From}, {`"message":`, b.Message}, {`"breaker":`, b.Breaker}} {
+		if f.text != "" {
+			to = append(appendText(to, f.key, f.text), ',')
+		}
+	}
+	to = appendText(to, `"outcome":`, b.Outcome)
+	if b.Class != "" {
+		to = appendText(to, `,"class":`, b.Class)
+	}
+	to = appendInt(to, `,"duration_ns":`, int64(b.Duration))
+	if b.Attempt != 0 {
+		to = appendInt(to, `,"attempt":`, int64(b.Attempt))
+	}
+	if b.Hedge != 0 {
+		to = appendInt(to, `,"hedge":`, int64(b.Hedge))
+	}
+	if b.Replica != "" {
+		to = appendText(to, `,"replica":`, b.Replica)
+	}
+	if b.Status != 0 {
+		to = appendInt(to, `,"status":`, int64(b.Status))
+	}
+	return append(to, '}')
+}
+
 func (b ActorFailed) appendJSON(to []byte) []byte {
 	to = appendUint(to, `{"incarnation":`, b.Incarnation)
 	to = appendText(to, `,"kind":`, b.Kind)

@@ -26,6 +26,8 @@ func TestSwiftBodiesAreThoseOfEncodingJSON(t *testing.T) {
 		bodies := []Body{
 			failed, &failed,
 			Message{text("from"), text("type"), text("outcome"), took("took"), time.Duration(rapid.IntRange(0, 1).Draw(t, "waited"))},
+			Call{text("from"), text("type"), text("guard"), text("outcome"), text("class"), took("took"), rapid.IntRange(0, 1).Draw(t, "attempt"),
+				rapid.IntRange(0, 1).Draw(t, "hedge"), text("replica"), rapid.IntRange(0, 1).Draw(t, "status")},
 			ActorStarting{number("n")},
 			ActorStarted{number("n"), rapid.IntRange(0, 2).Draw(t, "pid"), text("address")},
 			ActorReady{number("n"), took("took")},

@@ -54,7 +54,7 @@ func everyBody() []struct {
 			"pattern cascade found: 3 failures within 5s (confidence 0.75, seen 3 times): root/db, root/api; likely root root/db"},
 		{PatternCleared{"cascade", "root/db", 7, 9 * time.Second}, "pattern cascade is over at root/db: it lasted 9s, seen 7 times"},
 		{Infected{0.5, "two failures reached it", []string{"root/db", "root/api"}}, "infected (score 0.5): two failures reached it along root/db -> root/api"},
-		{Call{"web", "pay", "failure", "timeout", time.Second, 1}, "called by web: failure (timeout) in 1s"},
+		{Call{"web", "charge", "pay", "failure", "timeout", time.Second, 1, 0, "pay-1", 504}, "called with charge by web: failure (timeout) in 1s"},
 		{RuleFired{"sick", "w1", Values{"rate": 0.5}, []string{"quarantine"}}, "rule sick fired for w1 (rate=0.5): quarantine"},
 		{RuleCleared{"sick", "w1", nil}, "rule sick cleared for w1"},
 		{RuleFailed{"sick", "w1", "no data"}, "rule sick failed for w1: no data"},

@@ -119,7 +119,7 @@ func (p *pass) rate() error {
 // limits are the layers that a call passes once.
 func (p *pass) limits() (any, error) {
 	if err := p.rate(); err != nil {
-		return nil, err
+		return nil, p.rejected(&Attempt{N: 1}, "rate_limit", err)
 	}
 	if b := p.layers.bulkhead; b != nil {
 		p.waited = true
@@ -128,7 +128,7 @@ func (p *pass) limits() (any, error) {
 			return nil, err
 		}
 		if why != "" {
-			return nil, p.refuse(why)
+			return nil, p.rejected(&Attempt{N: 1}, "bulkhead", p.refuse(why))
 		}
 		defer b.leave()
 	}
@@ -142,7 +142,7 @@ func (p *pass) limits() (any, error) {
 func (p *pass) adapt() (any, error) {
 	l := p.layers.adaptive
 	if !l.Enter() {
-		return nil, p.refuse("adaptive limit reached")
+		return nil, p.rejected(&Attempt{N: 1}, "adaptive", p.refuse("adaptive limit reached"))
 	}
 	start, outcome, ended := p.env.Now(), breaker.Ignored, false
 	defer func() {
@@ -207,25 +207,25 @@ func (p *pass) attempt(a *Attempt) (any, error) {
 	}
 	replica, err := p.work.Route(a.N, shut)
 	if err != nil {
-		return nil, err
+		return nil, p.rejected(a, "replica", err)
 	}
 	a.Replica = replica
 	if a.Timeout = p.layers.spec.Timeout; p.deadline > 0 {
 		left := p.deadline - p.now()
 		if left <= 0 {
-			return nil, p.refuse("deadline passed before the attempt")
+			return nil, p.rejected(a, "deadline", p.refuse("deadline passed before the attempt"))
 		}
 		if a.Timeout <= 0 || left < a.Timeout {
 			a.Timeout = left
 		}
 	}
 	if err := p.admit(a); err != nil {
-		return nil, err
+		return nil, p.rejected(a, "breaker", err)
 	}
 	ended := false
 	defer func() {
 		if !ended { // a panic or the end of the goroutine passes through
-			a.permit.done(p.env.Now(), p.broken())
+			p.end(a, p.env.Now(), p.broken())
 		}
 	}()
 	v, err := p.work.Try(a)
@@ -246,13 +246,18 @@ func (p *pass) broken() breaker.Outcome {
 	return breaker.Failure(engine.KindCrash)
 }
 
-// settle tells the breaker how an attempt ended, unless it knows.
+// settle tells the breaker and the witness how an attempt ended, unless they know.
 func (p *pass) settle(a *Attempt, v any, err error) {
-	if a.permit.breaker == nil {
+	if a.permit.breaker == nil && (p.call.Witness == nil || a.told) {
 		return
 	}
 	now := p.env.Now()
-	a.permit.done(now, p.classify(a, v, err, now-a.permit.start))
+	p.end(a, now, p.classify(a, v, err, now-a.permit.start))
+}
+
+func (p *pass) end(a *Attempt, now time.Duration, o breaker.Outcome) {
+	a.permit.done(now, o)
+	p.ended(a, now-a.permit.start, o)
 }
 
 // again decides whether a failed attempt is followed by another.

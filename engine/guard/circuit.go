@@ -139,11 +139,11 @@ func (p *permit) done(now time.Duration, o breaker.Outcome) {
 
 // admit asks the breaker of an attempt.
 func (p *pass) admit(a *Attempt) error {
-	c := p.layers.circuit
+	c, now := p.layers.circuit, p.now()
 	if c == nil {
+		a.permit.start = now
 		return nil
 	}
-	now := p.now()
 	b := c.of(p.key(a.Replica), now)
 	permitted, verdict := b.Allow(int64(now))
 	if !verdict.Admitted {

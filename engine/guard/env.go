@@ -59,6 +59,7 @@ type Call struct {
 	Params     map[string]any // of the generation
 	Timeout    time.Duration  // of all attempts, wanted by the caller; 0 is none
 	Deadline   time.Duration  // engine time by which an answer is useful; 0 is none
+	Witness    Witness        // is told how it ends; nil: nobody is
 	pass       pass           // of the guard that the call is in
 	first      Attempt        // so that a call that needs one attempt allocates none
 
@@ -76,6 +77,7 @@ type Attempt struct {
 
 	pass   *pass
 	permit permit
+	told   bool    // its end has been told to the Witness
 	again  verdict // whether it is tried again, once that is known
 }
 

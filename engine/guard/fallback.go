@@ -33,6 +33,7 @@ func (p *pass) fallback(err error) (any, error) {
 		}
 		if v, failed := p.instead(f, env); failed == nil {
 			p.call.Degraded, p.call.FallbackStatus = true, f.Status
+			p.fellBack()
 			return v, nil
 		}
 	}

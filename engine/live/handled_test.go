@@ -88,3 +88,48 @@ func TestMessagesAreNotRecordedUnlessWanted(t *testing.T) {
 		}
 	})
 }
+
+// Where the plan wants calls recorded, each attempt through a guard is an event about the callee, and each refusal.
+func TestAttemptsOfGuardedCallsAreRecordedWhereThePlanWantsIt(t *testing.T) {
+	breaking := guarded("back", func(g *plan.Guard) { g.Breaker = opensAfter(1) })
+	p := tree(t, leaf("back", breaking), leaf("front"))
+	p.Journal.Record = []string{"calls"}
+	_, m := answering(t)
+	run(t, p, m, func(t *testing.T, r rig) {
+		for _, kind := range []string{"read", "refuse", "read"} {
+			_, _ = r.Ask(context.Background(), "front", engine.Msg{Type: kind}, CallOptions{Correlation: "c"})
+		}
+		if err := r.Command(t.Context(), engine.Steer{Verb: "quarantine", Target: "back"}, "me"); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = r.Ask(context.Background(), "front", engine.Msg{Type: "read"}, CallOptions{})
+		synctest.Wait()
+		want := []journal.Call{
+			{From: "root/front", Message: "read", Breaker: "back", Outcome: "success", Attempt: 1},
+			{From: "root/front", Message: "refuse", Breaker: "back", Outcome: "failure", Class: "denied", Attempt: 1},
+			{From: "root/front", Message: "read", Breaker: "back", Outcome: "rejected", Class: "breaker", Attempt: 1},
+			{From: "root/front", Message: "read", Outcome: "rejected", Class: "quarantine", Attempt: 1},
+		}
+		events := r.book.of(journal.TypeCall, "root/back")
+		if len(events) != len(want) {
+			t.Fatalf("%d calls are recorded, want %d", len(events), len(want))
+		}
+		for i, e := range events {
+			body, err := e.Body()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := body.(journal.Call)
+			got.Duration = 0
+			if got != want[i] {
+				t.Errorf("call %d is %+v, want %+v", i, got, want[i])
+			}
+			if i < 3 && e.Correlation != "c" {
+				t.Errorf("call %d has the correlation %q", i, e.Correlation)
+			}
+		}
+		if got := r.book.of(journal.TypeMessage, ""); len(got) != 0 {
+			t.Errorf("%d messages are recorded, and nobody wants them", len(got))
+		}
+	})
+}

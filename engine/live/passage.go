@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
 	"github.com/lukhasai/lukhas-run/rules"
 )
 
@@ -177,6 +179,16 @@ func (p *passage) prepare(timeout time.Duration) {
 	p.call.Payload, p.call.Params, p.call.Raw = p.m.Payload, p.c.view.params, p.w != nil
 	p.call.Timeout, p.call.Deadline = timeout, p.meta.Deadline
 	fill(&p.call.Call, &p.to, p.m, &p.meta)
+	if p.c.view.calls {
+		p.call.Witness = p
+	}
+}
+
+// Ended implements guard.Witness: it puts the end of an attempt into the journal.
+func (p *passage) Ended(e guard.Ended) {
+	p.c.eng.scribe.record(p.to.name(), journal.Call{From: p.meta.From, Message: p.m.Type, Breaker: e.Guard, Outcome: e.Outcome, Class: e.Class,
+		Duration: e.Took, Attempt: e.Attempt, Hedge: e.Hedge, Replica: e.Replica, Status: e.Status},
+		&engine.Cause{Correlation: p.meta.Correlation, Seq: p.meta.Causation})
 }
 
 // declare takes over what the plan says of the message.
@@ -213,6 +225,13 @@ func (p *passage) refused(err error) (any, error) {
 		return nil, err
 	}
 	p.prepare(0)
+	if p.call.Witness != nil {
+		layer := "quarantine"
+		if strings.HasPrefix(own.Message, deadEmergency) {
+			layer = "emergency"
+		}
+		p.Ended(guard.Ended{Outcome: "rejected", Class: layer, Attempt: 1})
+	}
 	for _, g := range [...]*guard.Guard{p.to.guard, p.to.edge} {
 		if g == nil {
 			continue

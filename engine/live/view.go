@@ -19,6 +19,7 @@ type view struct {
 	commit     func()         // puts its guards in force
 	decisions  bool           // inputs of the Machine are recorded
 	messages   bool           // handled messages are
+	calls      bool           // attempts of guarded calls are
 }
 
 // records tells whether the journal of p keeps events of a kind that is off unless wanted.
@@ -28,7 +29,7 @@ func records(p *plan.Plan, kind string) bool {
 
 func newView(p *plan.Plan, generation uint64) *view {
 	return &view{plan: p, generation: generation, params: p.ParamValues(),
-		decisions: records(p, "decisions"), messages: records(p, "messages")}
+		decisions: records(p, "decisions"), messages: records(p, "messages"), calls: records(p, "calls")}
 }
 
 // groupBit marks the IDs of groups; the rest is the group's index. Actors are numbered by the Machine, groups by us.
