@@ -1,6 +1,9 @@
 package journal
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // ActorStarting tells that an incarnation of the actor is being brought up.
 type ActorStarting struct {
@@ -100,6 +103,14 @@ type StateSet struct {
 	Reason string   `json:"reason,omitempty"`
 }
 
+// StateChanged tells how an actor's state changed. Those of an actor that is
+// persisted are what its state is rebuilt from, in order, after its newest snapshot.
+type StateChanged struct {
+	Sequence uint64          `json:"sequence,omitempty"` // of the actor's changes, from 1 without holes; 0 when nothing is rebuilt from it
+	Whole    bool            `json:"whole,omitempty"`    // Change is the state itself, not what changed of it
+	Change   json.RawMessage `json:"change"`
+}
+
 // Message is one handled message, recorded when the topology asks for it.
 type Message struct {
 	From    string        `json:"from,omitempty"`
@@ -150,6 +161,9 @@ func (Injected) Type() Type { return TypeInjected }
 
 // Type returns TypeStateSet.
 func (StateSet) Type() Type { return TypeStateSet }
+
+// Type returns TypeStateChanged.
+func (StateChanged) Type() Type { return TypeStateChanged }
 
 // Type returns TypeMessage.
 func (Message) Type() Type { return TypeMessage }

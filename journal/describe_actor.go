@@ -65,6 +65,22 @@ func (b StateSet) describe() string {
 	return "state changed: " + strings.Join(b.Keys, ", ") + clause(" by ", b.By, "") + clause(": ", b.Reason, "")
 }
 
+func (b StateChanged) describe() string {
+	what := "state changed"
+	if b.Whole {
+		what = "state replaced"
+	}
+	if b.Sequence > 0 {
+		what += fmt.Sprintf(" (%d)", b.Sequence)
+	}
+	const shown = 80
+	change := string(b.Change)
+	if len(change) > shown {
+		change = change[:shown] + "…"
+	}
+	return what + ": " + change
+}
+
 func (b Message) describe() string {
 	return fmt.Sprintf("handled %s%s in %s: %s", b.Message, clause(" from ", b.From, ""), brief(b.Took), b.Outcome)
 }

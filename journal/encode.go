@@ -97,6 +97,24 @@ func (b ActorRestarting) appendJSON(to []byte) []byte {
 	return append(appendUint(to, `,"restarts":`, b.Restarts), '}')
 }
 
+func (b StateChanged) room() int { return fixedRoom + len(b.Change) }
+
+// appendJSON takes Change as encoding/json gave it.
+func (b StateChanged) appendJSON(to []byte) []byte {
+	to = append(to, '{')
+	if b.Sequence != 0 {
+		to = append(appendUint(to, `"sequence":`, b.Sequence), ',')
+	}
+	if b.Whole {
+		to = append(to, `"whole":true,`...)
+	}
+	to = append(to, `"change":`...)
+	if b.Change == nil {
+		to = append(to, "null"...)
+	}
+	return append(append(to, b.Change...), '}')
+}
+
 func (b Message) room() int {
 	return 2*fixedRoom + len(b.From) + len(b.Message) + len(b.Outcome)
 }

@@ -23,7 +23,12 @@ func TestSwiftBodiesAreThoseOfEncodingJSON(t *testing.T) {
 			failed.ExitCode, failed.Signal = rapid.Int().Draw(t, "code"), text("signal")
 			failed.Stack, failed.MessageType = text("stack"), text("type")
 		}
+		change, err := json.Marshal(map[string]any{text("field"): text("value")})
+		if err != nil {
+			t.Fatal(err)
+		}
 		bodies := []Body{
+			StateChanged{number("sequence"), rapid.Bool().Draw(t, "whole"), change}, StateChanged{Whole: true},
 			failed, &failed,
 			Message{text("from"), text("type"), text("outcome"), took("took"), time.Duration(rapid.IntRange(0, 1).Draw(t, "waited"))},
 			Call{text("from"), text("type"), text("guard"), text("outcome"), text("class"), took("took"), rapid.IntRange(0, 1).Draw(t, "attempt"),

@@ -42,6 +42,7 @@ func everyBody() []struct {
 		{DeadLetter{"mailbox full", "job", 3}, "dead letter: 3 x job, mailbox full"},
 		{Injected{"job", "ana", ""}, "was sent job by ana"},
 		{StateSet{[]string{"a", "b"}, "ana", ""}, "state changed: a, b by ana"},
+		{StateChanged{7, false, []byte(`{"n":1}`)}, `state changed (7): {"n":1}`},
 		{Message{"web", "job", "ok", time.Millisecond, 0}, "handled job from web in 1ms: ok"},
 		{BreakerChanged{"pay", "closed", "open", 4, "error rate", Values{"rate": 0.5, "calls": 20.0}, int64(3 * time.Second)},
 			"breaker pay closed -> open: error rate (calls=20 rate=0.5) until 00:00:03.000Z"},

@@ -47,13 +47,14 @@ const (
 	TypeReloadCommitted Type = 60
 	TypeReloadRejected  Type = 61
 
-	TypeMessage    Type = 70
-	TypeCall       Type = 71
-	TypeDeadLetter Type = 72
-	TypeInjected   Type = 73
-	TypeStateSet   Type = 74
-	TypeSample     Type = 75
-	TypeDissent    Type = 76
+	TypeMessage      Type = 70
+	TypeCall         Type = 71
+	TypeDeadLetter   Type = 72
+	TypeInjected     Type = 73
+	TypeStateSet     Type = 74
+	TypeSample       Type = 75
+	TypeDissent      Type = 76
+	TypeStateChanged Type = 77
 )
 
 // kind is what is known about a type.
@@ -106,6 +107,7 @@ func kindOf(t Type) kind {
 		TypeStateSet:         {"state_set", decodeJSON[StateSet]},
 		TypeSample:           {"sample", decodeJSON[Sample]},
 		TypeDissent:          {"dissent", decodeJSON[Dissent]},
+		TypeStateChanged:     {"state_changed", decodeJSON[StateChanged]},
 	}
 	if int(t) >= len(kinds) {
 		return kind{}
@@ -124,7 +126,7 @@ func (t Type) String() string {
 // Types returns all known types in ascending order.
 func Types() []Type {
 	var known []Type
-	for t := range TypeDissent + 1 {
+	for t := range TypeStateChanged + 1 {
 		if kindOf(t).name != "" {
 			known = append(known, t)
 		}
