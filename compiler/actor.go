@@ -20,13 +20,17 @@ func (c *compiler) actors() {
 	c.plan.Actors = slices.Grow(c.plan.Actors, total)
 	for _, u := range c.units {
 		u.first = len(c.plan.Actors)
-		shared := c.shared(u)
+		p := c.shared(u)
+		def, shared := c.define(u, 0, p)
 		for n := range u.replicas {
+			if n > 0 && !shared {
+				def, _ = c.define(u, n, p)
+			}
 			u.at = append(u.at, len(c.plan.Actors))
-			c.plan.Actors = append(c.plan.Actors, c.actor(u, n, shared))
+			c.plan.Actors = append(c.plan.Actors, c.replica(u, n, def))
 		}
 		if u.group {
-			c.plan.Groups = append(c.plan.Groups, c.groupOf(u, shared.guard))
+			c.plan.Groups = append(c.plan.Groups, c.groupOf(u, p.guard))
 		}
 	}
 	for _, u := range c.units {
@@ -80,12 +84,27 @@ func (c *compiler) shared(u *unit) parts {
 	return p
 }
 
-func (c *compiler) actor(u *unit, n int, p parts) plan.Actor {
-	v := u.value
+// replica is one of a unit's actors. Its name stands in its path, so it takes no memory of its own.
+func (c *compiler) replica(u *unit, n int, def *plan.Definition) plan.Actor {
 	name := u.member(n)
-	fill := vars{"name": name, "replica": strconv.Itoa(n)}
-	a := plan.Actor{
-		Name: name, Path: name, Parent: -1, Kind: u.kind, Place: u.pos().String(), Order: u.order,
+	a := plan.Actor{Name: name, Path: name, Parent: -1, Definition: def}
+	if u.parent != nil {
+		a.Path, a.Parent = u.parent.path+"/"+name, u.parent.first
+		a.Name = a.Path[len(a.Path)-len(name):]
+	}
+	if u.group {
+		a.Group, a.Replica = u.path, n
+	}
+	return a
+}
+
+// define compiles what a unit's replica n is and does, and tells whether all replicas of the unit are and do the same.
+func (c *compiler) define(u *unit, n int, p parts) (def *plan.Definition, shared bool) {
+	v := u.value
+	fill := vars{"name": u.member(n), "replica": strconv.Itoa(n)}
+	c.filled = false
+	def = &plan.Definition{
+		Kind: u.kind, Place: u.pos().String(), Order: u.order,
 		Labels: c.pairs(v.Entry("labels"), fill), Concurrency: c.concurrency(u),
 		Restart: p.restart, Shutdown: c.shutdown(u),
 		Metrics: p.metrics, Significant: v.At("significant").Bool(), Adopt: v.At("adopt").Bool(), Observe: p.observe,
@@ -94,16 +113,13 @@ func (c *compiler) actor(u *unit, n int, p parts) plan.Actor {
 		Persist: plan.Persist{Mode: v.At("persist").At("mode").Text(), SnapshotEvery: int(v.At("persist").At("snapshot").At("every").Int())},
 	}
 	if u.kind == plan.Supervisor { // takes no messages and holds no state
-		a.Concurrency, a.Mailbox, a.Persist = 0, plan.Mailbox{}, plan.Persist{}
-	}
-	if u.parent != nil {
-		a.Path, a.Parent = u.parent.path+"/"+name, u.parent.first
+		def.Concurrency, def.Mailbox, def.Persist = 0, plan.Mailbox{}, plan.Persist{}
 	}
 	if u.group {
-		a.Group, a.Replica, a.Guard = u.path, n, nil
+		def.Guard = nil
 	}
-	c.kind(&a, u, p, fill)
-	return a
+	c.kind(def, u, p, fill)
+	return def, !c.filled
 }
 
 // shutdown leaves a process its grace: without a kill time of its own, KILL is not due before grace is over.
@@ -123,7 +139,7 @@ func (c *compiler) shutdown(u *unit) plan.Shutdown {
 	return s
 }
 
-func (c *compiler) kind(a *plan.Actor, u *unit, p parts, fill vars) {
+func (c *compiler) kind(a *plan.Definition, u *unit, p parts, fill vars) {
 	part := u.part()
 	switch u.kind {
 	case plan.Supervisor:
@@ -159,8 +175,8 @@ func (c *compiler) concurrency(u *unit) int {
 
 func (c *compiler) groupOf(u *unit, guard *plan.Guard) plan.Group {
 	g := plan.Group{Name: u.name, Path: u.path, Guard: guard}
-	for n := range u.replicas {
-		g.Members = append(g.Members, u.path+"-"+strconv.Itoa(n))
+	for _, at := range u.at {
+		g.Members = append(g.Members, c.plan.Actors[at].Path)
 	}
 	route := u.value.At("route")
 	g.Route = plan.Route{Pick: route.At("pick").Text(), Key: c.program(route.Entry("key"), in(rules.AtKey))}

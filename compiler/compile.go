@@ -64,6 +64,7 @@ type tree struct {
 	byName   map[string][]*unit
 	byPath   map[string]*unit
 	replicas map[string]*unit // path of a replica -> its group
+	filled   bool             // a text of the definition at hand depends on the replica
 }
 
 // expressions are what they may read, and those that have been compiled.
@@ -164,6 +165,7 @@ type vars map[string]string
 // text reads a text and remembers it when it is secret, so that a printed plan hides it.
 func (c *compiler) text(v *spec.Value, vars vars) string {
 	text := v.TextFor(vars)
+	c.filled = c.filled || vars != nil && text != v.Text()
 	if v != nil && v.Secret && text != "" {
 		c.secrets[text] = true
 	}

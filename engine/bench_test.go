@@ -13,15 +13,17 @@ import (
 func widePlan(tb testing.TB, n int, within time.Duration) *plan.Plan {
 	p := &plan.Plan{}
 	p.Actors = append(p.Actors, plan.Actor{
-		Name: "root", Path: "root", Parent: -1, Kind: plan.Supervisor,
-		Supervisor: &plan.SupervisorSpec{Strategy: plan.OneForOne, Intensity: plan.Intensity{Max: 1 << 20, Within: within}},
-	})
+		Name: "root", Path: "root", Parent: -1, Definition: &plan.Definition{
+			Kind:       plan.Supervisor,
+			Supervisor: &plan.SupervisorSpec{Strategy: plan.OneForOne, Intensity: plan.Intensity{Max: 1 << 20, Within: within}},
+		}})
 	for i := range n {
 		name := fmt.Sprintf("a%d", i)
 		p.Actors = append(p.Actors, plan.Actor{
-			Name: name, Path: "root/" + name, Parent: 0, Order: i, Kind: plan.Script, Script: &plan.ScriptSpec{},
-			Restart: plan.Restart{Policy: plan.Always, Backoff: plan.Backoff{Initial: time.Millisecond, Factor: 2, Max: time.Second, Jitter: 0.1}},
-		})
+			Name: name, Path: "root/" + name, Parent: 0, Definition: &plan.Definition{
+				Order: i, Kind: plan.Script, Script: &plan.ScriptSpec{},
+				Restart: plan.Restart{Policy: plan.Always, Backoff: plan.Backoff{Initial: time.Millisecond, Factor: 2, Max: time.Second, Jitter: 0.1}},
+			}})
 		p.Actors[0].Supervisor.Children = append(p.Actors[0].Supervisor.Children, i+1)
 	}
 	if err := p.Seal(); err != nil {

@@ -201,7 +201,7 @@ func drawTree(t *rapid.T, shared bool) *plan.Plan {
 	p := &plan.Plan{}
 	var grow func(parent, depth int, name string)
 	grow = func(parent, depth int, name string) {
-		a := plan.Actor{Name: name, Path: name, Parent: parent, Kind: plan.Script, Script: &plan.ScriptSpec{}}
+		a := plan.Actor{Name: name, Path: name, Parent: parent, Definition: &plan.Definition{Kind: plan.Script, Script: &plan.ScriptSpec{}}}
 		a.Restart.Policy = rapid.SampledFrom([]plan.RestartPolicy{plan.Always, plan.Always, plan.OnFailure, plan.Never}).Draw(t, "policy")
 		if parent >= 0 {
 			up := &p.Actors[parent]

@@ -444,7 +444,8 @@ func drawChange(t *rapid.T, old *plan.Plan, number int) *plan.Plan {
 			continue
 		}
 		place[i] = len(p.Actors)
-		a.Parent = parent
+		own := *a.Definition
+		a.Parent, a.Definition = parent, &own
 		if a.Supervisor != nil {
 			spec := *a.Supervisor
 			spec.Children = nil
@@ -462,9 +463,10 @@ func drawChange(t *rapid.T, old *plan.Plan, number int) *plan.Plan {
 	}
 	name := fmt.Sprintf("n%d", number)
 	p.Actors = append(p.Actors, plan.Actor{
-		Name: name, Path: p.Actors[up].Path + "/" + name, Parent: up, Kind: plan.Script, Script: &plan.ScriptSpec{},
-		Restart: plan.Restart{Policy: plan.Always}, Order: 1000 + number,
-	})
+		Name: name, Path: p.Actors[up].Path + "/" + name, Parent: up, Definition: &plan.Definition{
+			Kind: plan.Script, Script: &plan.ScriptSpec{},
+			Restart: plan.Restart{Policy: plan.Always}, Order: 1000 + number,
+		}})
 	for i := 1; i < len(p.Actors); i++ {
 		spec := p.Actors[p.Actors[i].Parent].Supervisor
 		spec.Children = append(spec.Children, i)

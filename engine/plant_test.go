@@ -39,7 +39,7 @@ func growPlan(lines []string) (*plan.Plan, error) {
 		}
 		isSupervisor := i+1 < len(lines) && len(lines[i+1])-len(strings.TrimLeft(lines[i+1], " ")) > depth*2
 		for r := range max(1, replicas) {
-			a := plan.Actor{Name: fields[0], Parent: parent, Order: order, Kind: plan.Script, Script: &plan.ScriptSpec{}}
+			a := plan.Actor{Name: fields[0], Parent: parent, Definition: &plan.Definition{Order: order, Kind: plan.Script, Script: &plan.ScriptSpec{}}}
 			if replicas > 0 {
 				a.Name, a.Group, a.Replica = fmt.Sprintf("%s-%d", fields[0], r), p.Actors[parent].Path+"/"+fields[0], r
 				if r == 0 {

@@ -30,7 +30,7 @@ func BenchmarkProxy(b *testing.B) {
 		load(b, front.URL)
 	})
 	b.Run("gateway", func(b *testing.B) {
-		actor, err := upstream.New()(&plan.Actor{Path: "root/up", Upstream: &plan.UpstreamSpec{URL: s.URL}}, nil)
+		actor, err := upstream.New()(&plan.Actor{Path: "root/up", Definition: &plan.Definition{Upstream: &plan.UpstreamSpec{URL: s.URL}}}, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

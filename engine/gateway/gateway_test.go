@@ -104,7 +104,7 @@ func planWith(shape func(*plan.Listener), routes ...plan.HTTPRoute) *plan.Plan {
 
 func to(t *testing.T, target string) engine.Proxy {
 	t.Helper()
-	b, err := upstream.New()(&plan.Actor{Path: "root/up", Upstream: &plan.UpstreamSpec{URL: target}}, nil)
+	b, err := upstream.New()(&plan.Actor{Path: "root/up", Definition: &plan.Definition{Upstream: &plan.UpstreamSpec{URL: target}}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

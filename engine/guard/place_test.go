@@ -14,14 +14,23 @@ func TestRetriesAreCountedForTheCallee(t *testing.T) {
 	calls := []plan.CallSpec{{To: "root/db", Guard: edge}, {To: "root/db", Guard: edge}}
 	p := &plan.Plan{
 		Actors: []plan.Actor{
-			{Name: "root", Path: "root", Parent: -1, Kind: plan.Supervisor, Supervisor: &plan.SupervisorSpec{
-				Strategy: plan.OneForOne, Intensity: plan.Intensity{Max: 1, Within: 1}, Children: []int{1, 2, 3, 4}}},
-			{Name: "db", Path: "root/db", Kind: plan.Script, Script: &plan.ScriptSpec{}, Guard: &plan.Guard{Name: "db"},
-				Restart: plan.Restart{Policy: plan.Always}},
-			{Name: "w-0", Path: "root/w-0", Group: "root/w", Order: 1, Kind: plan.Script, Script: &plan.ScriptSpec{}, Restart: plan.Restart{Policy: plan.Always}},
-			{Name: "w-1", Path: "root/w-1", Group: "root/w", Replica: 1, Order: 1, Kind: plan.Script, Script: &plan.ScriptSpec{}, Restart: plan.Restart{Policy: plan.Always}},
-			{Name: "api", Path: "root/api", Order: 2, Kind: plan.Script, Script: &plan.ScriptSpec{Handlers: []plan.Handler{{Message: "m", Calls: calls}}},
-				Restart: plan.Restart{Policy: plan.Always}},
+			{
+				Name: "root", Path: "root", Parent: -1, Definition: &plan.Definition{
+					Kind: plan.Supervisor, Supervisor: &plan.SupervisorSpec{
+						Strategy: plan.OneForOne, Intensity: plan.Intensity{Max: 1, Within: 1}, Children: []int{1, 2, 3, 4}},
+				}},
+			{
+				Name: "db", Path: "root/db", Definition: &plan.Definition{
+					Kind: plan.Script, Script: &plan.ScriptSpec{}, Guard: &plan.Guard{Name: "db"},
+					Restart: plan.Restart{Policy: plan.Always},
+				}},
+			{Name: "w-0", Path: "root/w-0", Group: "root/w", Definition: &plan.Definition{Order: 1, Kind: plan.Script, Script: &plan.ScriptSpec{}, Restart: plan.Restart{Policy: plan.Always}}},
+			{Name: "w-1", Path: "root/w-1", Group: "root/w", Replica: 1, Definition: &plan.Definition{Order: 1, Kind: plan.Script, Script: &plan.ScriptSpec{}, Restart: plan.Restart{Policy: plan.Always}}},
+			{
+				Name: "api", Path: "root/api", Definition: &plan.Definition{
+					Order: 2, Kind: plan.Script, Script: &plan.ScriptSpec{Handlers: []plan.Handler{{Message: "m", Calls: calls}}},
+					Restart: plan.Restart{Policy: plan.Always},
+				}},
 		},
 		Groups: []plan.Group{{Name: "w", Path: "root/w", Members: []string{"root/w-0", "root/w-1"}, Guard: &plan.Guard{Name: "w"}}},
 	}

@@ -70,12 +70,13 @@ func simple(h handler) func(*plan.Actor) (engine.Behavior, error) {
 // leaf is a go actor below the root, with the usual defaults.
 func leaf(name string, change ...func(*plan.Actor)) plan.Actor {
 	a := plan.Actor{
-		Name: name, Path: "root/" + name, Kind: plan.Go, Concurrency: 1,
-		Restart:  plan.Restart{Policy: plan.Always},
-		Mailbox:  plan.Mailbox{Capacity: 1024, Overflow: "reject", OnRestart: "keep", Attempts: 1},
-		Shutdown: plan.Shutdown{Drain: time.Second, Kill: time.Second},
-		Go:       &plan.GoSpec{Behaviour: name},
-	}
+		Name: name, Path: "root/" + name, Definition: &plan.Definition{
+			Kind: plan.Go, Concurrency: 1,
+			Restart:  plan.Restart{Policy: plan.Always},
+			Mailbox:  plan.Mailbox{Capacity: 1024, Overflow: "reject", OnRestart: "keep", Attempts: 1},
+			Shutdown: plan.Shutdown{Drain: time.Second, Kill: time.Second},
+			Go:       &plan.GoSpec{Behaviour: name},
+		}}
 	for _, c := range change {
 		c(&a)
 	}
@@ -87,9 +88,10 @@ func tree(t testing.TB, leaves ...plan.Actor) *plan.Plan {
 	t.Helper()
 	p := &plan.Plan{Name: "test"}
 	root := plan.Actor{
-		Name: "root", Path: "root", Parent: -1, Kind: plan.Supervisor, Concurrency: 1, Mailbox: plan.Mailbox{Capacity: 1},
-		Supervisor: &plan.SupervisorSpec{Strategy: plan.OneForOne, Intensity: plan.Intensity{Max: 1000, Within: time.Second}, AutoShutdown: "never"},
-	}
+		Name: "root", Path: "root", Parent: -1, Definition: &plan.Definition{
+			Kind: plan.Supervisor, Concurrency: 1, Mailbox: plan.Mailbox{Capacity: 1},
+			Supervisor: &plan.SupervisorSpec{Strategy: plan.OneForOne, Intensity: plan.Intensity{Max: 1000, Within: time.Second}, AutoShutdown: "never"},
+		}}
 	groups := map[string]int{}
 	order := -1
 	for i, a := range leaves {

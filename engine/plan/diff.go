@@ -43,6 +43,8 @@ func Diff(old, new *Plan) Changes {
 type differ struct {
 	before, after view
 	out           Changes
+	last          [2]*Definition // that were compared
+	lastSame      bool
 }
 
 // view is one side of a comparison.
@@ -197,6 +199,9 @@ func (d *differ) actors() {
 			d.add(Change{Path: f.pathOf(reflect.ValueOf(a).Elem()), Actor: a.Path, New: a.Kind.String(), Class: Start})
 			continue
 		}
+		if was.Name == a.Name && was.Group == a.Group && was.Replica == a.Replica && d.same(was.Definition, a.Definition) {
+			continue
+		}
 		d.pair(f, a.Path, reflect.ValueOf(was).Elem(), reflect.ValueOf(a).Elem())
 	}
 	for i := range d.before.plan.Actors {
@@ -205,6 +210,24 @@ func (d *differ) actors() {
 			d.add(Change{Path: f.pathOf(reflect.ValueOf(a).Elem()), Actor: a.Path, Old: a.Kind.String(), Class: Stop})
 		}
 	}
+}
+
+// same tells whether two definitions say the same. Replicas share theirs, so of a group the first pair is walked.
+func (d *differ) same(old, new *Definition) bool {
+	if d.last == [2]*Definition{old, new} {
+		return d.lastSame
+	}
+	n := root().field("actors").node.elem.field("").node
+	for _, side := range [...]struct {
+		view *view
+		def  *Definition
+	}{{&d.before, old}, {&d.after, new}} {
+		side.view.memo.reset()
+		w := walk{emit: side.view.memo.add}
+		w.value(n.elem, reflect.ValueOf(side.def).Elem(), Hot)
+	}
+	d.last, d.lastSame = [2]*Definition{old, new}, d.before.memo.equal(&d.after.memo)
+	return d.lastSame
 }
 
 func (n *node) field(name string) *field {
@@ -228,7 +251,7 @@ func (d *differ) pair(f *field, actor string, old, new reflect.Value) {
 // compare reports the leaves that differ between the two records at hand.
 func (d *differ) compare(actor string) {
 	old, new := &d.before.memo, &d.after.memo
-	if bytes.Equal(old.bytes, new.bytes) && slices.Equal(old.marks, new.marks) {
+	if old.equal(new) {
 		return
 	}
 	before := old.byPath()
@@ -262,6 +285,10 @@ func (v *view) show(text string, m mark) string {
 		return Hidden
 	}
 	return v.hide(text)
+}
+
+func (r *record) equal(other *record) bool {
+	return bytes.Equal(r.bytes, other.bytes) && slices.Equal(r.marks, other.marks)
 }
 
 func (r *record) at(i int) (path, text string) {

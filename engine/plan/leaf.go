@@ -71,6 +71,9 @@ type walk struct {
 	text []byte
 	emit func(seen)
 	err  error
+
+	known  reflect.Value // the definition last visited, which the next actor may share
+	leaves record        // of it, their paths from its own place on
 }
 
 // seen is one leaf during a walk.
@@ -86,6 +89,8 @@ func (w *walk) value(n *node, v reflect.Value, class Class) {
 	switch {
 	case n.text != nil:
 		w.leaf(n, v, class, false)
+	case n.wrap && v.Type() == definition:
+		w.definition(n.elem, v, class)
 	case n.wrap:
 		if !v.IsNil() {
 			w.value(n.elem, v.Elem(), class)
@@ -95,6 +100,35 @@ func (w *walk) value(n *node, v reflect.Value, class Class) {
 	default:
 		w.fields(n, v, class, -1)
 	}
+}
+
+var definition = reflect.TypeFor[*Definition]()
+
+// definition visits what an actor is. One that it shares with the actor before it is not walked again.
+func (w *walk) definition(n *node, v reflect.Value, class Class) {
+	if v.IsNil() {
+		return
+	}
+	emit, at := w.emit, len(w.path)
+	if !w.known.IsValid() || w.known.Pointer() != v.Pointer() {
+		w.known = v
+		w.leaves.reset()
+		w.emit = func(s seen) {
+			emit(s)
+			s.path = s.path[at:]
+			w.leaves.add(s)
+		}
+		w.value(n, v.Elem(), class)
+		w.emit = emit
+		return
+	}
+	begin := 0
+	for _, m := range w.leaves.marks {
+		w.path = append(w.path[:at], w.leaves.bytes[begin:m.path]...)
+		emit(seen{w.path, w.leaves.bytes[m.path:m.text], m.class, m.secret, m.order, m.zero})
+		begin = m.text
+	}
+	w.path = w.path[:at]
 }
 
 func (w *walk) leaf(n *node, v reflect.Value, class Class, secret bool) {

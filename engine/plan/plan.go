@@ -39,11 +39,11 @@ type Plan struct {
 
 	Secrets []string `plan:"-"` // texts that are never shown; a change of one is a change all the same
 
-	digest  Digest           // of all tagged leaves, set by Seal
-	params  map[string]any   // values of Params by name, set by Seal
-	pathAt  map[string]int   // actor path -> index in Actors, set by Seal
-	groupAt map[string]int   // group path -> index in Groups, set by Seal
-	nameAt  map[string][]int // name of an actor -> indexes in Actors, set by Seal
+	digest  Digest         // of all tagged leaves, set by Seal
+	params  map[string]any // values of Params by name, set by Seal
+	paths   index          // of Actors, set by Seal
+	names   index          // of Actors, set by Seal
+	groupAt map[string]int // group path -> index in Groups, set by Seal
 }
 
 // Label is one key and its text.
@@ -86,16 +86,23 @@ const (
 	Consensus
 )
 
-// Actor is one actor, replicas expanded. Exactly one of the kind's parts is set.
+// Actor is one actor, replicas expanded: who it is, and the definition that it may share with the other replicas of its
+// group. The fields of the definition read as the actor's own.
 type Actor struct {
-	Name    string `plan:"name"`
-	Path    string `plan:"path,,key"`        // root/workers/resize-1; unique
-	Parent  int    `plan:"-"`                // index in Plan.Actors; -1 for the root
-	Group   string `plan:"group,recreate"`   // path of the replica group; "" when the actor is not a replica
-	Replica int    `plan:"replica,recreate"` // from 0 within the group
-	Kind    Kind   `plan:"kind,recreate"`
-	Place   string `plan:"-"`         // file:line:col where it is defined, for messages
-	Order   int    `plan:"order,hot"` // position among its siblings, from 0; replicas of one group share it
+	Name        string `plan:"name"`
+	Path        string `plan:"path,,key"`        // root/workers/resize-1; unique
+	Parent      int    `plan:"-"`                // index in Plan.Actors; -1 for the root
+	Group       string `plan:"group,recreate"`   // path of the replica group; "" when the actor is not a replica
+	Replica     int    `plan:"replica,recreate"` // from 0 within the group
+	*Definition `plan:""`
+}
+
+// Definition is what an actor is and does. Exactly one of the kind's parts is set. Replicas share one where nothing in it
+// depends on the replica: it is kept, checked and compared once.
+type Definition struct {
+	Kind  Kind   `plan:"kind,recreate"`
+	Place string `plan:"-"`         // file:line:col where it is defined, for messages
+	Order int    `plan:"order,hot"` // position among its siblings, from 0; replicas of one group share it
 
 	Labels      []Label  `plan:"labels,hot"`
 	Concurrency int      `plan:"concurrency,restart_actor"` // handlers at once; 0 is without bound (process, upstream)

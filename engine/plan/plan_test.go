@@ -22,9 +22,12 @@ func full(t testing.TB) *plan.Plan {
 		Params:   []plan.Param{{Name: "slow", Value: 0.8}},
 		Messages: []plan.Message{{Name: "query", Fields: []plan.MessageField{{Name: "id", Kind: "text"}}}},
 		Actors: []plan.Actor{
-			{Name: "root", Path: "root", Parent: -1, Kind: plan.Supervisor, Supervisor: &plan.SupervisorSpec{
-				Strategy: plan.OneForOne, Intensity: plan.Intensity{Max: 3, Within: time.Minute}, Children: []int{1, 3, 2},
-			}},
+			{
+				Name: "root", Path: "root", Parent: -1, Definition: &plan.Definition{
+					Kind: plan.Supervisor, Supervisor: &plan.SupervisorSpec{
+						Strategy: plan.OneForOne, Intensity: plan.Intensity{Max: 3, Within: time.Minute}, Children: []int{1, 3, 2},
+					},
+				}},
 			worker(0, 1),
 			database(t),
 			worker(1, 1),
@@ -52,27 +55,29 @@ func full(t testing.TB) *plan.Plan {
 func worker(n, order int) plan.Actor {
 	name := fmt.Sprintf("resize-%d", n)
 	return plan.Actor{
-		Name: name, Path: "root/" + name, Group: "root/resize", Replica: n, Kind: plan.Process, Order: order,
-		Restart: plan.Restart{Policy: plan.Always, Backoff: plan.Backoff{Initial: 100 * time.Millisecond, Factor: 2}},
-		Mailbox: plan.Mailbox{Capacity: 1024, Overflow: "reject"},
-		Process: &plan.ProcessSpec{
-			Command: []string{"python3", "worker.py"},
-			Env:     []plan.EnvVar{{Name: "TOKEN", Value: "t0ps3cret", Secret: true}},
-		},
-	}
+		Name: name, Path: "root/" + name, Group: "root/resize", Replica: n, Definition: &plan.Definition{
+			Kind: plan.Process, Order: order,
+			Restart: plan.Restart{Policy: plan.Always, Backoff: plan.Backoff{Initial: 100 * time.Millisecond, Factor: 2}},
+			Mailbox: plan.Mailbox{Capacity: 1024, Overflow: "reject"},
+			Process: &plan.ProcessSpec{
+				Command: []string{"python3", "worker.py"},
+				Env:     []plan.EnvVar{{Name: "TOKEN", Value: "t0ps3cret", Secret: true}},
+			},
+		}}
 }
 
 func database(t testing.TB) plan.Actor {
 	return plan.Actor{
-		Name: "database", Path: "root/database", Kind: plan.Upstream, Order: 2,
-		Upstream: &plan.UpstreamSpec{URL: "http://127.0.0.1:9001", Operations: []plan.Operation{
-			{Message: "query", Method: "GET", Path: program(t, `"/orders"`)},
-		}},
-		Guard: &plan.Guard{Name: "database", Timeout: time.Second, Breaker: &plan.Breaker{
-			Name:   "database",
-			Policy: breaker.Policy{Trip: breaker.Trip{ConsecutiveFailures: 5, Triggers: []breaker.Trigger{spike(3)}}},
-		}},
-	}
+		Name: "database", Path: "root/database", Definition: &plan.Definition{
+			Kind: plan.Upstream, Order: 2,
+			Upstream: &plan.UpstreamSpec{URL: "http://127.0.0.1:9001", Operations: []plan.Operation{
+				{Message: "query", Method: "GET", Path: program(t, `"/orders"`)},
+			}},
+			Guard: &plan.Guard{Name: "database", Timeout: time.Second, Breaker: &plan.Breaker{
+				Name:   "database",
+				Policy: breaker.Policy{Trip: breaker.Trip{ConsecutiveFailures: 5, Triggers: []breaker.Trigger{spike(3)}}},
+			}},
+		}}
 }
 
 type spike int
@@ -342,9 +347,12 @@ root/database
 func TestResolve(t *testing.T) {
 	p := full(t)
 	p.Actors = append(p.Actors,
-		plan.Actor{Name: "sub", Path: "root/sub", Kind: plan.Supervisor, Order: 3,
-			Supervisor: &plan.SupervisorSpec{Strategy: plan.RestForOne, Children: []int{5}}},
-		plan.Actor{Name: "database", Path: "root/sub/database", Parent: 4, Kind: plan.Go, Go: &plan.GoSpec{Behaviour: "x"}})
+		plan.Actor{
+			Name: "sub", Path: "root/sub", Definition: &plan.Definition{
+				Kind: plan.Supervisor, Order: 3,
+				Supervisor: &plan.SupervisorSpec{Strategy: plan.RestForOne, Children: []int{5}},
+			}},
+		plan.Actor{Name: "database", Path: "root/sub/database", Parent: 4, Definition: &plan.Definition{Kind: plan.Go, Go: &plan.GoSpec{Behaviour: "x"}}})
 	p.Actors[0].Supervisor.Children = append(p.Actors[0].Supervisor.Children, 4)
 	if err := p.Seal(); err != nil {
 		t.Fatal(err)
@@ -432,5 +440,56 @@ func TestSealRefuses(t *testing.T) {
 		if !errors.Is(err, plan.ErrPlan) || !strings.Contains(text(err), c.want) {
 			t.Errorf("got %v, want %q", err, c.want)
 		}
+	}
+}
+
+// crowd is a plan of a group whose replicas share their definition, or have equal ones of their own.
+func crowd(t testing.TB, shared bool, change func(replica int, d *plan.Definition)) *plan.Plan {
+	spec := &plan.SupervisorSpec{Strategy: plan.OneForOne, Intensity: plan.Intensity{Max: 3, Within: time.Minute}}
+	p := &plan.Plan{Name: "crowd", Actors: []plan.Actor{
+		{Name: "root", Path: "root", Parent: -1, Definition: &plan.Definition{Kind: plan.Supervisor, Supervisor: spec}},
+	}, Groups: []plan.Group{{Name: "resize", Path: "root/resize"}}}
+	common := worker(0, 0).Definition
+	for n := range 4 {
+		w := worker(n, 0)
+		if shared {
+			w.Definition = common
+		}
+		change(n, w.Definition)
+		spec.Children = append(spec.Children, len(p.Actors))
+		p.Groups[0].Members = append(p.Groups[0].Members, w.Path)
+		p.Actors = append(p.Actors, w)
+	}
+	if err := p.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Whether replicas share a definition shows nowhere: neither in the digest and the leaves nor in what a reload finds.
+func TestSharedDefinitionsSayTheSame(t *testing.T) {
+	none := func(int, *plan.Definition) {}
+	longer := func(_ int, d *plan.Definition) { d.Restart.Backoff.Initial = time.Minute }
+	one := func(n int, d *plan.Definition) {
+		if n == 2 {
+			d.Restart.Backoff.Initial = time.Minute
+		}
+	}
+	shared, own := crowd(t, true, none), crowd(t, false, none)
+	if shared.Digest() != own.Digest() || !slices.Equal(shared.Leaves(), own.Leaves()) {
+		t.Errorf("a shared definition has other leaves:\n%v\n%v", shared.Leaves(), own.Leaves())
+	}
+	if d := plan.Diff(shared, own); len(d) != 0 {
+		t.Errorf("equal plans differ: %v", d)
+	}
+	want := plan.Diff(own, crowd(t, false, longer))
+	if len(want) != 4 {
+		t.Fatalf("%d changes, want one for each replica: %v", len(want), want)
+	}
+	if got := plan.Diff(shared, crowd(t, true, longer)); !slices.Equal(got, want) {
+		t.Errorf("changes of a shared definition: %v, want %v", got, want)
+	}
+	if got := plan.Diff(shared, crowd(t, false, one)); len(got) != 1 || got[0].Actor != "root/resize-2" {
+		t.Errorf("changes of one replica: %v", got)
 	}
 }

@@ -64,13 +64,19 @@ func leaves(p *plan.Plan) map[string]string {
 
 // wide is a plan of n worker processes under supervisors of 100.
 func wide(t testing.TB, n int) *plan.Plan {
-	p := &plan.Plan{Name: "wide", Actors: []plan.Actor{{Name: "root", Path: "root", Parent: -1, Kind: plan.Supervisor,
-		Supervisor: &plan.SupervisorSpec{Strategy: plan.OneForOne}}}}
+	p := &plan.Plan{Name: "wide", Actors: []plan.Actor{{
+		Name: "root", Path: "root", Parent: -1, Definition: &plan.Definition{
+			Kind:       plan.Supervisor,
+			Supervisor: &plan.SupervisorSpec{Strategy: plan.OneForOne},
+		}}}}
 	under := 0
 	for i := range n {
 		if i%100 == 0 {
-			under = add(p, 0, plan.Actor{Name: fmt.Sprintf("s%d", i/100), Kind: plan.Supervisor,
-				Supervisor: &plan.SupervisorSpec{Strategy: plan.RestForOne}})
+			under = add(p, 0, plan.Actor{
+				Name: fmt.Sprintf("s%d", i/100), Definition: &plan.Definition{
+					Kind:       plan.Supervisor,
+					Supervisor: &plan.SupervisorSpec{Strategy: plan.RestForOne},
+				}})
 		}
 		w := worker(i, 0)
 		w.Group, w.Guard = "", &plan.Guard{Name: w.Name, Timeout: time.Second, Breaker: &plan.Breaker{Name: w.Name}}

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/lukhasai/lukhas-run/internal/suggest"
@@ -10,19 +9,14 @@ import (
 
 // Actor returns the actor with this path, nil when there is none. The plan must be sealed.
 func (p *Plan) Actor(path string) *Actor {
-	if i, ok := p.pathAt[path]; ok {
+	if i := p.Index(path); i >= 0 {
 		return &p.Actors[i]
 	}
 	return nil
 }
 
 // Index returns where the actor with this path stands in Actors, -1 when there is none. The plan must be sealed.
-func (p *Plan) Index(path string) int {
-	if i, ok := p.pathAt[path]; ok {
-		return i
-	}
-	return -1
-}
+func (p *Plan) Index(path string) int { return p.paths.last(p.Actors, path) }
 
 // Group returns the group of replicas with this path, nil when there is none. The plan must be sealed.
 func (p *Plan) Group(path string) *Group {
@@ -39,7 +33,7 @@ func (p *Plan) Resolve(name string) ([]int, error) {
 	if found := p.byPath(name); found != nil {
 		return found, nil
 	}
-	named := p.nameAt[name]
+	named := p.names.all(p.Actors, name)
 	var groups []*Group
 	for i := range p.Groups {
 		if p.Groups[i].Name == name {
@@ -48,7 +42,7 @@ func (p *Plan) Resolve(name string) ([]int, error) {
 	}
 	switch {
 	case len(named) == 1 && len(groups) == 0:
-		return slices.Clone(named), nil
+		return named, nil
 	case len(named) == 0 && len(groups) == 1:
 		return p.members(groups[0]), nil
 	case len(named) == 0 && len(groups) == 0:
@@ -62,7 +56,7 @@ func (p *Plan) byPath(name string) []int {
 		return nil
 	}
 	for _, path := range [...]string{name, p.Actors[0].Path + "/" + name} {
-		if i, ok := p.pathAt[path]; ok {
+		if i := p.Index(path); i >= 0 {
 			return []int{i}
 		}
 		if g, ok := p.groupAt[path]; ok {
@@ -75,7 +69,7 @@ func (p *Plan) byPath(name string) []int {
 func (p *Plan) members(g *Group) []int {
 	out := make([]int, len(g.Members))
 	for i, path := range g.Members {
-		out[i] = p.pathAt[path]
+		out[i] = p.Index(path)
 	}
 	return out
 }

@@ -31,25 +31,27 @@ func (p *Plan) Seal() error {
 func (p *Plan) ParamValues() map[string]any { return p.params }
 
 func (p *Plan) sealTree() error {
-	if len(p.Actors) == 0 || p.Actors[0].Parent != -1 || p.Actors[0].Supervisor == nil {
+	if len(p.Actors) == 0 || p.Actors[0].Parent != -1 || p.Actors[0].Definition == nil || p.Actors[0].Supervisor == nil {
 		return fmt.Errorf("the first actor must be a root supervisor with parent -1")
 	}
-	p.pathAt = make(map[string]int, len(p.Actors))
-	p.nameAt = make(map[string][]int, len(p.Actors))
+	p.paths = newIndex(len(p.Actors), func(a *Actor) string { return a.Path })
+	p.names = newIndex(len(p.Actors), func(a *Actor) string { return a.Name })
 	for i := range p.Actors {
 		a := &p.Actors[i]
+		if at := p.paths.add(p.Actors, i); at >= 0 {
+			return fmt.Errorf("actor %q: path is taken by actor %d", a.Path, at)
+		}
 		if err := p.checkActor(i, a); err != nil {
 			return fmt.Errorf("actor %q: %w", a.Path, err)
 		}
-		p.pathAt[a.Path] = i
-		p.nameAt[a.Name] = append(p.nameAt[a.Name], i)
+		p.names.add(p.Actors, i)
 	}
 	return p.checkChildren()
 }
 
 func (p *Plan) checkActor(i int, a *Actor) error {
-	if at, taken := p.pathAt[a.Path]; taken {
-		return fmt.Errorf("path is taken by actor %d", at)
+	if a.Definition == nil {
+		return fmt.Errorf("it has no definition")
 	}
 	if part := a.part(); part != a.Kind {
 		return fmt.Errorf("kind is %v, but the part that is set is of a %v", a.Kind, part)
@@ -126,12 +128,12 @@ func (p *Plan) sealGroups() error {
 	for i := range p.Groups {
 		g := &p.Groups[i]
 		p.groupAt[g.Path] = i
-		if _, taken := p.pathAt[g.Path]; taken {
+		if p.Index(g.Path) >= 0 {
 			return fmt.Errorf("group %q: an actor has that path", g.Path)
 		}
 		for replica, path := range g.Members {
-			at, ok := p.pathAt[path]
-			if !ok || p.Actors[at].Group != g.Path || p.Actors[at].Replica != replica {
+			at := p.Index(path)
+			if at < 0 || p.Actors[at].Group != g.Path || p.Actors[at].Replica != replica {
 				return fmt.Errorf("group %q: member %d is %q, want an actor with that group and replica", g.Path, replica, path)
 			}
 		}
@@ -141,37 +143,48 @@ func (p *Plan) sealGroups() error {
 
 // sealOrder checks that named lists have distinct names, in order where the order means nothing.
 func (p *Plan) sealOrder() error {
-	return checkLists(root(), reflect.ValueOf(p).Elem(), "", sorted)
+	return (&listCheck{}).value(root(), reflect.ValueOf(p).Elem(), "", sorted)
 }
 
-func checkLists(n *node, v reflect.Value, path string, order listOrder) error {
+// listCheck walks a plan for its lists.
+type listCheck struct {
+	known uintptr // the definition last visited, which the next actor may share
+}
+
+func (l *listCheck) value(n *node, v reflect.Value, path string, order listOrder) error {
 	switch {
 	case n.text != nil || n.wrap && v.IsNil():
 		return nil
+	case n.wrap && v.Type() == definition:
+		if l.known == v.Pointer() {
+			return nil
+		}
+		l.known = v.Pointer()
+		return l.value(n.elem, v.Elem(), path, order)
 	case n.wrap:
-		return checkLists(n.elem, v.Elem(), path, order)
+		return l.value(n.elem, v.Elem(), path, order)
 	case n.list:
-		return checkList(n, v, path, order)
+		return l.list(n, v, path, order)
 	}
 	for i := range n.fields {
 		f := &n.fields[i]
 		if f.node.text != nil {
 			continue
 		}
-		if err := checkLists(f.node, v.Field(f.index), f.name, f.order); err != nil {
+		if err := l.value(f.node, v.Field(f.index), f.name, f.order); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkList(n *node, v reflect.Value, path string, order listOrder) error {
+func (l *listCheck) list(n *node, v reflect.Value, path string, order listOrder) error {
 	var keys []string
 	for i := range v.Len() {
 		if n.elem.key >= 0 && order != tree {
 			keys = append(keys, v.Index(i).Field(n.elem.key).String())
 		}
-		if err := checkLists(n.elem, v.Index(i), path, sorted); err != nil {
+		if err := l.value(n.elem, v.Index(i), path, sorted); err != nil {
 			return err
 		}
 	}

@@ -95,18 +95,19 @@ func tree(b *testing.B, level string, crews ...crew) *plan.Plan {
 		Strategy: plan.OneForOne, AutoShutdown: "never", Children: make([]int, 0, total-1),
 		Intensity: plan.Intensity{Max: 1 << 30, Within: time.Millisecond},
 	}
-	p.Actors = append(p.Actors, plan.Actor{Name: "root", Path: "root", Parent: -1, Kind: plan.Supervisor, Concurrency: 1, Supervisor: root})
+	p.Actors = append(p.Actors, plan.Actor{Name: "root", Path: "root", Parent: -1, Definition: &plan.Definition{Kind: plan.Supervisor, Concurrency: 1, Supervisor: root}})
 	for _, c := range crews {
 		spec := &plan.GoSpec{Behaviour: c.behaviour}
 		for i := range c.n {
 			path := fmt.Sprintf("root/%s%d", c.behaviour, i)
 			root.Children = append(root.Children, len(p.Actors))
 			p.Actors = append(p.Actors, plan.Actor{
-				Name: path[len("root/"):], Path: path, Kind: plan.Go, Concurrency: 1, Go: spec,
-				Restart:  plan.Restart{Policy: plan.Always},
-				Mailbox:  plan.Mailbox{Capacity: 1 << 12, Overflow: "block", OnRestart: "keep", Attempts: 1},
-				Shutdown: plan.Shutdown{Drain: time.Second, Kill: time.Second},
-			})
+				Name: path[len("root/"):], Path: path, Definition: &plan.Definition{
+					Kind: plan.Go, Concurrency: 1, Go: spec,
+					Restart:  plan.Restart{Policy: plan.Always},
+					Mailbox:  plan.Mailbox{Capacity: 1 << 12, Overflow: "block", OnRestart: "keep", Attempts: 1},
+					Shutdown: plan.Shutdown{Drain: time.Second, Kill: time.Second},
+				}})
 		}
 	}
 	if err := p.Seal(); err != nil {

@@ -191,20 +191,22 @@ func grow(n, generation int) (*plan.Plan, error) {
 
 func supervisor(name, path string, parent int, strategy plan.Strategy) plan.Actor {
 	return plan.Actor{
-		Name: name, Path: path, Parent: parent, Kind: plan.Supervisor, Concurrency: 1, Restart: plan.Restart{Policy: plan.Always},
-		Supervisor: &plan.SupervisorSpec{
-			Strategy: strategy, AutoShutdown: "never", Intensity: plan.Intensity{Max: 1 << 30, Within: time.Second},
-		},
-	}
+		Name: name, Path: path, Parent: parent, Definition: &plan.Definition{
+			Kind: plan.Supervisor, Concurrency: 1, Restart: plan.Restart{Policy: plan.Always},
+			Supervisor: &plan.SupervisorSpec{
+				Strategy: strategy, AutoShutdown: "never", Intensity: plan.Intensity{Max: 1 << 30, Within: time.Second},
+			},
+		}}
 }
 
 func worker(name string, order, capacity int) plan.Actor {
 	return plan.Actor{
-		Name: name, Order: order, Kind: plan.Go, Concurrency: 1, Go: &plan.GoSpec{Behaviour: "worker"},
-		Restart:  plan.Restart{Policy: plan.Always},
-		Mailbox:  plan.Mailbox{Capacity: capacity, Overflow: "reject", OnRestart: "keep", Attempts: 1},
-		Shutdown: plan.Shutdown{Drain: time.Second, Kill: time.Second},
-	}
+		Name: name, Definition: &plan.Definition{
+			Order: order, Kind: plan.Go, Concurrency: 1, Go: &plan.GoSpec{Behaviour: "worker"},
+			Restart:  plan.Restart{Policy: plan.Always},
+			Mailbox:  plan.Mailbox{Capacity: capacity, Overflow: "reject", OnRestart: "keep", Attempts: 1},
+			Shutdown: plan.Shutdown{Drain: time.Second, Kill: time.Second},
+		}}
 }
 
 func newWorld(t *testing.T) *world {

@@ -153,7 +153,7 @@ func drawFails(r *rand.Rand, tree []node, child int) []fail {
 func (q sequence) plan() (*plan.Plan, error) {
 	p := &plan.Plan{Name: "otp"}
 	for i, n := range q.Tree {
-		a := plan.Actor{Name: fmt.Sprintf("n%d", i), Parent: n.Parent, Significant: n.Significant, Kind: plan.Go, Go: &plan.GoSpec{Behaviour: "n"}}
+		a := plan.Actor{Name: fmt.Sprintf("n%d", i), Parent: n.Parent, Definition: &plan.Definition{Significant: n.Significant, Kind: plan.Go, Go: &plan.GoSpec{Behaviour: "n"}}}
 		a.Restart.Policy = map[string]plan.RestartPolicy{"permanent": plan.Always, "transient": plan.OnFailure, "temporary": plan.Never}[n.Restart]
 		a.Path = a.Name
 		if n.Parent >= 0 {

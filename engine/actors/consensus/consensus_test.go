@@ -48,7 +48,7 @@ func begin(t testing.TB, spec plan.ConsensusSpec, answers ...any) *fake.Context 
 		spec.Members = append(spec.Members, fmt.Sprintf("root/m-%d", i))
 		_ = answer
 	}
-	ctx := fake.New(&plan.Actor{Path: "root/c", Consensus: &spec})
+	ctx := fake.New(&plan.Actor{Path: "root/c", Definition: &plan.Definition{Consensus: &spec}})
 	for i, answer := range answers {
 		ctx.Answers[spec.Members[i]] = func(engine.Msg) (any, error) {
 			if err, ok := answer.(error); ok {

@@ -76,10 +76,10 @@ func wrap(t *testing.T, b engine.Behavior, a *plan.Actor, c clock.Clock, exec Ex
 func TestABehaviourWithoutProbesIsLeftAlone(t *testing.T) {
 	inner := &subject{}
 	factory := Wrap(func(*plan.Actor, *plan.Plan) (engine.Behavior, error) { return inner, nil }, clock.System(), nil)
-	if b, _ := factory(&plan.Actor{Kind: plan.Script}, &plan.Plan{}); b != engine.Behavior(inner) {
+	if b, _ := factory(&plan.Actor{Definition: &plan.Definition{Kind: plan.Script}}, &plan.Plan{}); b != engine.Behavior(inner) {
 		t.Errorf("wrapped as %T", b)
 	}
-	b, _ := factory(&plan.Actor{Kind: plan.Process}, &plan.Plan{})
+	b, _ := factory(&plan.Actor{Definition: &plan.Definition{Kind: plan.Process}}, &plan.Plan{})
 	if s, ok := engine.As[engine.Stateful](b); !ok || s.State() != 7 {
 		t.Error("what the behaviour can do is hidden")
 	}
@@ -88,7 +88,7 @@ func TestABehaviourWithoutProbesIsLeftAlone(t *testing.T) {
 	}
 	broken := errors.New("broken")
 	factory = Wrap(func(*plan.Actor, *plan.Plan) (engine.Behavior, error) { return nil, broken }, nil, nil)
-	if _, err := factory(&plan.Actor{}, nil); !errors.Is(err, broken) {
+	if _, err := factory(&plan.Actor{Definition: &plan.Definition{}}, nil); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -101,7 +101,7 @@ func TestReadyHoldsTheStartBack(t *testing.T) {
 		}
 		return nil
 	}}}
-	p, ctx := wrap(t, inner, &plan.Actor{Ready: &plan.Probe{HTTP: "/healthz", Interval: time.Millisecond, Within: 5 * time.Second}}, clock.System(), nil)
+	p, ctx := wrap(t, inner, &plan.Actor{Definition: &plan.Definition{Ready: &plan.Probe{HTTP: "/healthz", Interval: time.Millisecond, Within: 5 * time.Second}}}, clock.System(), nil)
 	if err := p.Start(fake.NewLife("a")); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestNotReadySaysWhy(t *testing.T) {
 		"empty":   {consider{}, plan.Probe{}, "empty probe"},
 	} {
 		c.spec.Within = 30 * time.Millisecond
-		p, ctx := wrap(t, c.inner, &plan.Actor{Ready: &c.spec}, clock.System(), nil)
+		p, ctx := wrap(t, c.inner, &plan.Actor{Definition: &plan.Definition{Ready: &c.spec}}, clock.System(), nil)
 		_ = p.Start(fake.NewLife("a"))
 		err := p.Init(ctx)
 		var failed *engine.Error
@@ -209,7 +209,7 @@ func TestHealthIsAskedUntilTheStop(t *testing.T) {
 		return nil
 	}}}
 	life := fake.NewLife("a")
-	p, ctx := wrap(t, inner, &plan.Actor{Health: &plan.Probe{Message: "ping", Interval: time.Millisecond, Fail: 2, Pass: 2}}, clock.System(), nil)
+	p, ctx := wrap(t, inner, &plan.Actor{Definition: &plan.Definition{Health: &plan.Probe{Message: "ping", Interval: time.Millisecond, Fail: 2, Pass: 2}}}, clock.System(), nil)
 	_ = p.Start(life)
 	if err := p.Init(ctx); err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func TestAHangingProbeFails(t *testing.T) {
 	}
 	defer l.Close()
 	life := fake.NewLife("a")
-	p, ctx := wrap(t, &subject{}, &plan.Actor{Health: &plan.Probe{HTTP: "http://" + l.Addr().String(), Interval: time.Millisecond, Timeout: 5 * time.Millisecond, Fail: 1}, Kind: plan.Process}, clock.System(), nil)
+	p, ctx := wrap(t, &subject{}, &plan.Actor{Definition: &plan.Definition{Health: &plan.Probe{HTTP: "http://" + l.Addr().String(), Interval: time.Millisecond, Timeout: 5 * time.Millisecond, Fail: 1}, Kind: plan.Process}}, clock.System(), nil)
 	_ = p.Start(life)
 	_ = p.Init(ctx)
 	if r := fake.Await(t, "a report", life.Reports); r.OK {
@@ -242,9 +242,9 @@ func TestAReloadBringsAndTakesAHealthProbe(t *testing.T) {
 	c := clock.NewVirtual(time.Unix(0, 0))
 	inner := direct{&subject{probe: func() error { return errors.New("ill") }}}
 	life := &definedLife{Life: fake.NewLife("a")}
-	without, with := &plan.Actor{}, &plan.Actor{Health: &plan.Probe{Message: "ping", Interval: time.Second, Fail: 1}}
+	without, with := &plan.Actor{Definition: &plan.Definition{}}, &plan.Actor{Definition: &plan.Definition{Health: &plan.Probe{Message: "ping", Interval: time.Second, Fail: 1}}}
 	life.def.Store(without)
-	p, ctx := wrap(t, inner, &plan.Actor{Kind: plan.Process}, c, nil)
+	p, ctx := wrap(t, inner, &plan.Actor{Definition: &plan.Definition{Kind: plan.Process}}, c, nil)
 	_ = p.Start(life)
 	_ = p.Init(ctx)
 	life.def.Store(with)
@@ -268,10 +268,10 @@ func TestAShorterIntervalDoesNotWaitForTheLongOne(t *testing.T) {
 	inner := direct{&subject{probe: func() error { return errors.New("ill") }}}
 	life := &definedLife{Life: fake.NewLife("a")}
 	probe := func(interval time.Duration) *plan.Actor {
-		return &plan.Actor{Health: &plan.Probe{Message: "ping", Interval: interval, Fail: 1}}
+		return &plan.Actor{Definition: &plan.Definition{Health: &plan.Probe{Message: "ping", Interval: interval, Fail: 1}}}
 	}
 	life.def.Store(probe(time.Hour))
-	p, ctx := wrap(t, inner, &plan.Actor{Kind: plan.Process}, c, nil)
+	p, ctx := wrap(t, inner, &plan.Actor{Definition: &plan.Definition{Kind: plan.Process}}, c, nil)
 	_ = p.Start(life)
 	_ = p.Init(ctx)
 	next := func() { // to the loop's next step, once it has said when that is
@@ -311,7 +311,7 @@ func TestMessageProbesThroughTheMailbox(t *testing.T) {
 		return nil
 	}}
 	life := fake.NewLife("a")
-	p, ctx := wrap(t, inner, &plan.Actor{Kind: plan.Script, Health: &plan.Probe{Message: "ping", Interval: time.Second, Timeout: time.Second, Fail: 2, Pass: 1}}, c, nil)
+	p, ctx := wrap(t, inner, &plan.Actor{Definition: &plan.Definition{Kind: plan.Script, Health: &plan.Probe{Message: "ping", Interval: time.Second, Timeout: time.Second, Fail: 2, Pass: 1}}}, c, nil)
 	_ = p.Start(life)
 	if err := p.Init(ctx); err != nil || len(ctx.Timers) != 1 || ctx.Timers[0].After != time.Second {
 		t.Fatal(err, ctx.Timers)
@@ -353,7 +353,7 @@ func TestMessageProbesThroughTheMailbox(t *testing.T) {
 func TestAProbeThatTheMailboxRefusedIsSentAgain(t *testing.T) {
 	c := clock.NewVirtual(time.Unix(0, 0))
 	life := fake.NewLife("a")
-	p, ctx := wrap(t, &subject{}, &plan.Actor{Kind: plan.Script, Health: &plan.Probe{Message: "ping", Interval: time.Second, Timeout: time.Second, Fail: 1, Pass: 1}}, c, nil)
+	p, ctx := wrap(t, &subject{}, &plan.Actor{Definition: &plan.Definition{Kind: plan.Script, Health: &plan.Probe{Message: "ping", Interval: time.Second, Timeout: time.Second, Fail: 1, Pass: 1}}}, c, nil)
 	_ = p.Start(life)
 	_ = p.Init(ctx)
 	forward(c, lostAfter*time.Second)
@@ -377,7 +377,7 @@ func TestAFailureOfTheProbedHandlerIsOne(t *testing.T) {
 	broken := errors.New("broken")
 	inner := &subject{handle: func(engine.Context, engine.Msg) error { return broken }}
 	life := fake.NewLife("a")
-	p, ctx := wrap(t, inner, &plan.Actor{Kind: plan.Go, Health: &plan.Probe{Message: "ping", Fail: 1}}, clock.NewVirtual(time.Unix(0, 0)), nil)
+	p, ctx := wrap(t, inner, &plan.Actor{Definition: &plan.Definition{Kind: plan.Go, Health: &plan.Probe{Message: "ping", Fail: 1}}}, clock.NewVirtual(time.Unix(0, 0)), nil)
 	_ = p.Start(life)
 	_ = p.Init(ctx)
 	if err := p.Handle(ctx, ctx.Timers[0].M); !errors.Is(err, broken) {

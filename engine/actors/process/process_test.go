@@ -133,9 +133,10 @@ func worker() {
 
 func definition(mode string, env ...string) *plan.Actor {
 	a := &plan.Actor{
-		Name: "w", Path: "root/w", Kind: plan.Process, Place: "t.yaml:3:5",
-		Process: &plan.ProcessSpec{Command: []string{os.Args[0]}, Protocol: "none", Grace: 5 * time.Second, Signal: "TERM"},
-	}
+		Name: "w", Path: "root/w", Definition: &plan.Definition{
+			Kind: plan.Process, Place: "t.yaml:3:5",
+			Process: &plan.ProcessSpec{Command: []string{os.Args[0]}, Protocol: "none", Grace: 5 * time.Second, Signal: "TERM"},
+		}}
 	a.Process.Env = []plan.EnvVar{{Name: "HELPER", Value: mode}}
 	for i := 0; i+1 < len(env); i += 2 {
 		a.Process.Env = append(a.Process.Env, plan.EnvVar{Name: env[i], Value: env[i+1]})

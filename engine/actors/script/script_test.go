@@ -44,7 +44,7 @@ func condition(t testing.TB, text string, binds ...string) *rules.Program {
 // begin makes a script with these handlers, sorted by message, and its context.
 func begin(t testing.TB, spec plan.ScriptSpec) (*script, *fake.Context) {
 	t.Helper()
-	a := &plan.Actor{Name: "s", Path: "root/s", Kind: plan.Script, Script: &spec, Place: "t.yaml:1:1"}
+	a := &plan.Actor{Name: "s", Path: "root/s", Definition: &plan.Definition{Kind: plan.Script, Script: &spec, Place: "t.yaml:1:1"}}
 	b, err := New()(a, &plan.Plan{})
 	if err != nil {
 		t.Fatal(err)
@@ -308,7 +308,7 @@ func TestStateIsAMapping(t *testing.T) {
 	if s.state["a"] != 1.0 {
 		t.Error("the state is shared with whoever set it")
 	}
-	a := &plan.Actor{Path: "root/s", Place: "t.yaml:1:2", Script: &plan.ScriptSpec{State: "text"}}
+	a := &plan.Actor{Path: "root/s", Definition: &plan.Definition{Place: "t.yaml:1:2", Script: &plan.ScriptSpec{State: "text"}}}
 	if _, err := New()(a, nil); err == nil || !strings.HasPrefix(err.Error(), "t.yaml:1:2: actor root/s: ") {
 		t.Errorf("got %v", err)
 	}
@@ -330,7 +330,7 @@ func TestSetAgreesWithAModel(t *testing.T) {
 			set = append(set, plan.Built{Name: f, Value: rules.Expression(p)})
 			next[f] = model[from].(float64) + float64(plus)
 		}
-		a := &plan.Actor{Path: "root/s", Script: &plan.ScriptSpec{State: model, Handlers: []plan.Handler{{Message: "m", Set: set}}}}
+		a := &plan.Actor{Path: "root/s", Definition: &plan.Definition{Script: &plan.ScriptSpec{State: model, Handlers: []plan.Handler{{Message: "m", Set: set}}}}}
 		b, _ := New()(a, nil)
 		if err := b.Handle(fake.New(a), engine.Msg{Type: "m"}); err != nil {
 			t.Fatal(err)

@@ -29,9 +29,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func begin(t testing.TB, address string, operations ...plan.Operation) (*upstream, *fake.Context) {
 	t.Helper()
 	a := &plan.Actor{
-		Name: "db", Path: "root/db", Place: "t.yaml:1:1", Kind: plan.Upstream,
-		Upstream: &plan.UpstreamSpec{URL: address, Operations: operations},
-	}
+		Name: "db", Path: "root/db", Definition: &plan.Definition{
+			Place: "t.yaml:1:1", Kind: plan.Upstream,
+			Upstream: &plan.UpstreamSpec{URL: address, Operations: operations},
+		}}
 	b, err := New()(a, &plan.Plan{})
 	if err != nil {
 		t.Fatal(err)
@@ -349,7 +350,7 @@ func TestAStopLetsFinishAndThenCancels(t *testing.T) {
 
 func TestURLs(t *testing.T) {
 	for _, bad := range []string{"", "db.test", "ftp://db.test", "http://", "http://x/?a=b", "http://x/#f", "http://\x00"} {
-		a := &plan.Actor{Path: "root/db", Place: "t.yaml:1:1", Upstream: &plan.UpstreamSpec{URL: bad}}
+		a := &plan.Actor{Path: "root/db", Definition: &plan.Definition{Place: "t.yaml:1:1", Upstream: &plan.UpstreamSpec{URL: bad}}}
 		if _, err := New()(a, nil); !errors.Is(err, ErrURL) || !strings.HasPrefix(err.Error(), "t.yaml:1:1: actor root/db: ") {
 			t.Errorf("%q: %v", bad, err)
 		}

@@ -35,14 +35,17 @@ func shop(t testing.TB) *plan.Plan {
 		return &plan.SupervisorSpec{Strategy: plan.OneForOne, Intensity: plan.Intensity{Max: 3, Within: 60e9}, Children: children}
 	}
 	p := &plan.Plan{Name: "shop", Secrets: []string{"hunter-two"}, Actors: []plan.Actor{
-		{Name: "root", Path: "root", Parent: -1, Kind: plan.Supervisor, Supervisor: supervisor(1, 4, 5)},
-		{Name: "workers", Path: "root/workers", Parent: 0, Kind: plan.Supervisor, Supervisor: supervisor(2, 3)},
-		{Name: "resize-0", Path: "root/workers/resize-0", Parent: 1, Group: "root/workers/resize", Kind: plan.Process, Process: &plan.ProcessSpec{Command: []string{"/bin/worker", "hunter-two"}}},
-		{Name: "resize-1", Path: "root/workers/resize-1", Parent: 1, Group: "root/workers/resize", Replica: 1, Kind: plan.Process, Process: &plan.ProcessSpec{Command: []string{"/bin/worker", "hunter-two"}}},
-		{Name: "database", Path: "root/database", Parent: 0, Kind: plan.Upstream, Guard: guard, Upstream: &plan.UpstreamSpec{URL: "http://me:secret@127.0.0.1:9001/v1/"}},
-		{Name: "api", Path: "root/api", Parent: 0, Kind: plan.Script, Script: &plan.ScriptSpec{Handlers: []plan.Handler{{Message: "buy",
-			Calls: []plan.CallSpec{{To: "root/database", Message: "query", Guard: &plan.Guard{Name: "api->database", Breaker: guard.Breaker}}, {To: "root/workers/resize", Message: "shrink"}, {To: "root/workers/resize", Message: "grow"}},
-			Tell:  []plan.TellSpec{{To: "root/database", Message: "seen"}}}}}},
+		{Name: "root", Path: "root", Parent: -1, Definition: &plan.Definition{Kind: plan.Supervisor, Supervisor: supervisor(1, 4, 5)}},
+		{Name: "workers", Path: "root/workers", Parent: 0, Definition: &plan.Definition{Kind: plan.Supervisor, Supervisor: supervisor(2, 3)}},
+		{Name: "resize-0", Path: "root/workers/resize-0", Parent: 1, Group: "root/workers/resize", Definition: &plan.Definition{Kind: plan.Process, Process: &plan.ProcessSpec{Command: []string{"/bin/worker", "hunter-two"}}}},
+		{Name: "resize-1", Path: "root/workers/resize-1", Parent: 1, Group: "root/workers/resize", Replica: 1, Definition: &plan.Definition{Kind: plan.Process, Process: &plan.ProcessSpec{Command: []string{"/bin/worker", "hunter-two"}}}},
+		{Name: "database", Path: "root/database", Parent: 0, Definition: &plan.Definition{Kind: plan.Upstream, Guard: guard, Upstream: &plan.UpstreamSpec{URL: "http://me:secret@127.0.0.1:9001/v1/"}}},
+		{
+			Name: "api", Path: "root/api", Parent: 0, Definition: &plan.Definition{
+				Kind: plan.Script, Script: &plan.ScriptSpec{Handlers: []plan.Handler{{Message: "buy",
+					Calls: []plan.CallSpec{{To: "root/database", Message: "query", Guard: &plan.Guard{Name: "api->database", Breaker: guard.Breaker}}, {To: "root/workers/resize", Message: "shrink"}, {To: "root/workers/resize", Message: "grow"}},
+					Tell:  []plan.TellSpec{{To: "root/database", Message: "seen"}}}}},
+			}},
 	},
 		Groups:  []plan.Group{{Name: "resize", Path: "root/workers/resize", Members: []string{"root/workers/resize-0", "root/workers/resize-1"}}},
 		Gateway: []plan.Listener{{Name: "public", Listen: "127.0.0.1:8080", Routes: []plan.HTTPRoute{{Name: "buy", Path: "/buy", Methods: []string{"POST"}, To: "root/api"}}}},
