@@ -14,6 +14,8 @@ type ScenarioOptions struct {
 	Options
 	// Load reads the file of a step `reload: {file: …}`, relative to the scenario's file. nil: such steps are errors.
 	Load func(path string) (*spec.Set, spec.Diagnostics)
+	// Recorded reads the calls of a recording, in the order of their time; name is local to dir. nil: such loads are errors.
+	Recorded func(dir, name string) ([]plan.Arrival, error)
 }
 
 // CompileScenario makes a scenario of the set's topology and one of its Scenario documents, which lies over the topology

@@ -14,7 +14,7 @@ func (c *scripted) load(v *spec.Value) plan.Load {
 	s := in(rules.AtLoad)
 	out := plan.Load{
 		Name: v.Entry("name").Text(), Place: placed(v.Pos), Message: v.Entry("message").Text(), Payload: c.template(v.Entry("payload"), s),
-		Recorded: v.Entry("recorded").Text(), Rate: c.rate(v.Entry("rate")), Arrival: v.At("arrival").Text(),
+		Rate: c.rate(v.Entry("rate")), Arrival: v.At("arrival").Text(),
 		Priority: int(v.At("priority").Int()), Key: c.program(v.Entry("key"), s), For: v.Entry("for").Duration(),
 		Timeout: v.Entry("timeout").Duration(), Retry: c.retry(v.Entry("retry")),
 	}
@@ -27,8 +27,8 @@ func (c *scripted) load(v *spec.Value) plan.Load {
 	case v.Entry("via") != nil:
 		out.Route = c.via(v)
 	}
-	if recorded := v.Entry("recorded"); recorded != nil {
-		c.errorf("LR509", recorded.Pos, "calls of a journal are not repeated in a simulation; describe the load with to or via, and a rate")
+	if v.Entry("recorded") != nil {
+		c.recorded(v, &out)
 	} else if len(out.Rate) == 0 {
 		c.errorf("LR505", v.Pos, "load %q has no rate; add one, such as rate: 20/s", out.Name)
 	}
@@ -38,7 +38,7 @@ func (c *scripted) load(v *spec.Value) plan.Load {
 // callee reads whom a load calls and what it says.
 func (c *scripted) callee(v *spec.Value, out *plan.Load) {
 	message := v.Entry("message")
-	if message == nil {
+	if message == nil && v.Entry("recorded") == nil {
 		c.errorf("LR505", v.Pos, "load %q names no message; add message: NAME", out.Name)
 	}
 	t, ok := c.receiver(v.Entry("to"))

@@ -1,6 +1,8 @@
 package compiler_test
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +44,40 @@ func stageScenario(t testing.TB, text string) (*plan.Scenario, spec.Diagnostics)
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	return compiler.CompileScenario(set, set.Scenarios[0], compiler.ScenarioOptions{})
+	return compiler.CompileScenario(set, set.Scenarios[0], compiler.ScenarioOptions{Recorded: recordings})
+}
+
+// recordings are what the loads of these tests can repeat.
+func recordings(_, name string) ([]plan.Arrival, error) {
+	all := map[string][]plan.Arrival{"empty.jsonl": {}, "a.jsonl": {
+		{At: time.Second, From: "web", To: "root/api", Message: "get"}, {At: 3 * time.Second, From: "cron", To: "gone", Message: "put"},
+		{At: 5 * time.Second, From: "web", To: "api", Message: "get"},
+	}}
+	if a, ok := all[name]; ok {
+		return a, nil
+	}
+	return nil, errors.New("no such file")
+}
+
+func TestALoadRepeatsWhatWasRecorded(t *testing.T) {
+	for text, want := range map[string][]plan.Arrival{
+		`{file: a.jsonl, caller: web, skip: 1s, speed: 2}}`: {
+			{From: "web", To: "root/api", Message: "get"}, {At: 2 * time.Second, From: "web", To: "root/api", Message: "get"}},
+		`a.jsonl, to: database, message: put}`: {
+			{At: time.Second, From: "web", To: "root/database", Message: "put"},
+			{At: 3 * time.Second, From: "cron", To: "root/database", Message: "put"},
+			{At: 5 * time.Second, From: "web", To: "root/database", Message: "put"}},
+	} {
+		s, diags := stageScenario(t, "load: [{name: l, recorded: "+text+"]\n")
+		if s == nil {
+			t.Fatal(diags)
+		}
+		if !slices.EqualFunc(s.Loads[0].Recorded, want, func(a, b plan.Arrival) bool {
+			return a.At == b.At && a.From == b.From && a.To == b.To && a.Message == b.Message
+		}) {
+			t.Errorf("%s: %+v, expected %+v", text, s.Loads[0].Recorded, want)
+		}
+	}
 }
 
 func TestScenarioIsComplete(t *testing.T) {
@@ -139,7 +174,15 @@ func TestScenarioMistakes(t *testing.T) {
 		{`world: {database: {latency: {p50: 5ms, p99: 1ms}}}`, `LR210 p99 1ms is less than a lower quantile, 5ms`},
 		{`timeline: [{at: 1s, for: 2s, crash: api}]`, `LR507 crash is over at once`},
 		{`timeline: [{every: 1s}]`, `LR507 a moment without a verb comes once`},
-		{`load: [{name: l, recorded: data/journal}]`, `LR509 calls of a journal are not repeated`},
+		{`load: [{name: l, recorded: ../data/journal}]`, `LR510 "../data/journal" leaves the directory of t.yaml`},
+		{`load: [{name: l, recorded: none.jsonl}]`, `LR510 no such file`},
+		{`load: [{name: l, recorded: empty.jsonl}]`, `LR510 the recording has no calls`},
+		{`load: [{name: l, recorded: {file: a.jsonl, caller: nobody}}]`, `LR510 the recording has no calls of nobody; it has those of web, cron`},
+		{`load: [{name: l, recorded: {file: a.jsonl, skip: 1h}}]`, `LR510 the recording is over before what is skipped`},
+		{`load: [{name: l, recorded: {file: a.jsonl, caller: cron}}]`, `LR203 unknown actor in the recording "gone"`},
+		{`load: [{name: l, recorded: a.jsonl, to: api}]`, `LR224 script "api" has no handler for "put"`},
+		{`load: [{name: l, recorded: a.jsonl, rate: 1/s}]`, `recorded`},
+		{`load: [{name: l, recorded: {file: a.jsonl, speed: 0}}]`, `LR11`},
 		{`timeline: [{at: 1s, exhaust: {resource: descriptors}}]`, `LR509 exhaust of descriptors is not simulated`},
 		{`timeline: [{at: 1s, corrupt: {target: api, what: snapshot}}]`, `LR509 corrupt of snapshot is not simulated`},
 		{`timeline: [{at: 1s, reload: {file: none.yaml}}]`, `LR508`},

@@ -171,6 +171,7 @@ func scenarioCodes() []Code {
 		{"LR507", "step that cannot last", "What is over at once, such as a crash, takes no for; what only marks a moment comes once.", "", ""},
 		{"LR508", "file of a reload", "The file that a step reloads cannot be read. One that can be read and is wrong is refused by the engine, which is a story worth telling.", "", ""},
 		{"LR509", "not simulated", "The simulation has no model of this; docs/scenarios.md lists what it does not model.", "", ""},
+		{"LR510", "recorded calls", "The recording cannot be read, lies outside the scenario's directory, or has no calls that the load could repeat.", "", ""},
 	}
 }
 

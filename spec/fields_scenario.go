@@ -32,13 +32,19 @@ func (l *language) loadType() *Type {
 		field("headers", tableOf(Text, exprType), "Headers."),
 		field("body", l.built, "The JSON body."),
 	)
+	recording := object("recording", "Calls that once came.",
+		field("file", textType, "JSON Lines or a journal's directory, in the scenario's directory or below.", required, example("monday.jsonl")),
+		field("caller", textType, "Only the calls of this one.", example("public/orders")),
+		field("skip", durationType, "Leaves so much of the beginning out.", standard("0s"), example("10m")),
+		field("speed", &Type{Shape: Number, Title: "number", Min: 0.001}, "So many times as fast.", standard("1"), example("10")),
+	).short("file")
 	return object("load", "A stream of calls.",
 		field("name", nameType, "Its name: load(\"NAME\").", required, example("shoppers")),
 		field("to", targetType, "Whom it calls.", example("api")),
 		field("message", identType, "The message.", example("checkout")),
 		field("via", textType, "A route instead: LISTENER/ROUTE.", example("public/orders")),
 		field("request", request, "The request to the route."),
-		field("recorded", textType, "A journal whose calls are repeated."),
+		field("recorded", recording, "Calls as they once came, instead of a rate; without to or via each goes to whom it went then.", example("monday.jsonl")),
 		field("rate", union("rate, ramp or list of steps", rateType, ramp, listOf(step)), "How many calls.", example("200/s")),
 		field("arrival", enum("constant", "poisson", "burst"), "How they are spread.", standard("constant")),
 		field("payload", l.built, "The message's fields; n counts from 0.", example("{id: n}")),
@@ -48,7 +54,7 @@ func (l *language) loadType() *Type {
 		field("for", spanType, "How long it lasts; default: to the end."),
 		field("timeout", spanType, "How patient a caller is.", example("2s")),
 		field("retry", l.retry, "How a caller retries."),
-	).oneOf("to", "via", "recorded").needsOne("to", "via", "recorded")
+	).oneOf("to", "via").needsOne("to", "via", "recorded").oneOf("rate", "recorded").oneOf("arrival", "recorded")
 }
 
 func (l *language) worldType() *Type {

@@ -82,7 +82,7 @@ type Load struct {
 	Message  string
 	Payload  *rules.Template // nil: no payload
 	Route    *RouteCall      // through the gateway instead
-	Recorded string          // a journal's directory instead: its calls again
+	Recorded []Arrival       // as they once came, by At; instead of a rate
 
 	Rate     []Ramp // by At; the last goes on
 	Arrival  string // constant, poisson, burst (each second's calls at its beginning)
@@ -92,6 +92,16 @@ type Load struct {
 	For      time.Duration // 0: to the end
 	Timeout  time.Duration // the caller's patience for one attempt; 0 is the guard's
 	Retry    *Retry        // the caller's own; nil: it does not
+}
+
+// Arrival is one recorded call from outside.
+type Arrival struct {
+	At      time.Duration // since the load begins
+	To      string        // path of an actor or group
+	From    string        // who called; "" when that is not known
+	Message string
+	Payload any // JSON-like, as expressions have it
+	Key     string
 }
 
 // Ramp is a rate from a moment on: From per second at At, To at At+Over, evenly between and constant after.

@@ -48,7 +48,7 @@ func newArrivals(ramps []plan.Ramp, kind string, seed uint64) *arrivals {
 	return a
 }
 
-// next is when the next call comes, since the load began; false when none comes any more.
+// next implements comings.
 func (a *arrivals) next() (time.Duration, bool) {
 	at, ok := a.reach(a.level)
 	if !ok || at > never {

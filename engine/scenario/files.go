@@ -56,7 +56,7 @@ func (l *Loaded) scenario(files spec.FileSystem, path string, set *spec.Set, i i
 		l.add(spec.Diagnostic{Code: "LR124", Pos: doc.Root.Pos, Message: "the scenario names no topology, and there is none in its file", Suggestion: "add topology: PATH"})
 		return
 	}
-	s, diags := compiler.CompileScenario(set, doc, compiler.ScenarioOptions{Options: l.over, Load: func(file string) (*spec.Set, spec.Diagnostics) {
+	s, diags := compiler.CompileScenario(set, doc, compiler.ScenarioOptions{Options: l.over, Recorded: Recording, Load: func(file string) (*spec.Set, spec.Diagnostics) {
 		return spec.Load(files, []string{file}, opts)
 	}})
 	l.Diagnostics = append(l.Diagnostics, diags...)

@@ -17,7 +17,7 @@ import (
 type load struct {
 	run      *run
 	spec     *plan.Load
-	arrivals *arrivals
+	arrivals comings
 	began    time.Duration
 	until    time.Duration
 	n        int64
@@ -31,7 +31,33 @@ type load struct {
 
 func newLoad(r *run, spec *plan.Load) *load {
 	seed := mix(r.seed + hash(spec.Name))
-	return &load{run: r, spec: spec, seed: seed, arrivals: newArrivals(spec.Rate, spec.Arrival, seed), hist: &engine.Histogram{}}
+	l := &load{run: r, spec: spec, seed: seed, hist: &engine.Histogram{}}
+	if len(spec.Recorded) > 0 {
+		l.arrivals = &repeated{all: spec.Recorded}
+	} else {
+		l.arrivals = newArrivals(spec.Rate, spec.Arrival, seed)
+	}
+	return l
+}
+
+// comings tells when the calls of a load come.
+type comings interface {
+	// next is when the next call comes, since the load began; false when none comes any more.
+	next() (time.Duration, bool)
+}
+
+// repeated are calls that came once and come again.
+type repeated struct {
+	all []plan.Arrival
+	at  int
+}
+
+func (r *repeated) next() (time.Duration, bool) {
+	if r.at == len(r.all) {
+		return 0, false
+	}
+	r.at++
+	return r.all[r.at-1].At, true
 }
 
 // hash is FNV-1a.
@@ -95,6 +121,13 @@ func (q *request) prepare(env *rules.Env) error {
 			return fmt.Errorf("key: %w", err)
 		}
 		q.options.Key = textOf(v)
+	}
+	if len(s.Recorded) > 0 && s.Route == nil {
+		a := &s.Recorded[q.n]
+		q.to, q.msg = a.To, engine.Msg{Type: a.Message, Payload: a.Payload}
+		if a.Key != "" {
+			q.options.Key = a.Key
+		}
 	}
 	var err error
 	if s.Payload != nil {
