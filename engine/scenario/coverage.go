@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
@@ -16,8 +17,8 @@ func Points(p *plan.Plan) []string {
 			out = append(out, what+" "+way)
 		}
 	}
-	for _, name := range breakerNames(p) {
-		add("breaker "+name, "opens", "half-opens", "closes again")
+	for _, b := range Breakers(p) {
+		add("breaker "+b.Name, "opens", "half-opens", "closes again")
 	}
 	for i := range p.Rules {
 		if r := &p.Rules[i]; r.Enabled && r.When != nil {
@@ -35,23 +36,40 @@ func Points(p *plan.Plan) []string {
 	return out
 }
 
-// breakerNames lists the breakers that stand on actors, groups and routes.
-func breakerNames(p *plan.Plan) []string {
-	var out []string
-	add := func(g *plan.Guard) {
-		if g != nil && g.Breaker != nil {
-			out = append(out, g.Breaker.Name)
+// Breakers lists the breakers of a plan in its order: those on actors and edges, on groups, on routes, and supervisors'
+// against restart storms.
+func Breakers(p *plan.Plan) []*plan.Breaker {
+	var out []*plan.Breaker
+	add := func(b *plan.Breaker) {
+		if b != nil && !slices.ContainsFunc(out, func(have *plan.Breaker) bool { return have.Name == b.Name }) {
+			out = append(out, b)
+		}
+	}
+	each := func(g *plan.Guard) {
+		if g != nil {
+			add(g.Breaker)
 		}
 	}
 	for i := range p.Actors {
-		add(p.Actors[i].Guard)
+		a := &p.Actors[i]
+		each(a.Guard)
+		if a.Script != nil {
+			for _, h := range a.Script.Handlers {
+				for _, c := range h.Calls {
+					each(c.Guard)
+				}
+			}
+		}
+		if a.Supervisor != nil {
+			add(a.Supervisor.RestartBreaker)
+		}
 	}
 	for i := range p.Groups {
-		add(p.Groups[i].Guard)
+		each(p.Groups[i].Guard)
 	}
 	for i := range p.Gateway {
 		for j := range p.Gateway[i].Routes {
-			add(p.Gateway[i].Routes[j].Guard)
+			each(p.Gateway[i].Routes[j].Guard)
 		}
 	}
 	return out
@@ -72,9 +90,9 @@ func (r *run) cover(e journal.Event) {
 	switch b := body.(type) {
 	case journal.BreakerChanged:
 		way := map[string]string{"open": "opens", "half_open": "half-opens", "closed": "closes again"}[b.To]
-		for _, name := range breakerNames(r.spec.Plan) {
-			if b.Breaker == name || strings.HasPrefix(b.Breaker, name+"/") {
-				r.shown["breaker "+name+" "+way] = true
+		for _, known := range Breakers(r.spec.Plan) {
+			if b.Breaker == known.Name || strings.HasPrefix(b.Breaker, known.Name+"/") {
+				r.shown["breaker "+known.Name+" "+way] = true
 			}
 		}
 	case journal.RuleFired:

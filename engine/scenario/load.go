@@ -27,6 +27,7 @@ type load struct {
 	hist                                *engine.Histogram
 	view                                rules.Load // used again
 	buckets                             []uint32
+	curve                               *Curve // nil when nobody wants it
 }
 
 func newLoad(r *run, spec *plan.Load) *load {
@@ -240,6 +241,9 @@ func (q *request) answered(a sim.Answer) {
 		l.ok++
 	default:
 		l.ok++
+	}
+	if l.curve != nil {
+		l.curve.count(l.run.eng.Now(), a.Err != nil, a.Degraded)
 	}
 	l.hist.Add(l.run.eng.Now() - q.began)
 	l.run.served(l)

@@ -14,19 +14,14 @@ const maxPast = 4096
 
 // past is the last stretch of a run, for people.
 type past struct {
-	run   *run
-	lines []happened // a ring
-	next  int
-	last  uint64 // sequence number of the newest event
-	count uint64
-	onUp  []func()
-}
-
-// happened is an event, or a step of the timeline.
-type happened struct {
-	at    time.Duration
-	event journal.Event
-	text  string // of a step
+	run     *run
+	lines   []Entry // a ring
+	next    int
+	most    int    // lines
+	dropped uint64 // lines
+	last    uint64 // sequence number of the newest event
+	count   uint64
+	onUp    []func()
 }
 
 // Line is one thing that happened before a failure.
@@ -35,13 +30,14 @@ type Line struct {
 	Text string        `json:"text"`
 }
 
-func (p *past) keep(h happened) {
-	if len(p.lines) < maxPast {
+func (p *past) keep(h Entry) {
+	if len(p.lines) < p.most {
 		p.lines = append(p.lines, h)
 		return
 	}
 	p.lines[p.next] = h
-	p.next = (p.next + 1) % maxPast
+	p.next = (p.next + 1) % p.most
+	p.dropped++
 }
 
 func (p *past) add(e journal.Event) {
@@ -53,13 +49,11 @@ func (p *past) add(e journal.Event) {
 	if p.run.eng != nil {
 		now = p.run.eng.Now()
 	}
-	p.keep(happened{at: now, event: e})
+	p.keep(Entry{At: now, Event: e})
 }
 
-func (p *past) say(at time.Duration, text string) { p.keep(happened{at: at, text: text}) }
-
 // newest visits what is kept, newest first, until visit says stop.
-func (p *past) newest(visit func(*happened) bool) {
+func (p *past) newest(visit func(*Entry) bool) {
 	for i := range p.lines {
 		at := (p.next - 1 - i + 2*len(p.lines)) % len(p.lines)
 		if !visit(&p.lines[at]) {
@@ -77,35 +71,35 @@ const (
 // chain is what led to a failure: the last event about what the expectation names, what caused that, and so on, and the
 // last steps of the timeline before it, oldest first.
 func (p *past) chain(m *monitor) []Line {
-	var picked []*happened
+	var picked []*Entry
 	want, steps := uint64(0), 0
-	p.newest(func(h *happened) bool {
+	p.newest(func(h *Entry) bool {
 		switch {
-		case h.text != "":
+		case h.Text != "":
 			if steps < maxSteps {
 				steps++
 				picked = append(picked, h)
 			}
-		case want == 0 && len(picked) == steps && h.event.Type != journal.TypeInput && p.concerns(m, h.event):
+		case want == 0 && len(picked) == steps && h.Event.Type != journal.TypeInput && p.concerns(m, h.Event):
 			picked = append(picked, h)
-			want = h.event.Causation
-		case want != 0 && h.event.Seq == want:
-			if h.event.Type != journal.TypeInput {
+			want = h.Event.Causation
+		case want != 0 && h.Event.Seq == want:
+			if h.Event.Type != journal.TypeInput {
 				picked = append(picked, h)
 			}
-			want = h.event.Causation
+			want = h.Event.Causation
 		}
 		return len(picked) < maxChain+maxSteps
 	})
 	slices.Reverse(picked)
-	slices.SortStableFunc(picked, func(a, b *happened) int { return int(a.at - b.at) })
+	slices.SortStableFunc(picked, func(a, b *Entry) int { return int(a.At - b.At) })
 	var out []Line
 	for _, h := range picked {
-		text := h.text
+		text := h.Text
 		if text == "" {
-			text = journal.Describe(h.event)
+			text = journal.Describe(h.Event)
 		}
-		out = append(out, Line{h.at, text})
+		out = append(out, Line{h.At, text})
 	}
 	return out
 }

@@ -22,6 +22,7 @@ type Report struct {
 	Problem  string        `json:"problem,omitempty"` // why the scenario could not be played as it is written
 	Shown    []string      `json:"shown,omitempty"`   // of the plan's Points
 	Marks    []sim.Mark    `json:"-"`
+	Tape     *Tape         `json:"-"` // with Options.Record
 }
 
 // Result is the verdict on one expectation.
@@ -31,7 +32,8 @@ type Result struct {
 	Source  string        `json:"source"`
 	Place   plan.Place    `json:"place"`
 	Verdict Verdict       `json:"verdict"`
-	At      time.Duration `json:"at_ns"`
+	Since   time.Duration `json:"since_ns"` // when it began to count; At when it never did
+	At      time.Duration `json:"at_ns"`    // when it was decided
 	Why     string        `json:"why,omitempty"`
 	Seen    []Seen        `json:"seen,omitempty"`
 	Chain   []Line        `json:"chain,omitempty"`
@@ -73,8 +75,12 @@ func (r *run) report() *Report {
 		out.Problem = r.problem.Error()
 	}
 	for _, m := range r.monitors {
+		since := m.at
+		if m.open && m.spec.Kind != "finally" {
+			since = m.since
+		}
 		out.Results = append(out.Results, Result{
-			Name: m.spec.Name, Kind: m.spec.Kind, Source: m.spec.Cond.Source(), Place: m.spec.Place, Verdict: m.verdict, At: m.at, Why: m.why,
+			Name: m.spec.Name, Kind: m.spec.Kind, Source: m.spec.Cond.Source(), Place: m.spec.Place, Verdict: m.verdict, Since: since, At: m.at, Why: m.why,
 			Seen: m.seen, Chain: m.chain, Judged: m.judged,
 		})
 	}

@@ -23,6 +23,7 @@ type Options struct {
 	Steps      []plan.Step               // added to the timeline
 	Behaviours map[string]engine.Factory // what `go: {behaviour: NAME}` names; others are replaced by their world
 	MarkEvery  time.Duration             // of Report.Marks
+	Record     bool                      // fills Report.Tape
 }
 
 // run is one scenario under way.
@@ -67,7 +68,10 @@ func Run(s *plan.Scenario, o Options) (*Report, error) {
 		r.seed = o.Seed
 	}
 	r.names, r.shown = map[string]string{"": ""}, map[string]bool{}
-	r.world.run, r.past.run = r, r
+	r.world.run, r.past.run, r.past.most = r, r, maxPast
+	if o.Record {
+		r.past.most = maxTape
+	}
 	r.watch()
 	eng, err := sim.New(sim.Options{
 		Plan: s.Plan, Seed: r.seed, Start: s.Clock, Factories: factories(o.Behaviours), World: r.modelsOf(s.Plan),
@@ -79,7 +83,11 @@ func Run(s *plan.Scenario, o Options) (*Report, error) {
 	}
 	r.eng = eng
 	for i := range s.Loads {
-		r.loads = append(r.loads, newLoad(r, &s.Loads[i]))
+		l := newLoad(r, &s.Loads[i])
+		if o.Record {
+			l.curve = newCurve(l.spec.Name, s.Duration)
+		}
+		r.loads = append(r.loads, l)
 	}
 	r.prepare(o.Steps)
 	eng.Start()
@@ -88,6 +96,9 @@ func Run(s *plan.Scenario, o Options) (*Report, error) {
 	}
 	r.finish()
 	report := r.report()
+	if o.Record {
+		report.Tape = r.tape()
+	}
 	if err := eng.Close(); err != nil && report.Problem == "" {
 		report.Problem = err.Error()
 	}
@@ -260,7 +271,7 @@ func (r *run) note(s *plan.Step, how string) {
 	if how != "" {
 		text += " " + how
 	}
-	r.past.say(r.eng.Now(), text)
+	r.past.keep(Entry{At: r.eng.Now(), Step: s, Text: text, Over: how == "over"})
 }
 
 // about names whom a step befalls.

@@ -187,7 +187,7 @@ func TestNothingOverlaps(t *testing.T) {
 				t.Fatalf("%s is outside the picture: %+v", a.node.ID, a)
 			}
 			for _, ln := range a.lines {
-				if textWidth(ln.text, ln.size, ln.bold) > a.w-2*pad+0.5 {
+				if TextWidth(ln.text, ln.size, ln.bold) > a.w-2*pad+0.5 {
 					t.Fatalf("%s: %q is wider than its card", a.node.ID, ln.text)
 				}
 			}

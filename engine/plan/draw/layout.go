@@ -332,11 +332,11 @@ func measure(n *Node) *card {
 			c.lines = append(c.lines, wrapped(text)...)
 			continue
 		}
-		ln.text = fit(ln.text, ln.size, ln.bold, widest-2*pad)
+		ln.text = Fit(ln.text, ln.size, ln.bold, widest-2*pad)
 		c.lines = append(c.lines, ln)
 	}
 	for _, ln := range c.lines {
-		c.w = math.Max(c.w, textWidth(ln.text, ln.size, ln.bold))
+		c.w = math.Max(c.w, TextWidth(ln.text, ln.size, ln.bold))
 	}
 	c.w = math.Ceil(math.Max(narrowest, math.Min(widest, c.w+2*pad)))
 	c.h = float64(len(c.lines))*lineStep + 14
@@ -349,11 +349,11 @@ func wrapped(text string) []line {
 	var out []line
 	row := ""
 	flush := func() {
-		out = append(out, line{text: fit(strings.TrimSpace(row), size, false, widest-2*pad), size: size, pill: true})
+		out = append(out, line{text: Fit(strings.TrimSpace(row), size, false, widest-2*pad), size: size, pill: true})
 		row = ""
 	}
 	for _, part := range strings.SplitAfter(text, ", ") {
-		if row != "" && textWidth(row+part, size, false) > widest-2*pad {
+		if row != "" && TextWidth(row+part, size, false) > widest-2*pad {
 			flush()
 		}
 		row += part
@@ -362,8 +362,9 @@ func wrapped(text string) []line {
 	return out
 }
 
-// textWidth estimates on the wide side, since every reader has another font.
-func textWidth(text string, size float64, bold bool) float64 {
+// TextWidth is about how wide a text is drawn, in the units of size. It estimates on the wide side, since every reader has
+// another font.
+func TextWidth(text string, size float64, bold bool) float64 {
 	units := 0.0
 	for _, r := range text {
 		switch {
@@ -383,13 +384,13 @@ func textWidth(text string, size float64, bold bool) float64 {
 	return units * size
 }
 
-// fit cuts a text that is too wide.
-func fit(text string, size float64, bold bool, width float64) string {
-	if textWidth(text, size, bold) <= width {
+// Fit cuts a text that is wider than width, and ends it with an ellipsis.
+func Fit(text string, size float64, bold bool, width float64) string {
+	if TextWidth(text, size, bold) <= width {
 		return text
 	}
 	runes := []rune(text)
-	for len(runes) > 1 && textWidth(string(runes)+"…", size, bold) > width {
+	for len(runes) > 1 && TextWidth(string(runes)+"…", size, bold) > width {
 		runes = runes[:len(runes)-1]
 	}
 	return strings.TrimRight(string(runes), " ,") + "…"
