@@ -28,9 +28,7 @@ type testRun struct {
 	run      *regexp.Regexp
 	seed     uint64
 	parallel int
-	junit    string
-	tap      bool
-	github   bool
+	testOutputs
 	strict   bool
 	digests  bool // only tell digests: the second of two processes
 	once     bool // only one process
@@ -41,8 +39,18 @@ type testRun struct {
 	coverage bool
 
 	cases []*testCase
+	names map[string][]string // of all scenarios of a file
 	files []spec.File
 	diags spec.Diagnostics
+}
+
+// testOutputs are the reports for others, and what is written beside the scenarios.
+type testOutputs struct {
+	junit    string
+	tap      bool
+	github   bool
+	timeline string // a picture, or a directory for several
+	update   bool   // the golden traces
 }
 
 // testCase is one scenario of one file.
@@ -53,6 +61,9 @@ type testCase struct {
 	err    error // that it could not be played
 	parted string
 	took   time.Duration
+
+	golden  *scenario.Golden // the trace that it must have; nil: any
+	strayed string           // how its trace differs
 }
 
 func newTest(s *settings) *cobra.Command {
@@ -65,7 +76,9 @@ func newTest(s *settings) *cobra.Command {
 		Args: cobra.MinimumNArgs(1),
 		Example: `  lukhas-run test examples/scenarios
   lukhas-run test outage.yaml --run 'heals' --seed 9
-  lukhas-run test examples/scenarios --junit report.xml`,
+  lukhas-run test examples/scenarios --junit report.xml
+  lukhas-run test outage.yaml --timeline outage.svg
+  lukhas-run test outage.yaml --update`,
 		RunE: func(cmd *cobra.Command, args []string) error { return t.all(cmd, args) },
 	}
 	f := cmd.Flags()
@@ -75,6 +88,8 @@ func newTest(s *settings) *cobra.Command {
 	f.StringVar(&t.junit, "junit", "", "write a JUnit report to `FILE`")
 	f.BoolVar(&t.tap, "tap", false, "write a TAP report to standard output")
 	f.BoolVar(&t.github, "github", false, "write annotations for GitHub to standard output")
+	f.StringVar(&t.timeline, "timeline", "", "draw what happened into `FILE`.svg, or into a directory when there are several scenarios")
+	f.BoolVar(&t.update, "update", false, "write the golden traces, FILE.trace beside each scenario file, of what passes")
 	f.BoolVar(&t.strict, "strict", false, "warnings about a file are errors")
 	f.BoolVar(&t.digests, "digests", false, "only write the digest of each run")
 	_ = f.MarkHidden("digests")
@@ -104,6 +119,12 @@ func (t *testRun) all(cmd *cobra.Command, args []string) error {
 	if len(t.cases) == 0 {
 		return exit{exitBadScenario, fmt.Errorf("no scenario to run%s", t.narrowed())}
 	}
+	if err := t.checkTimeline(); err != nil {
+		return exit{exitUsage, err}
+	}
+	if err := t.readGoldens(); err != nil {
+		return exit{exitBadScenario, err}
+	}
 	twin := t.twin(cmd.Context(), args)
 	t.play(newProgress(cmd.ErrOrStderr(), t.s, "ran"))
 	if t.digests {
@@ -112,11 +133,24 @@ func (t *testRun) all(cmd *cobra.Command, args []string) error {
 	if err := t.compare(twin); err != nil {
 		return exit{exitFailed, err}
 	}
+	t.compareGoldens()
+	if err := t.drawTimelines(); err != nil {
+		return exit{exitFailed, err}
+	}
 	if t.coverage {
 		t.tellCoverage(cmd.ErrOrStderr())
 	}
 	if err := t.tell(cmd.OutOrStdout(), cmd.ErrOrStderr(), time.Since(start)); err != nil {
 		return exit{exitFailed, err}
+	}
+	if t.update {
+		written, err := t.updateGoldens(args)
+		for _, path := range written {
+			fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s\n", path)
+		}
+		if err != nil {
+			return exit{exitFailed, err}
+		}
 	}
 	if slices.ContainsFunc(t.cases, func(c *testCase) bool { return !c.passed() }) {
 		return exit{code: exitFailed}
@@ -173,6 +207,7 @@ func (t *testRun) gather(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return exit{exitBug, err}
 	}
+	t.names = map[string][]string{}
 	for _, f := range g.files {
 		if !f.has(spec.KindScenario) && !slices.Contains(args, f.path) {
 			continue // of a directory
@@ -181,6 +216,7 @@ func (t *testRun) gather(cmd *cobra.Command, args []string) error {
 		t.diags = append(t.diags, l.Diagnostics...)
 		t.files = append(t.files, l.Files...)
 		for _, s := range l.Scenarios {
+			t.names[f.path] = append(t.names[f.path], s.Name)
 			if t.run.MatchString(s.Name) {
 				t.cases = append(t.cases, &testCase{file: f.path, spec: s})
 			}
@@ -221,7 +257,7 @@ func (t *testRun) play(p *progress) {
 		workers.Go(func() {
 			for c := take(); c != nil; c = take() {
 				start := time.Now()
-				c.report, c.err = scenario.Run(c.spec, scenario.Options{Seed: t.seed, Shuffle: t.shuffle, MarkEvery: time.Second})
+				c.report, c.err = scenario.Run(c.spec, scenario.Options{Seed: t.seed, Shuffle: t.shuffle, MarkEvery: time.Second, Record: t.traced(c)})
 				c.took = time.Since(start)
 				mu.Lock()
 				done++
@@ -235,7 +271,9 @@ func (t *testRun) play(p *progress) {
 }
 
 // passed tells whether all is well with a case.
-func (c *testCase) passed() bool { return c.err == nil && c.parted == "" && c.report.Passed() }
+func (c *testCase) passed() bool {
+	return c.err == nil && c.parted == "" && c.strayed == "" && c.report.Passed()
+}
 
 // summary is the last line.
 func (t *testRun) summary(w io.Writer, took time.Duration) {

@@ -54,9 +54,17 @@ func indent(text string) string {
 	return "  " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  ")
 }
 
+// What is judged of each scenario besides its expectations.
+const (
+	canBePlayed     = "can be played"
+	isDeterministic = "is deterministic"
+	followsItsTrace = "goes as its trace says"
+)
+
 // failure is one thing wrong with a scenario.
 type failure struct {
 	name  string // of the expectation
+	whole bool   // it is about the scenario as a whole
 	title string // one line
 	text  string // all of it
 	file  string
@@ -67,17 +75,21 @@ type failure struct {
 // failures lists what is wrong with a case.
 func (t *testRun) failures(c *testCase) []failure {
 	whole := func(what, why string) failure {
-		return failure{name: what, title: why, text: why + "\n" + t.repro(c), file: c.file, line: c.spec.Place.Line, col: c.spec.Place.Col}
+		title, _, _ := strings.Cut(why, "\n")
+		return failure{name: what, whole: true, title: title, text: strings.TrimRight(why, "\n") + "\n" + t.repro(c), file: c.file, line: c.spec.Place.Line, col: c.spec.Place.Col}
 	}
 	if c.err != nil {
-		return []failure{whole("can be played", c.err.Error())}
+		return []failure{whole(canBePlayed, c.err.Error())}
 	}
 	var out []failure
 	if c.parted != "" {
-		out = append(out, whole("is deterministic", c.parted))
+		out = append(out, whole(isDeterministic, c.parted))
 	}
 	if c.report.Problem != "" {
-		out = append(out, whole("can be played", c.report.Problem))
+		out = append(out, whole(canBePlayed, c.report.Problem))
+	}
+	if c.strayed != "" {
+		out = append(out, whole(followsItsTrace, "it went another way than its golden trace says; --update writes it anew\n"+c.strayed))
 	}
 	for i := range c.report.Results {
 		r := &c.report.Results[i]
@@ -185,7 +197,7 @@ func (t *testRun) writeTAP(w io.Writer) {
 		wrong := map[string]string{}
 		for _, f := range t.failures(c) {
 			wrong[f.name] = f.title
-			if c.report == nil || f.name == "is deterministic" || f.name == "can be played" {
+			if f.whole {
 				line(false, c.spec.Name+": "+f.title)
 			}
 		}
@@ -232,9 +244,12 @@ func (t *testRun) suite(c *testCase) junitSuite {
 		}
 		s.Cases = append(s.Cases, out)
 	}
-	add("can be played", c.spec.Place.Line)
+	add(canBePlayed, c.spec.Place.Line)
 	if !t.once {
-		add("is deterministic", c.spec.Place.Line)
+		add(isDeterministic, c.spec.Place.Line)
+	}
+	if c.golden != nil {
+		add(followsItsTrace, c.spec.Place.Line)
 	}
 	for i := range c.spec.Expect {
 		add(c.spec.Expect[i].Name, c.spec.Expect[i].Place.Line)
@@ -256,6 +271,7 @@ type scenarioJSON struct {
 	OK     bool             `json:"ok"`
 	Error  string           `json:"error,omitempty"`
 	Parted string           `json:"parted,omitempty"` // how two runs of it differ
+	Trace  string           `json:"trace,omitempty"`  // how it differs from its golden trace
 	Took   float64          `json:"took"`             // seconds of the machine's time
 	Report *scenario.Report `json:"report,omitempty"`
 }
@@ -263,7 +279,7 @@ type scenarioJSON struct {
 func (t *testRun) json() testJSON {
 	out := testJSON{Version: 1, OK: true}
 	for _, c := range t.cases {
-		s := scenarioJSON{File: c.file, Name: c.spec.Name, OK: c.passed(), Parted: c.parted, Took: c.took.Seconds(), Report: c.report}
+		s := scenarioJSON{File: c.file, Name: c.spec.Name, OK: c.passed(), Parted: c.parted, Trace: c.strayed, Took: c.took.Seconds(), Report: c.report}
 		if c.err != nil {
 			s.Error = c.err.Error()
 		}
