@@ -107,10 +107,14 @@ func (m *Machine) restart(a *actor, s Steer, o origin) error {
 	m.dropUndo(undo{verb: "restart", id: a.id})
 	m.forgetTimer(a)
 	if a.parent != nil && a.parent.sup.phase == raising && int(a.pos) >= a.parent.sup.hi {
+		if a.life == waiting {
+			a.life = idle // its timer is gone: the walk starts it
+			m.release(a)
+		}
 		return nil // its turn in the order comes
 	}
 	if a.life != stopping || a.after == rest {
-		m.tell(a.def.Path, &journal.ActorRestarting{Directive: o.cause.String(), Restarts: uint64(a.epoch)})
+		m.announce(a, journal.ActorRestarting{Directive: o.cause.String()})
 	}
 	switch {
 	case a.life == stopping && (a.after == regroup || a.after == vanish):
@@ -163,6 +167,7 @@ func (m *Machine) halt(a *actor, s Steer, o origin) error {
 	case waiting:
 		m.forgetTimer(a)
 		a.life = idle
+		m.forsake(a, deadEnd)
 		m.release(a)
 	case stopping:
 		if a.after == revive {

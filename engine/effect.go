@@ -36,13 +36,21 @@ type (
 		ID    ID
 		Epoch Epoch
 	}
+	// Close says that no incarnation follows one that ended, or that was stopped with Again: what waits in the mailbox
+	// becomes dead letters with this reason, and nothing is taken any more until another Start. An incarnation that was
+	// stopped without Again closes its mailbox itself; of one that ended by itself the mailbox stays open until the Machine
+	// says Start or Close.
+	Close struct {
+		ID  ID
+		Why string
+	}
 	// Stop ends an incarnation: drain, then cancel, then fence. Stopped will answer.
 	Stop struct {
 		ID          ID
 		Epoch       Epoch
 		Drain, Kill time.Duration
 		Why         string
-		Again       bool // another incarnation is meant to follow
+		Again       bool // another incarnation may follow: Start or Close tells
 	}
 	// Remove forgets an actor: what its mailbox holds becomes dead letters.
 	Remove struct {
@@ -116,6 +124,7 @@ type (
 func (*Create) effect()        {}
 func (*Start) effect()         {}
 func (*Continue) effect()      {}
+func (*Close) effect()         {}
 func (*Stop) effect()          {}
 func (*Remove) effect()        {}
 func (*SetTimer) effect()      {}

@@ -135,8 +135,9 @@ func (m *Machine) boot(in Boot) {
 	m.start(m.roster.byIndex[0], byBoot)
 }
 
-// create makes an actor known.
+// create makes an actor known. From then on messages wait for its first incarnation.
 func (m *Machine) create(a *actor) {
+	m.keep(a)
 	e := m.pools.create.next()
 	e.ID, e.Path = a.id, a.def.Path
 	m.out = append(m.out, e)

@@ -19,6 +19,7 @@ type incarnation struct {
 	up       bool
 	failed   bool // waits for Continue or Stop
 	stopping bool
+	again    bool // the Stop said so
 }
 
 // restarting is a group's restart that has been announced and has not started anybody yet.
@@ -50,6 +51,7 @@ type slow struct {
 	gone    map[ID]bool
 	steered bool            // somebody was started or stopped by hand
 	alone   map[string]bool // restarted by a reload, command or rule, on their own
+	open    map[ID]bool     // mailboxes that take messages without an incarnation: a Start or Close must come
 }
 
 // recorded is an input as a journal keeps it.
@@ -97,13 +99,20 @@ func (s *slow) take(e Effect) {
 	switch e := e.(type) {
 	case *Create:
 		s.ids[e.Path], s.paths[e.ID] = e.ID, e.Path
+		s.open[e.ID] = s.opening(e.Path)
 	case *Start:
 		s.started(e)
 	case *Stop:
 		s.stopped(e)
+	case *Close:
+		if s.live[e.ID] != nil || !s.open[e.ID] {
+			s.t.Fatalf("the mailbox of %s is closed, and is in use or closed already", s.paths[e.ID])
+		}
+		delete(s.open, e.ID)
 	case *Swap:
 		s.plan = e.Plan
 	case *Remove:
+		delete(s.open, e.ID)
 		if s.live[e.ID] != nil {
 			s.t.Fatalf("%s is removed while it lives", s.paths[e.ID])
 		}
@@ -128,6 +137,22 @@ func (s *slow) take(e Effect) {
 		if len(s.live) > 0 {
 			s.t.Fatalf("Ended with %d incarnations alive", len(s.live))
 		}
+		s.closed()
+	}
+}
+
+// opening tells whether an actor that is created takes messages: supervisors do not.
+func (s *slow) opening(path string) bool {
+	a := s.plan.Actor(path)
+	return a == nil || a.Supervisor == nil
+}
+
+// closed checks that nobody's messages wait for an incarnation that does not come.
+func (s *slow) closed() {
+	for id, is := range s.open {
+		if is {
+			s.t.Fatalf("the mailbox of %s stays open for ever", s.paths[id])
+		}
 	}
 }
 
@@ -148,6 +173,7 @@ func (s *slow) started(e *Start) {
 	}
 	s.epochs[e.ID] = e.Epoch
 	s.live[e.ID] = &incarnation{epoch: e.Epoch}
+	delete(s.open, e.ID)
 	s.pending = append(s.pending, Started{ID: e.ID, Epoch: e.Epoch})
 }
 
@@ -176,7 +202,7 @@ func (s *slow) stopped(e *Stop) {
 	if one == nil || one.epoch != e.Epoch || one.stopping {
 		s.t.Fatalf("%s is stopped, which is not running", s.paths[e.ID])
 	}
-	one.stopping = true
+	one.stopping, one.again = true, e.Again
 	s.pending = slices.DeleteFunc(s.pending, func(in Input) bool { st, ok := in.(Started); return ok && st.ID == e.ID })
 	s.pending = append(s.pending, Stopped{ID: e.ID, Epoch: e.Epoch})
 	if s.closing && a != nil {
@@ -301,9 +327,18 @@ func (s *slow) answer() {
 	case Started:
 		s.live[in.ID].up = true
 	case Stopped:
-		delete(s.live, in.ID)
+		s.leave(in.ID)
 	}
 	s.step(in)
+}
+
+// leave notes that an incarnation is gone.
+func (s *slow) leave(id ID) {
+	one := s.live[id]
+	delete(s.live, id)
+	if !one.stopping || one.again {
+		s.open[id] = true
+	}
 }
 
 // tick lets the next timer come.
@@ -340,7 +375,7 @@ func (s *slow) fail() {
 		so, stopping := in.(Stopped)
 		return starting && st.ID == id || stopping && so.ID == id
 	})
-	delete(s.live, id)
+	s.leave(id)
 	in := Exited{ID: id, Epoch: one.epoch}
 	if rapid.IntRange(0, 3).Draw(s.t, "normal") > 0 {
 		in.Failure = &failure
@@ -355,7 +390,7 @@ func TestOverlappingFailures(t *testing.T) {
 		p := drawTree(t, true)
 		s := &slow{
 			t: t, m: NewMachine(), plan: p, live: map[ID]*incarnation{}, epochs: map[ID]Epoch{},
-			starts: map[string][]time.Duration{}, groups: map[string]*restarting{}, busy: map[string]bool{}, gone: map[ID]bool{}, alone: map[string]bool{}, plans: map[plan.Digest]*plan.Plan{p.Digest(): p}, ids: map[string]ID{}, paths: map[ID]string{},
+			starts: map[string][]time.Duration{}, groups: map[string]*restarting{}, busy: map[string]bool{}, gone: map[ID]bool{}, alone: map[string]bool{}, open: map[ID]bool{}, plans: map[plan.Digest]*plan.Plan{p.Digest(): p}, ids: map[string]ID{}, paths: map[ID]string{},
 		}
 		for i := range p.Actors {
 			if p.Actors[i].Supervisor != nil {
@@ -488,6 +523,7 @@ func (s *slow) settle() {
 	if s.ended {
 		return
 	}
+	s.closed()
 	for _, a := range s.m.Status().Actors {
 		if !slices.Contains([]string{"running", "stopped", "failed", "paused", "quarantined"}, a.State) {
 			s.t.Fatalf("%s is %s for ever", a.Path, a.State)

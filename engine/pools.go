@@ -38,6 +38,7 @@ type pools struct {
 	start  pool[Start]
 	stop   pool[Stop]
 	resume pool[Continue]
+	closes pool[Close]
 	set    pool[SetTimer]
 	cancel pool[CancelTimer]
 	emit   pool[Emit]
@@ -53,6 +54,7 @@ func (p *pools) reset() {
 	p.start.reset()
 	p.stop.reset()
 	p.resume.reset()
+	p.closes.reset()
 	p.set.reset()
 	p.cancel.reset()
 	p.emit.reset()

@@ -29,6 +29,11 @@ func (m *Machine) reloaded(in Reloaded) {
 		m.remove(a)
 	}
 	m.walkAgain(added)
+	for _, a := range added {
+		if up := a.parent; up.life == idle && !up.kept {
+			m.forsake(a, deadEnd) // its supervisor has ended for good
+		}
+	}
 	m.replaceChanged(changes)
 }
 
@@ -193,7 +198,7 @@ func (m *Machine) replaceChanged(changes plan.Changes) {
 		}
 		a.cause, a.tries = byReload, 0
 		m.awaitIfRaising(a)
-		m.tell(a.def.Path, &journal.ActorRestarting{Directive: byReload.String(), Restarts: uint64(a.epoch)})
+		m.announce(a, journal.ActorRestarting{Directive: byReload.String()})
 		m.stop(a, revive, "its definition changed")
 	}
 }

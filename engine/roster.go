@@ -70,6 +70,8 @@ type actor struct {
 	paused bool
 	fenced bool // quarantined
 	failed bool // it ended by a failure and is not started again
+	kept   bool // it may come up yet: its mailbox stays open without an incarnation; see fate
+	due    bool // a restart has been announced that has not come yet
 
 	sample *rules.Actor // the last measurements; nil before the first
 }

@@ -37,6 +37,7 @@ type supervisor struct {
 	phase    phase
 	queued   bool   // on the agenda
 	touched  bool   // decided something since the last sample
+	keeps    bool   // somebody below may have a mailbox that is kept open without an incarnation
 	lo, hi   int    // the stage of the walk is children[lo:hi]
 	gate     uint32 // of this phase, see actor.gate
 	pending  int    // children whose gate is this one
@@ -153,12 +154,15 @@ func (m *Machine) raise(s *supervisor) {
 	s.lo, s.hi = s.hi, s.stageEnd(s.hi)
 	for _, c := range s.children[s.lo:s.hi] {
 		if c.over || c.held {
+			if c.life == idle {
+				m.forsake(c, deadEnd)
+			}
 			continue
 		}
 		if c.life == idle {
 			m.start(c, s.causeOf(c))
 		}
-		if c.life == stopping && c.after == regroup { // a reload cut the lowering short
+		if c.life == stopping && c.after != revive { // a reload cut the lowering short, or a restart took a stop back
 			c.after, c.cause = revive, s.cause
 		}
 		if c.life != running {
@@ -206,6 +210,11 @@ func (m *Machine) lowerChild(s *supervisor, c *actor) {
 	case waiting:
 		m.forgetTimer(c)
 		c.life = idle
+		m.decideFate(c, regroup)
+	case idle:
+		if m.fate(c, regroup) == forGood {
+			m.forsake(c, c.lastWord())
+		}
 	case starting, running:
 		why := "a sibling failed"
 		if s.phase == shutting {
@@ -226,7 +235,7 @@ func (m *Machine) lowerChild(s *supervisor, c *actor) {
 // start begins an incarnation. A supervisor's is the walk through its children.
 func (m *Machine) start(a *actor, why cause) {
 	a.epoch++
-	a.life, a.since, a.failed = starting, m.now, false
+	a.life, a.since, a.failed, a.kept, a.due = starting, m.now, false, false, false
 	body := m.pools.starting.next()
 	body.Incarnation = uint64(a.epoch)
 	m.tell(a.def.Path, body)
@@ -277,25 +286,10 @@ func (m *Machine) stop(a *actor, after sequel, why string) {
 	m.tellStopping(a, why)
 	e := m.pools.stop.next()
 	*e = Stop{ID: a.id, Epoch: a.epoch, Drain: a.def.Shutdown.Drain, Kill: a.def.Shutdown.Kill, Why: why}
-	e.Again = comesBack(a, after)
-	m.out = append(m.out, e)
-}
-
-// comesBack tells whether another incarnation is meant to follow one that is being stopped, so that what waits for it is
-// kept: by itself, with its group, or with a supervisor above that is only restarted.
-func comesBack(a *actor, after sequel) bool {
-	switch after {
-	case revive:
-		return true
-	case regroup:
-		s := a.parent.sup
-		if s.phase != shutting {
-			return !a.over
-		}
-		return s.self.parent != nil && s.leave.exit == exitAsked && comesBack(s.self, s.self.after)
-	default:
-		return false
+	if e.Again = m.fate(a, after) != forGood; e.Again {
+		m.keep(a)
 	}
+	m.out = append(m.out, e)
 }
 
 func (m *Machine) tellStopping(a *actor, why string) {
@@ -332,6 +326,7 @@ func (m *Machine) depart(s *supervisor) {
 	switch {
 	case a.parent == nil && m.mode == closing:
 		a.life = idle
+		m.forsake(a, a.lastWord())
 		m.end(m.code, m.why)
 	case s.leave.exit == exitAsked:
 		m.down(a)
@@ -354,8 +349,11 @@ func (m *Machine) down(a *actor) {
 		if a.timer == 0 {
 			m.reviveNow(a)
 		}
-	case a.parent != nil:
-		m.release(a)
+	default:
+		m.decideFate(a, after)
+		if a.parent != nil {
+			m.release(a)
+		}
 	}
 }
 
@@ -366,6 +364,7 @@ func (m *Machine) reviveNow(a *actor) {
 	}
 	if a.parent != nil && (m.mode == closing || a.parent.sup.absorbs(a)) {
 		a.life = idle
+		m.decideFate(a, regroup)
 		m.release(a)
 		return
 	}

@@ -129,6 +129,8 @@ func (m *Machine) temporary(u undo) Temporary {
 // failed (ended by a failure and not started again), and, while running, paused or quarantined.
 func (a *actor) state() string {
 	switch {
+	case a.life == idle && a.kept && a.epoch > 0:
+		return "restarting"
 	case a.life == idle && a.failed:
 		return "failed"
 	case a.life == stopping && a.after == revive:

@@ -84,17 +84,17 @@ const withGroup = "group"
 func (m *Machine) fell(a *actor, gone bool, f *Failure) {
 	wasStarting := a.life == starting
 	m.mend(a)
+	s := a.parent.sup
 	if gone {
 		a.life = idle
+		m.keep(a)
 	}
-	s := a.parent.sup
 	if m.mode == closing || s.absorbs(a) {
 		if gone {
 			a.over = neverAgain(a) && s.phase != shutting // the group's restart must not revive it
-			if comesBack(a, regroup) {
-				body := m.pools.restarting.next()
-				*body = journal.ActorRestarting{Attempt: int(a.tries), Directive: withGroup, Restarts: uint64(a.epoch)}
-				m.tell(a.def.Path, body)
+			m.decideFate(a, regroup)
+			if m.fate(a, regroup) == back {
+				m.announce(a, journal.ActorRestarting{Attempt: int(a.tries), Directive: withGroup})
 			}
 			m.release(a)
 		}
@@ -161,6 +161,7 @@ const exitGaveUp = 70
 func (m *Machine) retire(s *supervisor, a *actor, gone bool, f *Failure) {
 	a.over, a.failed = true, f != nil
 	if gone {
+		m.forsake(a, a.lastWord())
 		m.release(a)
 	} else {
 		m.stop(a, rest, "on_failure")
@@ -206,11 +207,7 @@ func (m *Machine) again(s *supervisor, a *actor, gone bool) {
 	if s.spell.spinning(m.now) {
 		delay = max(delay, breather)
 	}
-	body := m.pools.restarting.next()
-	*body = journal.ActorRestarting{
-		Attempt: int(a.tries), Delay: delay, Directive: doRestart.String(), Restarts: uint64(a.epoch),
-	}
-	m.tell(a.def.Path, body)
+	m.announce(a, journal.ActorRestarting{Attempt: int(a.tries), Delay: delay, Directive: doRestart.String()})
 	a.cause = byRestart
 	if spec.Strategy != plan.OneForOne {
 		m.regroup(s, a, gone, delay)
@@ -220,6 +217,16 @@ func (m *Machine) again(s *supervisor, a *actor, gone bool) {
 		a.timer = m.alarm(timer{purpose: restartActor, subject: a.id, at: m.now + delay})
 	}
 	m.replace(s, a, gone)
+}
+
+// announce tells that another incarnation is coming.
+func (m *Machine) announce(a *actor, told journal.ActorRestarting) {
+	a.due, a.kept = true, a.kept || a.sup != nil
+	a.mind()
+	told.Restarts = uint64(a.epoch)
+	body := m.pools.restarting.next()
+	*body = told
+	m.tell(a.def.Path, body)
 }
 
 // replace restarts one child on its own: at once when nothing stands before it, else when its incarnation is gone and

@@ -84,7 +84,6 @@ type actor struct {
 	kind   plan.Kind // a Supervisor is the Machine's own: it takes no messages; never changes
 	phase  phase     // this, what follows here and what stands below mu belong to mu
 	paused bool
-	revive bool // the Machine has announced another incarnation
 
 	// front is the chain the consumer has stolen. With one handler at a time it belongs to the running activation and,
 	// between activations, to the lock; with several it stays empty.

@@ -264,6 +264,8 @@ func (e *Engine) apply(effect engine.Effect) {
 		e.begin(x)
 	case *engine.Continue:
 		e.resume(x)
+	case *engine.Close:
+		e.close(x)
 	case *engine.Stop:
 		e.halt(x)
 	case *engine.Remove:
@@ -322,7 +324,6 @@ func (e *Engine) heard(x *engine.Emit) {
 	defer a.mu.Unlock()
 	if again {
 		a.counts().restarts.Add(1)
-		a.revive = true
 	}
 	if a.kind == plan.Supervisor {
 		e.follow(a, x.Body)

@@ -30,7 +30,7 @@ func (e *Engine) begin(x *engine.Start) {
 	inc.gate.Store(gateDown)
 	a.alone.Store(spec.Concurrency == 1)
 	a.mu.Lock()
-	a.inc, a.phase, a.revive = inc, phaseStarting, false
+	a.inc, a.phase = inc, phaseStarting
 	a.cause = e.control.causeFor(a.path)
 	if a.paused {
 		inc.gate.Or(gatePaused)
@@ -484,20 +484,30 @@ func (inc *incarnation) gone(underControl bool) {
 	e.happen(h)
 }
 
-// settle notes, once the Machine has decided, whether the actor comes back. If not, its mailbox closes.
+// settle closes the mailbox of an incarnation that was stopped for good. That of any other stays open until the Machine
+// says Start or Close, which it may have done already.
 func (inc *incarnation) settle() {
 	a := inc.a
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	again := inc.ending == endStopped && inc.last != nil && inc.last.stop.again
-	if a.inc != inc || a.phase == phaseRemoved {
-		return
-	}
-	if a.revive || again {
+	switch {
+	case a.inc != inc || a.phase == phaseRemoved || a.phase == phaseStopped:
+	case inc.ending == endStopped && !inc.end().stop.again:
+		a.shut(phaseStopped, deadStopped)
+	default:
 		a.phase = phaseRestarting
+	}
+}
+
+// close carries out a Close: no incarnation follows.
+func (e *Engine) close(x *engine.Close) {
+	a := e.actor(x.ID)
+	if a == nil {
 		return
 	}
-	a.shut(phaseStopped, deadStopped)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.shut(phaseStopped, x.Why)
 }
 
 // shut closes a mailbox: what waits becomes dead letters, askers are told. It needs the lock.

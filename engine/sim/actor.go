@@ -80,7 +80,6 @@ type actor struct {
 	phase  phase
 	inc    *incarnation // the latest; nil before the first
 	paused bool
-	revive bool         // the Machine has announced another incarnation
 	cause  engine.Cause // of what is being done to it: what it reports is caused by that
 	asking *waiter      // of the one handler at work, for finding circles
 }

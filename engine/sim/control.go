@@ -124,6 +124,10 @@ func (e *Engine) apply(effect engine.Effect) {
 		e.begin(x)
 	case *engine.Continue:
 		e.resume(x)
+	case *engine.Close:
+		if a := e.actor(x.ID); a != nil {
+			a.shut(phaseStopped, x.Why)
+		}
 	case *engine.Stop:
 		e.halt(x)
 	case *engine.Remove:
@@ -185,7 +189,6 @@ func (e *Engine) heard(x *engine.Emit) {
 	}
 	if _, again := x.Body.(*journal.ActorRestarting); again {
 		a.restarts++
-		a.revive = true
 	}
 	if a.kind == plan.Supervisor {
 		e.follow(a, x.Body)

@@ -28,7 +28,7 @@ func (e *Engine) begin(x *engine.Start) {
 	inc.soft = spec.Kind == plan.Process || spec.Kind == plan.Upstream
 	inc.rng = e.seedFor(a.path) + uint64(x.Epoch)*guard.Golden
 	a.spec, a.alone = spec, spec.Concurrency == 1
-	a.inc, a.phase, a.revive, a.sys = inc, phaseStarting, false, nil
+	a.inc, a.phase, a.sys = inc, phaseStarting, nil
 	a.cause = e.control.causeFor(a.path)
 	if a.paused {
 		inc.gate |= gatePaused
@@ -216,6 +216,9 @@ func (e *Engine) halt(x *engine.Stop) {
 	}
 	inc := a.inc
 	if inc == nil || inc.epoch != x.Epoch || inc.stop.stage == stageGone {
+		if inc != nil && inc.epoch == x.Epoch { // its own end is about to be told
+			inc.ending, inc.stop.again = endStopped, x.Again
+		}
 		e.happen(happening{in: engine.Stopped{ID: x.ID, Epoch: x.Epoch}})
 		return
 	}
@@ -327,19 +330,24 @@ func (inc *incarnation) gone() {
 	e.happen(h)
 }
 
-// settle notes, once the Machine has decided, whether the actor comes back. If not, its mailbox closes.
+// settle closes the mailbox of an incarnation that was stopped for good. That of any other stays open until the Machine
+// says Start or Close, which it may have done already.
 func (inc *incarnation) settle() {
-	a, again := inc.a, inc.ending == endStopped && inc.stop.again
-	if a.inc != inc || a.phase == phaseRemoved {
-		return
-	}
-	if a.revive || again {
+	a := inc.a
+	switch {
+	case a.inc != inc || a.phase == phaseRemoved || a.phase == phaseStopped:
+	case inc.ending == endStopped && !inc.stop.again:
+		a.shut(phaseStopped, deadStopped)
+	default:
 		a.phase = phaseRestarting
-		return
 	}
-	a.phase = phaseStopped
+}
+
+// shut closes a mailbox: what waits becomes dead letters, askers are told.
+func (a *actor) shut(p phase, why string) {
+	a.phase = p
 	for _, env := range a.empty() {
-		a.deadLetter(deadStopped, &env, &engine.Error{Kind: engine.KindUnreachable, Message: deadStopped, By: a.path})
+		a.deadLetter(why, &env, &engine.Error{Kind: engine.KindUnreachable, Message: why, By: a.path})
 	}
 }
 
@@ -375,10 +383,7 @@ func (e *Engine) remove(id engine.ID) {
 	if a == nil {
 		return
 	}
-	a.phase = phaseRemoved
-	for _, env := range a.empty() {
-		a.deadLetter(deadRemoved, &env, &engine.Error{Kind: engine.KindUnreachable, Message: deadRemoved, By: a.path})
-	}
+	a.shut(phaseRemoved, deadRemoved)
 	e.forget(a)
 }
 
