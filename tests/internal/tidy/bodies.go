@@ -4,13 +4,17 @@ import (
 	"go/ast"
 	"go/token"
 	"slices"
+	"strings"
 )
 
 // clockCalls read or wait on the machine's clock.
 var clockCalls = []string{"time.Now", "time.Since", "time.Until", "time.Sleep", "time.After", "time.AfterFunc", "time.NewTimer", "time.NewTicker", "time.Tick"}
 
-// bodies: goroutines have their rooms, the clock has its door, maps are not ranged where order matters, and what is
-// declared once at package level is not assigned again.
+// randomSources give other numbers in every run, or are seeded by who runs them: a run has its own generators.
+var randomSources = []string{"math/rand", "math/rand/v2", "crypto/rand"}
+
+// bodies: goroutines have their rooms, the clock has its door, nothing happens in another order where order matters, and
+// what is declared once at package level is not assigned again.
 func (s *source) bodies(rules Rules) []Finding {
 	var found []Finding
 	vars := s.packageVars()
@@ -25,7 +29,7 @@ func (s *source) bodies(rules Rules) []Finding {
 				found = append(found, s.at(n.Pos(), "clock", "%s may not use %s: take a clock or the time", s.room, name))
 			}
 		case *ast.FuncDecl:
-			found = append(found, s.ranges(n, rules)...)
+			found = append(found, s.ordered(n, rules)...)
 		case *ast.AssignStmt:
 			found = append(found, s.assigned(n, vars)...)
 		}
@@ -34,16 +38,50 @@ func (s *source) bodies(rules Rules) []Finding {
 	return found
 }
 
-// ranges: where decisions are made, no map is ranged over.
-func (s *source) ranges(f *ast.FuncDecl, rules Rules) []Finding {
-	if !slices.Contains(rules.NoMapRange, s.room) {
+// ordered: what a deterministic room does is the same in every run.
+func (s *source) ordered(f *ast.FuncDecl, rules Rules) []Finding {
+	var found []Finding
+	if slices.Contains(rules.NoMapRange, s.room) {
+		for _, pos := range s.peer.ranged(f) {
+			found = append(found, s.at(pos, "maprange", "%s ranges over a map: its order is not the same twice", s.room))
+		}
+	}
+	if s.test || !slices.Contains(rules.Repeatable, s.room) {
+		return found
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.SelectStmt:
+			if races(n) && !slices.Contains(rules.Watchers, s.room+"."+f.Name.Name) {
+				found = append(found, s.at(n.Pos(), "select", "%s selects between channels: which is taken is not the same twice", s.room))
+			}
+		case *ast.BasicLit:
+			if n.Kind == token.STRING && strings.Contains(n.Value, "%p") {
+				found = append(found, s.at(n.Pos(), "address", "%s prints an address: it is not the same twice", s.room))
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// races is true of a select with more than one channel: with one and a default it is a try.
+func races(n *ast.SelectStmt) bool {
+	channels := 0
+	for _, c := range n.Body.List {
+		if c.(*ast.CommClause).Comm != nil {
+			channels++
+		}
+	}
+	return channels > 1
+}
+
+// random reports a source of randomness that a deterministic room imports.
+func (s *source) random(spec *ast.ImportSpec, path string, rules Rules) []Finding {
+	if s.test || !slices.Contains(rules.Repeatable, s.room) || !slices.Contains(randomSources, path) {
 		return nil
 	}
-	var found []Finding
-	for _, pos := range s.peer.ranged(f) {
-		found = append(found, s.at(pos, "maprange", "%s ranges over a map: its order is not the same twice", s.room))
-	}
-	return found
+	return []Finding{s.at(spec.Pos(), "random", "%s imports %s: what it draws comes from the run's seed", s.room, path)}
 }
 
 // covered is true when the file's room is in the list or below one of it.

@@ -9,6 +9,8 @@ type Rules struct {
 	Goroutines []string            // rooms that may say go
 	Clocks     []string            // rooms that may read the machine's clock
 	NoMapRange []string            // rooms in which no map is ranged over
+	Repeatable []string            // rooms that do the same in every run: no racing select, no random source, no address printed
+	Watchers   []string            // functions of those rooms (room.name) that may select: they wait for the machine they run on
 	MaxLines   int                 // of a function
 	Banned     []string            // package names that say nothing
 }
@@ -25,9 +27,12 @@ func House() Rules {
 		Doors:      doors(),
 		Goroutines: []string{"internal/watch", "journal", "engine/live", "engine/sim", "engine/actors", "engine/gateway", "engine/observe", "engine/admin", "engine/cluster", "engine/host", "cmd/lukhas-run"},
 		Clocks:     []string{"internal/clock", "internal/watch", "cmd/lukhas-run"},
-		NoMapRange: []string{"engine", "engine/plan", "engine/sim", "engine/replay"},
-		MaxLines:   70,
-		Banned:     []string{"util", "utils", "common", "types", "helpers", "helper", "misc"},
+		NoMapRange: []string{"engine", "engine/plan", "engine/guard", "engine/sim", "engine/scenario", "engine/replay", "engine/actors/script", "engine/actors/consensus"},
+		Repeatable: []string{"breaker", "breaker/detect", "rules", "engine", "engine/plan", "engine/guard", "engine/sim", "engine/scenario", "engine/replay",
+			"engine/actors/script", "engine/actors/consensus"},
+		Watchers: []string{"engine/sim.guarded", "engine/guard.Await", "engine/guard.Hedge"},
+		MaxLines: 70,
+		Banned:   []string{"util", "utils", "common", "types", "helpers", "helper", "misc"},
 	}
 }
 
@@ -55,6 +60,8 @@ func rooms() map[string][]string {
 		"engine/actors/upstream":  actors,
 		"engine/actors/consensus": actors,
 		"engine/actors/probe":     actors,
+
+		"engine/actors/internal/fake": actors, // for the actors' tests
 
 		"engine/gateway":  {"internal/clock", "rules", "journal", "engine", "engine/guard", "engine/plan"},
 		"engine/observe":  {"internal/clock", "breaker/detect", "rules", "journal", "engine/plan"},

@@ -172,6 +172,7 @@ func (s *source) imports(rules Rules) []Finding {
 		if strings.Contains(strings.Split(path, "/")[0], ".") {
 			found = append(found, s.door(spec, path, rules)...)
 		}
+		found = append(found, s.random(spec, path, rules)...)
 	}
 	return found
 }

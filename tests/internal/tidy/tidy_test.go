@@ -34,6 +34,10 @@ func TestPlantedViolationsAreCaught(t *testing.T) {
 		{"a map ranged over in the Machine", "engine/a.go", "func f(m map[int]int) {\n\tfor range m {\n\t}\n}", "maprange"},
 		{"a map made and ranged over", "engine/a.go", "func f() {\n\tm := make(map[int]int)\n\tfor range m {\n\t}\n}", "maprange"},
 		{"a map field ranged over in the plan", "engine/plan/a.go", "type t struct{ m map[int]int }\n\nfunc (x t) f() {\n\tfor range x.m {\n\t}\n}", "maprange"},
+		{"a map ranged over in the simulation", "engine/sim/a.go", "func f(m map[int]int) {\n\tfor range m {\n\t}\n}", "maprange"},
+		{"two channels raced in the Machine", "engine/a.go", "func f(a, b chan int) {\n\tselect {\n\tcase <-a:\n\tcase <-b:\n\t}\n}", "select"},
+		{"a global random source in a breaker", "breaker/a.go", "import _ \"math/rand/v2\"", "random"},
+		{"an address printed by the plan", "engine/plan/a.go", "func f(x *int) string { return g(\"%p\", x) }\n\nfunc g(string, any) string { return \"\" }", "address"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
