@@ -209,9 +209,9 @@ func (p *pass) attempt(a *Attempt) (any, error) {
 	if err != nil {
 		return nil, p.rejected(a, "replica", err)
 	}
-	a.Replica = replica
+	a.Replica, a.Began = replica, p.now()
 	if a.Timeout = p.layers.spec.Timeout; p.deadline > 0 {
-		left := p.deadline - p.now()
+		left := p.deadline - a.Began
 		if left <= 0 {
 			return nil, p.rejected(a, "deadline", p.refuse("deadline passed before the attempt"))
 		}
@@ -252,12 +252,12 @@ func (p *pass) settle(a *Attempt, v any, err error) {
 		return
 	}
 	now := p.env.Now()
-	p.end(a, now, p.classify(a, v, err, now-a.permit.start))
+	p.end(a, now, p.classify(a, v, err, now-a.Began))
 }
 
 func (p *pass) end(a *Attempt, now time.Duration, o breaker.Outcome) {
 	a.permit.done(now, o)
-	p.ended(a, now-a.permit.start, o)
+	p.ended(a, now-a.Began, o)
 }
 
 // again decides whether a failed attempt is followed by another.

@@ -126,7 +126,6 @@ func (c *circuit) setPolicy(now time.Duration, p breaker.Policy) {
 type permit struct {
 	breaker *breaker.Breaker
 	permit  breaker.Permit
-	start   time.Duration
 }
 
 // done tells the breaker how the attempt ended, once.
@@ -139,9 +138,8 @@ func (p *permit) done(now time.Duration, o breaker.Outcome) {
 
 // admit asks the breaker of an attempt.
 func (p *pass) admit(a *Attempt) error {
-	c, now := p.layers.circuit, p.now()
+	c, now := p.layers.circuit, a.Began
 	if c == nil {
-		a.permit.start = now
 		return nil
 	}
 	b := c.of(p.key(a.Replica), now)
@@ -149,7 +147,7 @@ func (p *pass) admit(a *Attempt) error {
 	if !verdict.Admitted {
 		return p.refuseFor(verdict.RetryAfter, "breaker "+refusal(b, now, verdict))
 	}
-	a.permit.breaker, a.permit.permit, a.permit.start = b, permitted, now
+	a.permit.breaker, a.permit.permit = b, permitted
 	return nil
 }
 

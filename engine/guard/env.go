@@ -72,7 +72,8 @@ type Attempt struct {
 	N       int           // from 1
 	Hedge   int           // which of several at once, from 1; 0 without a hedge
 	Replica string        // as Route has settled
-	Timeout time.Duration // 0 is none
+	Began   time.Duration // engine time
+	Timeout time.Duration // from Began on; 0 is none
 	Status  int           // of an HTTP answer; set by Try, or by Judge
 
 	pass   *pass

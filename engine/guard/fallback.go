@@ -83,7 +83,7 @@ func (a *Attempt) Judge(status int, header http.Header) error {
 	p := a.pass
 	a.Status = status
 	now := p.env.Now()
-	if p.classify(a, nil, nil, now-a.permit.start).IsFailure() {
+	if p.classify(a, nil, nil, now-a.Began).IsFailure() {
 		err := &engine.Error{Kind: engine.KindStatus, Message: http.StatusText(status), By: p.call.To, Status: status, Delivered: true}
 		if p.again(a, err) || p.willFallBack(err) {
 			return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 )
 
@@ -193,9 +194,9 @@ func (a *actor) single() bool { return a.alone.Load() }
 func (a *actor) closed() *engine.Error {
 	switch a.phase {
 	case phaseStopped:
-		return &engine.Error{Kind: engine.KindUnreachable, Message: deadStopped, By: a.path}
+		return kernel.Unreachable(a.path, kernel.Stopped)
 	case phaseRemoved:
-		return &engine.Error{Kind: engine.KindUnreachable, Message: deadRemoved, By: a.path}
+		return kernel.Unreachable(a.path, kernel.Removed)
 	}
 	return nil
 }

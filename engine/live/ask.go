@@ -5,25 +5,28 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 )
 
-// defaultAsk bounds an ask that nobody else bounds: neither the asker nor a guard nor the message's own deadline.
-const defaultAsk = 30 * time.Second
-
 // ask sends a message to one actor and waits for the answer, at most for timeout (0: until the message's deadline, or
-// defaultAsk).
-func (c *caller) ask(to *actor, m engine.Msg, meta *engine.Meta, timeout time.Duration) (any, error) {
-	if err := c.mayBlock(); err != nil {
+// kernel.DefaultAsk).
+func (c *caller) ask(to *actor, m *engine.Msg, meta *engine.Meta, timeout time.Duration) (any, error) {
+	until := meta.Deadline
+	if timeout > 0 {
+		if at := c.eng.now() + timeout; until == 0 || at < until {
+			until = at
+		}
+	}
+	return c.askUntil(to, m, meta, meta.Attempt, until)
+}
+
+// askUntil is ask with an end in engine time, 0 for none of its own.
+func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, deadline time.Duration) (any, error) {
+	if err := c.Blocks(); err != nil {
 		return nil, err
 	}
-	deadline := meta.Deadline
-	if timeout <= 0 && deadline == 0 {
-		timeout = defaultAsk
-	}
-	if timeout > 0 {
-		if at := c.eng.now() + timeout; deadline == 0 || at < deadline {
-			deadline = at
-		}
+	if deadline == 0 {
+		deadline = c.eng.now() + kernel.DefaultAsk
 	}
 	t := c.begin(forAnswer, to, deadline)
 	if c.actor != nil {
@@ -33,8 +36,8 @@ func (c *caller) ask(to *actor, m engine.Msg, meta *engine.Meta, timeout time.Du
 				Message: "the ask would wait for itself: " + circle}
 		}
 	}
-	env := envelope{msg: m, meta: *meta, reply: t}
-	env.meta.Deadline = deadline
+	env := envelope{msg: *m, meta: *meta, reply: t}
+	env.meta.Deadline, env.meta.Attempt = deadline, n
 	if err := to.offer(&env, c); err != nil {
 		c.abandon(t)
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 )
 
 // Why a caller must stop waiting.
@@ -20,14 +21,14 @@ const (
 // caller is who may block: a handler, or a program outside. Its fields belong to the goroutine that waits, but for
 // stop and the waiter's settle, which anyone may use to end the wait.
 type caller struct {
+	kernel.Spare
 	eng     *Engine
-	actor   *actor // nil outside
-	view    *view  // the generation in force for what it does
+	actor   *actor       // nil outside
+	view    *kernel.View // the generation in force for what it does
 	w       *waiter
-	spare   *passage // for its next guarded call
 	stop    atomic.Uint32
-	spoiled bool // may not be used again
-	told    bool // it has had its ErrStopped; the next blocking call ends its goroutine
+	spoiled atomic.Bool // may not be used again
+	told    bool        // it has had its ErrStopped; the next blocking call ends its goroutine
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // of a running Call
@@ -81,9 +82,9 @@ func (c *caller) stopped() error {
 	return nil
 }
 
-// mayBlock is asked before each wait. A handler that was told to stop and waits again is unwound: an error alone it
+// Blocks is asked before each wait. A handler that was told to stop and waits again is unwound: an error alone it
 // could swallow in a loop, and a panic it could recover from.
-func (c *caller) mayBlock() error {
+func (c *caller) Blocks() error {
 	why := c.stopped()
 	if why != nil && c.actor != nil {
 		if c.told {
@@ -94,9 +95,9 @@ func (c *caller) mayBlock() error {
 	return why
 }
 
-// sleep waits until d has passed.
-func (c *caller) sleep(d time.Duration) error {
-	if err := c.mayBlock(); err != nil {
+// Sleep waits until d has passed.
+func (c *caller) Sleep(d time.Duration) error {
+	if err := c.Blocks(); err != nil {
 		return err
 	}
 	if d <= 0 {
@@ -113,4 +114,17 @@ func (c *caller) tell(err error) error {
 		c.told = true
 	}
 	return err
+}
+
+// endsWith makes the caller stop waiting when ctx ends, until the function that it gives is called.
+func (c *caller) endsWith(ctx context.Context) (release func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	stop := context.AfterFunc(ctx, c.Cancel)
+	return func() {
+		if !stop() {
+			c.spoiled.Store(true) // it may still be on its way: nobody else may get this caller
+		}
+	}
 }

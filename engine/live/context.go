@@ -8,6 +8,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
 )
@@ -18,9 +19,9 @@ var _ engine.Context = (*frame)(nil)
 func (f *frame) Self() engine.Ref          { return engine.Ref{ID: f.inc.a.id} }
 func (f *frame) Path() string              { return f.inc.a.path }
 func (f *frame) Incarnation() engine.Epoch { return f.inc.epoch }
-func (f *frame) Plan() *plan.Plan          { return f.view.plan }
+func (f *frame) Plan() *plan.Plan          { return f.view.Plan }
 func (f *frame) Meta() engine.Meta         { return f.env.meta }
-func (f *frame) Actor() *plan.Actor        { return f.inc.a.spec(f.view.plan) }
+func (f *frame) Actor() *plan.Actor        { return f.inc.a.spec(f.view.Plan) }
 
 func (f *frame) Now() time.Duration {
 	if !f.fresh {
@@ -34,14 +35,8 @@ func (f *frame) Rand() uint64 { return guard.Mix(f.inc.rng.Add(guard.Golden)) }
 
 func (f *frame) Ref(name string) (engine.Ref, error) { return f.eng.Ref(name) }
 
-// next is what a message that this handler sends carries of the one it handles.
-func (f *frame) next() engine.Meta {
-	m := &f.env.meta
-	return engine.Meta{
-		Correlation: m.Correlation, Causation: m.Causation, From: f.inc.a.path, Key: m.Key,
-		Priority: m.Priority, Deadline: m.Deadline, Attempt: 1,
-	}
-}
+// next makes meta what a message carries that this handler sends.
+func (f *frame) next(meta *engine.Meta) { kernel.Follow(meta, &f.env.meta, f.inc.a.path) }
 
 func (f *frame) Tell(to engine.Ref, m engine.Msg) error {
 	if f.turn.Load() == turnFenced {
@@ -65,7 +60,8 @@ func (f *frame) Fail(err *engine.Error) bool {
 }
 
 func (f *frame) After(d time.Duration, m engine.Msg) (cancel func() bool) {
-	inc, meta := f.inc, f.next()
+	inc, meta := f.inc, engine.Meta{}
+	f.next(&meta)
 	meta.Deadline = 0
 	t := f.eng.clock.AfterFunc(d, func() {
 		if !inc.cut.Load() {
@@ -85,22 +81,26 @@ func (f *frame) Emit(body journal.Body) {
 
 func (f *frame) Ask(to engine.Ref, m engine.Msg, timeout time.Duration) (any, error) {
 	f.flush()
-	v, err := f.eng.ask(&f.caller, to, m, f.next(), timeout)
+	q := kernel.Question{To: to, Msg: m, Timeout: timeout}
+	f.next(&q.Meta)
+	r, err := f.eng.request(&f.caller, &q)
 	f.fresh = false
-	return v, err
+	return r.Payload, err
 }
 
 // AskAll asks each on a caller of its own, so that guards can make them wait and try again apart from one another.
 func (f *frame) AskAll(to []engine.Ref, m []engine.Msg, timeout time.Duration) ([]any, []error) {
 	f.flush()
 	answers, errs := make([]any, len(to)), make([]error, len(to))
-	if err := f.mayBlock(); err != nil {
+	if err := f.Blocks(); err != nil {
 		for i := range errs {
 			errs[i] = err
 		}
 		return answers, errs
 	}
-	err := f.eng.askAll(&f.caller, to, m, f.next(), timeout, answers, errs)
+	var meta engine.Meta
+	f.next(&meta)
+	err := f.eng.askAll(&f.caller, to, m, meta, timeout, answers, errs)
 	f.fresh = false
 	if err != nil { // told to stop: what the others still write is theirs
 		answers, errs = make([]any, len(to)), make([]error, len(to))
@@ -114,7 +114,7 @@ func (f *frame) AskAll(to []engine.Ref, m []engine.Msg, timeout time.Duration) (
 func (f *frame) Sleep(d time.Duration) error {
 	f.flush()
 	f.fresh = false
-	return f.sleep(d)
+	return f.caller.Sleep(d)
 }
 
 func (f *frame) Call(timeout time.Duration, fn func(context.Context) (any, error)) (any, error) {
@@ -125,7 +125,7 @@ func (f *frame) Call(timeout time.Duration, fn func(context.Context) (any, error
 
 // call runs fn on the caller's goroutine under a context that ends with the timeout or with the caller.
 func (c *caller) call(timeout time.Duration, fn func(context.Context) (any, error)) (any, error) {
-	if err := c.mayBlock(); err != nil {
+	if err := c.Blocks(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -155,7 +155,7 @@ func (c *caller) call(timeout time.Duration, fn func(context.Context) (any, erro
 		if own := (*engine.Error)(nil); errors.As(err, &own) && own.Kind == engine.KindTimeout {
 			return nil, own // it knows whether anything was delivered
 		}
-		return nil, &engine.Error{Kind: engine.KindTimeout, Message: "no answer in time", By: c.name(), Delivered: true}
+		return nil, kernel.Late(c.name())
 	}
 	return v, err
 }

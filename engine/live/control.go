@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 	"github.com/lukhasai/lukhas-run/journal"
@@ -22,7 +23,7 @@ type happening struct {
 	cause engine.Cause
 	actor string // that the fact is about
 	fact  journal.Body
-	next  *view        // of a reload: what effects are about
+	next  *kernel.View // of a reload: what effects are about
 	up    *incarnation // that has started; it opens when the Machine knows
 	gone  *incarnation // whose end it is; settled when the Machine has decided
 }
@@ -228,7 +229,7 @@ func (e *Engine) step(h happening) {
 // recordInput keeps an input for replay, where the plan wants that.
 func (e *Engine) recordInput(in engine.Input) {
 	c := &e.control
-	if !e.view.Load().decisions {
+	if !e.view.Load().Decisions {
 		return
 	}
 	data, err := engine.AppendInput(c.encoded[:0], in)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 )
 
 // arrivals are the answers of one AskUntil that have come and were not looked at yet.
@@ -44,18 +45,20 @@ func (a *arrivals) next(c *caller) (int, error) {
 // AskUntil asks each on a caller of its own and shows the answers as they come; see engine.EarlyAsker.
 func (f *frame) AskUntil(to []engine.Ref, m []engine.Msg, timeout time.Duration, seen func(i int, value any, err error) bool) {
 	f.flush()
-	if err := f.mayBlock(); err != nil {
+	if err := f.Blocks(); err != nil {
 		seen(0, nil, err)
 		return
 	}
 	members := make([]*caller, len(to))
 	answers, errs := make([]any, len(to)), make([]error, len(to))
-	a, meta := &arrivals{}, f.next()
+	a, meta := &arrivals{}, engine.Meta{}
+	f.next(&meta)
 	for i := range to {
 		members[i] = f.eng.outside.take()
 		members[i].view = f.caller.view
 		f.eng.pool.spawn(func() {
-			answers[i], errs[i] = f.eng.ask(members[i], to[i], m[i], meta, timeout)
+			r, err := f.eng.request(members[i], &kernel.Question{To: to[i], Msg: m[i], Meta: meta, Timeout: timeout})
+			answers[i], errs[i] = r.Payload, err
 			a.arrive(i)
 		})
 	}

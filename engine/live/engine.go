@@ -10,6 +10,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 )
@@ -32,8 +33,8 @@ type Engine struct {
 	options   Options
 	clock     clock.Clock
 	roster    roster
-	view      atomic.Pointer[view]
-	next      *view // being swapped in; guarded by the control lock
+	view      atomic.Pointer[kernel.View]
+	next      *kernel.View // being swapped in; guarded by the control lock
 	control   control
 	pool      pool
 	launcher  launcher
@@ -73,7 +74,7 @@ func New(o Options) (*Engine, error) {
 	e.control = control{machine: o.Machine, timers: map[engine.TimerID]alarm{}, answers: map[uint64]chan string{}, supervisors: map[string]*actor{}}
 	e.roster.byPath, e.roster.groups = newPaths(len(o.Plan.Actors)), map[string]*group{}
 	e.guards.edges = map[string]*edge{}
-	v := newView(o.Plan, 1)
+	v := kernel.NewView(o.Plan, 1)
 	commit, err := e.prepareGuards(o.Plan)
 	if err != nil {
 		return nil, fmt.Errorf("live: %w", err)
@@ -129,7 +130,7 @@ func (e *Engine) ended(code int, why string) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if a.phase != phaseStopped {
-			a.shut(phaseStopped, deadStopped) // it waited for a restart that will not come
+			a.shut(phaseStopped, kernel.Stopped) // it waited for a restart that will not come
 		}
 		return true
 	})
@@ -142,14 +143,14 @@ func (e *Engine) ended(code int, why string) {
 }
 
 // furnish makes the groups of a generation known.
-func (e *Engine) furnish(v *view) {
+func (e *Engine) furnish(v *kernel.View) {
 	r := &e.roster
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i := range v.plan.Groups {
-		path := v.plan.Groups[i].Path
+	for i := range v.Plan.Groups {
+		path := v.Plan.Groups[i].Path
 		if r.groups[path] == nil {
-			g := &group{id: groupBit | engine.ID(len(r.list)), path: path}
+			g := &group{id: kernel.GroupBit | engine.ID(len(r.list)), path: path, seed: e.seedFor(path)}
 			g.members.Store(new([]*actor))
 			r.groups[path] = g
 			r.list = append(r.list, g)
@@ -158,7 +159,7 @@ func (e *Engine) furnish(v *view) {
 }
 
 // incoming is the generation that effects are about: the one being swapped in, else the one in force.
-func (e *Engine) incoming() *view {
+func (e *Engine) incoming() *kernel.View {
 	if e.next != nil {
 		return e.next
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 )
 
 // Whose turn it is in a frame.
@@ -167,7 +168,7 @@ func (f *frame) leave() {
 // handle runs the handler for the message at hand and settles what came of it.
 func (f *frame) handle() pace {
 	if f.env.reply.w != nil && !f.env.reply.waits() {
-		f.actor.deadLetter(deadExpired, &f.env, nil)
+		f.actor.deadLetter(kernel.Expired, &f.env, nil)
 		f.env = envelope{}
 		return goOn
 	}
@@ -222,8 +223,7 @@ func (f *frame) outcome(err error) pace {
 
 // interrupted settles the message of a handler that was cut short by a stop.
 func (f *frame) interrupted() {
-	f.actor.deadLetter(deadInFlight, &f.env, &engine.Error{
-		Kind: engine.KindUnreachable, Message: "stopped while it handled the message", By: f.actor.path, Delivered: true})
+	f.actor.deadLetter(kernel.InFlight, &f.env, kernel.CutShort(f.actor.path, "stopped while it handled the message"))
 	f.env = envelope{}
 }
 
@@ -294,7 +294,7 @@ func (f *frame) broken() pace {
 	cause := engine.Cause{Correlation: env.meta.Correlation, Seq: env.meta.Causation}
 	f.leave()
 	if !first {
-		a.deadLetter(deadInFlight, &env, failure.Answer())
+		a.deadLetter(kernel.InFlight, &env, failure.Answer())
 		return over
 	}
 	a.eng.happenLast(f, happening{

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
 )
@@ -18,7 +19,7 @@ func (e *Engine) begin(x *engine.Start) {
 	if a == nil {
 		return
 	}
-	spec := a.spec(e.view.Load().plan)
+	spec := a.spec(e.view.Load().Plan)
 	if spec == nil {
 		e.raise(happening{in: engine.Exited{ID: x.ID, Epoch: x.Epoch, Failure: &engine.Failure{
 			Kind: engine.KindStart, Message: "the plan has no such actor", By: a.path, ExitCode: -1, Starting: true}}})
@@ -123,7 +124,7 @@ func (f *frame) make(inc *incarnation) (engine.Behavior, error) {
 	if factory == nil {
 		return nil, &engine.Error{Kind: engine.KindStart, Message: "no behaviour for actors of kind " + spec.Kind.String(), By: spec.Path}
 	}
-	b, err := factory(spec, f.view.plan)
+	b, err := factory(spec, f.view.Plan)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +216,7 @@ func (b box) restart(a *actor) {
 		return
 	}
 	for _, env := range a.empty() {
-		a.deadLetter(deadRestart, &env, a.refuse(deadRestart))
+		a.deadLetter(kernel.Restart, &env, a.refuse(kernel.Restart))
 	}
 }
 
@@ -235,7 +236,7 @@ func (a *actor) empty() []envelope {
 			all = append(all, p.env)
 			continue
 		}
-		p.room.settle(nil, a.refuse(deadStopped))
+		p.room.settle(nil, a.refuse(kernel.Stopped))
 	}
 	a.rare.parked = nil
 	a.mark(markHungry, false)
@@ -328,7 +329,7 @@ func (a *actor) poisoned(env *envelope, answer error) {
 		a.unusual().again.push(env)
 		return
 	}
-	a.deadLetter(deadPoison, env, answer)
+	a.deadLetter(kernel.Poison, env, answer)
 }
 
 // cancel tells the handlers to stop: blocked calls return ErrStopped. What is not out after the kill time is fenced off.
@@ -384,8 +385,7 @@ func (inc *incarnation) fence() {
 func (a *actor) lost(f *frame) {
 	env := f.env
 	if env.msg.Type != "" {
-		a.deadLetter(deadInFlight, &env, &engine.Error{
-			Kind: engine.KindUnreachable, Message: "it did not stop in time and was given up", By: a.path, Delivered: true})
+		a.deadLetter(kernel.InFlight, &env, kernel.CutShort(a.path, "it did not stop in time and was given up"))
 	}
 }
 
@@ -493,7 +493,7 @@ func (inc *incarnation) settle() {
 	switch {
 	case a.inc != inc || a.phase == phaseRemoved || a.phase == phaseStopped:
 	case inc.ending == endStopped && !inc.end().stop.again:
-		a.shut(phaseStopped, deadStopped)
+		a.shut(phaseStopped, kernel.Stopped)
 	default:
 		a.phase = phaseRestarting
 	}
@@ -514,7 +514,7 @@ func (e *Engine) close(x *engine.Close) {
 func (a *actor) shut(p phase, why string) {
 	a.phase = p
 	for _, env := range a.empty() {
-		a.deadLetter(why, &env, &engine.Error{Kind: engine.KindUnreachable, Message: why, By: a.path})
+		a.deadLetter(why, &env, kernel.Unreachable(a.path, why))
 	}
 }
 
@@ -557,7 +557,7 @@ func (e *Engine) remove(id engine.ID) {
 		return
 	}
 	a.mu.Lock()
-	a.shut(phaseRemoved, deadRemoved)
+	a.shut(phaseRemoved, kernel.Removed)
 	a.mu.Unlock()
 	e.forget(a)
 }
@@ -585,7 +585,7 @@ func (l life) Healthy(ok bool, why string) {
 	}
 }
 
-func (l life) Actor() *plan.Actor { return l.inc.a.eng.view.Load().plan.Actor(l.inc.a.path) }
+func (l life) Actor() *plan.Actor { return l.inc.a.eng.view.Load().Plan.Actor(l.inc.a.path) }
 func (l life) Path() string       { return l.inc.a.path }
 func (l life) Now() time.Duration { return l.inc.a.eng.now() }
 

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 )
 
 // chunkSize is how many messages share one piece of a queue: large enough that taking pieces from the pool does not
@@ -72,20 +73,6 @@ func (q *queue) steal(from *queue) {
 	*from = queue{}
 }
 
-// The reasons for dead letters.
-const (
-	deadFull      = "mailbox full"
-	deadDropped   = "dropped for a newer message"
-	deadPoison    = "killed its actor"
-	deadRestart   = "dropped at restart"
-	deadStopped   = "actor stopped"
-	deadRemoved   = "actor removed"
-	deadExpired   = "asker gone"
-	deadInFlight  = "in_flight"
-	deadRefused   = "quarantined"
-	deadEmergency = "emergency"
-)
-
 // parked is a message that waits for room, in the order of arrival. Its sender waits with room, or with the
 // message's own reply when it is an ask.
 type parked struct {
@@ -150,13 +137,13 @@ func (a *actor) overflow(env *envelope, from *caller) error {
 		a.done.Add(1)
 		a.accept(env)
 		a.mu.Unlock()
-		a.deadLetter(deadDropped, &oldest, a.refuse(deadDropped))
+		a.deadLetter(kernel.Dropped, &oldest, a.refuse(kernel.Dropped))
 		return nil
 	}
 	newest := a.box.Overflow == overflowDropNewest
 	a.mu.Unlock()
-	refused := a.refuse(deadFull)
-	a.deadLetter(deadFull, env, nil)
+	refused := a.refuse(kernel.Full)
+	a.deadLetter(kernel.Full, env, nil)
 	if newest && env.reply.w == nil {
 		return nil
 	}
@@ -205,5 +192,5 @@ func (a *actor) admit() {
 
 // refuse is the error for a message that was not delivered.
 func (a *actor) refuse(why string) *engine.Error {
-	return &engine.Error{Kind: engine.KindRefused, Message: why, By: a.path}
+	return kernel.Refuse(a.path, why)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
 )
@@ -68,9 +69,9 @@ func TestOverflowPoliciesAreExact(t *testing.T) {
 		errors int
 		dead   string
 	}{
-		{"reject", []any{0, 1, 2, 3}, 3, deadFull},
-		{"drop_newest", []any{0, 1, 2, 3}, 0, deadFull},
-		{"drop_oldest", []any{3, 4, 5, 6}, 0, deadDropped},
+		{"reject", []any{0, 1, 2, 3}, 3, kernel.Full},
+		{"drop_newest", []any{0, 1, 2, 3}, 0, kernel.Full},
+		{"drop_oldest", []any{3, 4, 5, 6}, 0, kernel.Dropped},
 	} {
 		s, gate := &seen{}, (chan struct{})(nil)
 		run(t, tree(t, leaf("a", box4(c.policy))), making{"a": simple(held(s, &gate))}, func(t *testing.T, r rig) {

@@ -9,13 +9,11 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 )
 
 // Reply is an answer to a request from outside.
-type Reply struct {
-	Payload any // JSON-like
-	Status  int // HTTP, that a fallback wants which answered; 0 is none wanted
-}
+type Reply = kernel.Reply
 
 // Proxy takes a raw HTTP exchange through the guards to an actor, or to a replica of a group, that can pass it on. When
 // both results are nil the answer has been written. Otherwise nothing has been: reply is a fallback's, err says why
@@ -24,48 +22,15 @@ type Reply struct {
 func (e *Engine) Proxy(to engine.Ref, w http.ResponseWriter, r *http.Request, o CallOptions) (*Reply, error) {
 	c := e.outside.take()
 	defer e.outside.put(c)
-	stop := context.AfterFunc(r.Context(), func() { c.interrupt(stopCanceled) })
-	defer func() {
-		if !stop() {
-			c.spoiled = true
-		}
-	}()
+	defer c.endsWith(r.Context())()
 	c.enter(e)
-	meta := o.Meta()
-	m := engine.Msg{Type: r.Method}
-	t, err := e.target(c, to, &meta)
-	if err == nil {
-		err = e.gate(c, &t, m, &meta)
-	}
-	if t.edge == nil && t.guard == nil {
-		if err != nil {
-			return nil, err
-		}
-		a, err := t.pick(c, &meta, nil)
-		if err != nil {
-			return nil, err
-		}
-		return nil, a.proxy(w, r, nil)
-	}
-	p := c.passage(&t, m, &meta)
-	defer c.release(p)
-	p.w, p.r = w, r
-	v, err := p.run(o.Timeout, err)
-	if err != nil {
+	reply, err := kernel.Request(c, &kernel.Question{
+		To: to, Msg: engine.Msg{Type: r.Method}, Meta: o.Meta(), Timeout: o.Timeout, Exchange: &stream{w, r},
+	})
+	if err != nil || !reply.Degraded {
 		return nil, err
 	}
-	if call := p.fallback(); call != nil {
-		return &Reply{Payload: v, Status: call.FallbackStatus}, nil
-	}
-	return nil, nil
-}
-
-// fallback is the call as the guard saw it whose fallback answered, the edge's before the callee's; nil when none did.
-func (p *passage) fallback() *guard.Call {
-	if p.call.Degraded {
-		return &p.call
-	}
-	return p.degraded
+	return &reply, nil
 }
 
 // exchange is one proxied exchange with an actor.
@@ -121,7 +86,7 @@ func (a *actor) proxy(w http.ResponseWriter, r *http.Request, at *guard.Attempt)
 	case errors.Is(err, engine.ErrStopped) || cause == engine.ErrStopped:
 		return &engine.Error{Kind: engine.KindUnreachable, Message: "it was stopped meanwhile", By: a.path, Delivered: true}
 	case cause == context.DeadlineExceeded:
-		return &engine.Error{Kind: engine.KindTimeout, Message: "no answer in time", By: a.path, Delivered: true}
+		return kernel.Late(a.path)
 	case r.Context().Err() != nil:
 		return &engine.Error{Kind: engine.KindCanceled, Message: "the client went away", By: a.path, Delivered: true}
 	}

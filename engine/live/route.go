@@ -7,12 +7,14 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 )
 
 // group is a set of replicas under one name.
 type group struct {
 	id      engine.ID
 	path    string
+	seed    uint64 // of its draws
 	turn    atomic.Uint64
 	guard   atomic.Pointer[guard.Guard]
 	members atomic.Pointer[[]*actor] // by replica number; replaced, never changed
@@ -41,19 +43,34 @@ func (g *group) part(a *actor) {
 	g.members.Store(&members)
 }
 
-// pick chooses the replica for a message among those that are ready, not paused, not quarantined, healthy and, by
-// open, whose breaker is not open. A probe may go to a quarantined one. nil: none is left.
-func (g *group) pick(how string, key string, probe bool, draw func() uint64, open func(*actor) bool) *actor {
-	members := *g.members.Load()
+// Path is the group's path.
+func (g *group) Path() string { return g.path }
+
+// Guard is the group's guard, nil when it has none.
+func (g *group) Guard() *guard.Guard { return g.guard.Load() }
+
+// Named is the replica with that name, nil when it has left.
+func (g *group) Named(name string) kernel.Actor {
+	for _, a := range *g.members.Load() {
+		if a.Name() == name {
+			return a
+		}
+	}
+	return nil
+}
+
+// Pick implements kernel.Group.
+func (g *group) Pick(how, key string, probe bool, open func(string) bool) kernel.Actor {
 	block := uint32(unfitAny)
 	if probe {
 		block &^= unfitQuarantined | unfitSick
 	}
-	fit := func(a *actor) bool { return a.unfit.Load()&block == 0 && (open == nil || !open(a)) }
-	if how == "round_robin" {
-		draw = func() uint64 { return g.turn.Add(1) - 1 }
+	fit := func(a *actor) bool { return a.unfit.Load()&block == 0 && (open == nil || !open(a.Name())) }
+	draw := func() uint64 { return kernel.Draw(how, g.seed, g.turn.Add(1)) }
+	if a := guard.Pick(how, key, *g.members.Load(), draw, fit); a != nil {
+		return a
 	}
-	return guard.Pick(how, key, members, draw, fit)
+	return nil
 }
 
 // Load implements guard.Member.

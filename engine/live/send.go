@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 )
 
@@ -33,15 +34,8 @@ func (e *Engine) AskRef(ctx context.Context, to engine.Ref, m engine.Msg, o Call
 func (e *Engine) Request(ctx context.Context, to engine.Ref, m engine.Msg, o CallOptions) (Reply, error) {
 	c := e.outside.take()
 	defer e.outside.put(c)
-	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, func() { c.interrupt(stopCanceled) })
-		defer func() {
-			if !stop() {
-				c.spoiled = true // the interrupt may still be on its way: nobody else may get this caller
-			}
-		}()
-	}
-	return e.request(c, to, m, o.Meta(), o.Timeout)
+	defer c.endsWith(ctx)()
+	return e.request(c, &kernel.Question{To: to, Msg: m, Meta: o.Meta(), Timeout: o.Timeout})
 }
 
 // Tell puts a message into an actor's mailbox, by path, unique name or edge. It blocks only where the mailbox's policy
@@ -53,14 +47,7 @@ func (e *Engine) Tell(ctx context.Context, name string, m engine.Msg, o CallOpti
 	}
 	c := e.outside.take()
 	defer e.outside.put(c)
-	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, func() { c.interrupt(stopCanceled) })
-		defer func() {
-			if !stop() {
-				c.spoiled = true
-			}
-		}()
-	}
+	defer c.endsWith(ctx)()
 	return e.tell(c, to, &envelope{msg: m, meta: o.Meta()})
 }
 
@@ -92,7 +79,7 @@ func (p *callers) take() *caller {
 
 func (p *callers) put(c *caller) {
 	p.mu.Lock()
-	keep := !c.spoiled && !p.closed && len(p.free) < maxCallers
+	keep := !c.spoiled.Load() && !p.closed && len(p.free) < maxCallers
 	if keep {
 		p.free = append(p.free, c)
 	}
@@ -112,54 +99,23 @@ func (p *callers) close() {
 	}
 }
 
-// errNoType answers a message without a type.
-func errNoType() error {
-	return &engine.Error{Kind: engine.KindInvalid, Message: "a message needs a type"}
-}
-
-// ask is the way of every ask: gates, edge guard, guard, route, mailbox.
-func (e *Engine) ask(c *caller, to engine.Ref, m engine.Msg, meta engine.Meta, timeout time.Duration) (any, error) {
-	r, err := e.request(c, to, m, meta, timeout)
-	return r.Payload, err
-}
-
-func (e *Engine) request(c *caller, to engine.Ref, m engine.Msg, meta engine.Meta, timeout time.Duration) (Reply, error) {
-	if m.Type == "" {
-		return Reply{}, errNoType()
+// request is the way of every ask: straight to an actor that has nothing in its way, else the kernel's.
+func (e *Engine) request(c *caller, q *kernel.Question) (Reply, error) {
+	if q.Msg.Type == "" {
+		return Reply{}, kernel.Untyped()
 	}
 	c.enter(e)
-	if a := e.direct(to); a != nil {
-		v, err := c.ask(a, m, &meta, timeout)
+	if a := e.direct(q.To); a != nil {
+		v, err := c.ask(a, &q.Msg, &q.Meta, q.Timeout)
 		return Reply{Payload: v}, err
 	}
-	t, err := e.target(c, to, &meta)
-	if err == nil {
-		err = e.gate(c, &t, m, &meta)
-	}
-	if t.edge == nil && t.guard == nil {
-		if err != nil {
-			return Reply{}, err
-		}
-		a, err := t.pick(c, &meta, nil)
-		if err != nil {
-			return Reply{}, err
-		}
-		v, err := c.ask(a, m, &meta, timeout)
-		return Reply{Payload: v}, err
-	}
-	p := c.passage(&t, m, &meta)
-	defer c.release(p)
-	v, err := p.run(timeout, err)
-	if call := p.fallback(); call != nil {
-		return Reply{Payload: v, Status: call.FallbackStatus}, err
-	}
-	return Reply{Payload: v}, err
+	return kernel.Request(c, q)
 }
 
 // direct is the actor that a message reaches with nothing in its way: no guard, group, quarantine or emergency. nil:
 // the long way decides.
 func (e *Engine) direct(to engine.Ref) *actor {
-	if to.Edge != 0 || to.ID&groupBit != 0 || e.emergency.Load() {
+	if to.Edge != 0 || to.ID&kernel.GroupBit != 0 || e.emergency.Load() {
 		return nil
 	}
 	a := e.actor(to.ID)
@@ -169,43 +125,38 @@ func (e *Engine) direct(to engine.Ref) *actor {
 	return a
 }
 
-// tell is the way of every tell: gates, what of the guards can say no without a call, route, mailbox.
+// tell is the way of every tell, as request is of every ask.
 func (e *Engine) tell(c *caller, to engine.Ref, env *envelope) error {
 	if env.msg.Type == "" {
-		return errNoType()
+		return kernel.Untyped()
 	}
 	c.enter(e)
 	if a := e.direct(to); a != nil {
 		return a.offer(env, c)
 	}
-	t, err := e.target(c, to, &env.meta)
-	if err == nil {
-		err = e.gate(c, &t, env.msg, &env.meta)
+	return e.tellFar(c, to, env)
+}
+
+// tellFar is tell along the kernel's way. It stands apart for its stack.
+func (e *Engine) tellFar(c *caller, to engine.Ref, env *envelope) error {
+	q := kernel.Question{To: to, Msg: env.msg, Meta: env.meta}
+	a, all, path, err := kernel.Admit(c, &q)
+	env.meta.Key = q.Meta.Key
+	switch {
+	case err != nil:
+		return e.undelivered(path, env, err)
+	case all != nil:
+		return e.tellAll(c, all.(*group), env)
 	}
-	if err == nil && (t.edge != nil || t.guard != nil) {
-		p := c.passage(&t, env.msg, &env.meta)
-		err = p.admit()
-		c.release(p)
-	}
-	if err != nil {
-		return e.undelivered(&t, env, err)
-	}
-	if t.route.Pick == "all" && t.only == nil {
-		return e.tellAll(c, t.group, env)
-	}
-	a, err := t.pick(c, &env.meta, nil)
-	if err != nil {
-		return e.undelivered(&t, env, err)
-	}
-	return a.offer(env, c)
+	return a.(*actor).offer(env, c)
 }
 
 // undelivered makes a dead letter of a tell that was refused before it reached a mailbox.
-func (e *Engine) undelivered(t *target, env *envelope, err error) error {
+func (e *Engine) undelivered(path string, env *envelope, err error) error {
 	var refused *engine.Error
 	if errors.As(err, &refused) {
 		cause := engine.Cause{Correlation: env.meta.Correlation, Seq: env.meta.Causation}
-		e.letters.add(letter{t.name(), refused.Message, env.msg.Type}, cause)
+		e.letters.add(letter{path, refused.Message, env.msg.Type}, cause)
 	}
 	return err
 }
@@ -215,7 +166,7 @@ func (e *Engine) undelivered(t *target, env *envelope, err error) error {
 func (e *Engine) tellAll(c *caller, g *group, env *envelope) error {
 	var first error
 	for _, a := range *g.members.Load() {
-		err := error(a.refuse(deadRefused))
+		err := error(a.refuse(kernel.Refused))
 		if env.meta.Probe || a.unfit.Load()&unfitQuarantined == 0 {
 			err = a.offer(env, c)
 		}
@@ -247,7 +198,8 @@ func (e *Engine) askAll(c *caller, to []engine.Ref, m []engine.Msg, meta engine.
 	}
 	for i := range to {
 		e.pool.spawn(func() {
-			answers[i], errs[i] = e.ask(b.members[i], to[i], m[i], meta, timeout)
+			r, err := e.request(b.members[i], &kernel.Question{To: to[i], Msg: m[i], Meta: meta, Timeout: timeout})
+			answers[i], errs[i] = r.Payload, err
 			if b.arrive() {
 				t.settle(nil, nil)
 			}

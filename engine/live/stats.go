@@ -105,7 +105,7 @@ func (f *frame) end(failed bool) {
 }
 
 // recorded tells whether the message at hand is one that the journal keeps: an exchange that is passed through is none.
-func (f *frame) recorded() bool { return f.env.msg.Type != "" && f.view.messages }
+func (f *frame) recorded() bool { return f.env.msg.Type != "" && f.view.Messages }
 
 // note keeps the record of the message at hand.
 func (f *frame) note(took time.Duration) {

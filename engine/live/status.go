@@ -35,14 +35,14 @@ type Status struct {
 // Status looks at everything. It takes each actor's lock for a moment, one after another.
 func (e *Engine) Status() Status {
 	v := e.view.Load()
-	s := Status{Generation: v.generation, Plan: v.plan, Now: e.now(), Emergency: e.emergency.Load(), DeadLetters: e.letters.count()}
+	s := Status{Generation: v.Generation, Plan: v.Plan, Now: e.now(), Emergency: e.emergency.Load(), DeadLetters: e.letters.count()}
 	e.Actors(func(a ActorStatus) bool { s.Actors = append(s.Actors, a); return true })
 	slices.SortFunc(s.Actors, func(a, b ActorStatus) int { return strings.Compare(a.Path, b.Path) })
 	e.roster.mu.RLock()
 	groups := slices.Clone(e.roster.list)
 	e.roster.mu.RUnlock()
 	for _, g := range groups {
-		if v.plan.Group(g.path) == nil {
+		if v.Plan.Group(g.path) == nil {
 			continue
 		}
 		st := GroupStatus{Path: g.path}

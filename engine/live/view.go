@@ -2,38 +2,14 @@ package live
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 )
-
-// view is one generation. It is immutable; a message is handled under the one that was in force when it was taken.
-type view struct {
-	plan       *plan.Plan
-	generation uint64
-	params     map[string]any // the plan's, as expressions see them
-	commit     func()         // puts its guards in force
-	decisions  bool           // inputs of the Machine are recorded
-	messages   bool           // handled messages are
-	calls      bool           // attempts of guarded calls are
-}
-
-// records tells whether the journal of p keeps events of a kind that is off unless wanted.
-func records(p *plan.Plan, kind string) bool {
-	return slices.Contains(p.Journal.Record, kind) || slices.Contains(p.Journal.Record, "all")
-}
-
-func newView(p *plan.Plan, generation uint64) *view {
-	return &view{plan: p, generation: generation, params: p.ParamValues(),
-		decisions: records(p, "decisions"), messages: records(p, "messages"), calls: records(p, "calls")}
-}
-
-// groupBit marks the IDs of groups; the rest is the group's index. Actors are numbered by the Machine, groups by us.
-const groupBit engine.ID = 1 << 31
 
 // Actors are kept in pages, so that looking one up by its ID takes two loads and no lock.
 const (
@@ -74,7 +50,7 @@ func (e *Engine) byPath(path string) *actor {
 func (e *Engine) group(id engine.ID) *group {
 	e.roster.mu.RLock()
 	defer e.roster.mu.RUnlock()
-	if i := int(id &^ groupBit); i < len(e.roster.list) {
+	if i := int(id &^ kernel.GroupBit); i < len(e.roster.list) {
 		return e.roster.list[i]
 	}
 	return nil
@@ -100,7 +76,7 @@ func (e *Engine) create(id engine.ID, path string) {
 	v := e.incoming()
 	a := &actor{eng: e, id: id, path: path}
 	a.unfit.Store(unfitDown)
-	spec := v.plan.Actor(path)
+	spec := v.Plan.Actor(path)
 	if spec != nil {
 		a.box = newBox(spec.Mailbox)
 		a.alone.Store(spec.Concurrency == 1)
@@ -174,7 +150,7 @@ func (e *Engine) Ref(name string) (engine.Ref, error) {
 
 // refByName resolves a bare name: a group's before a replica's, then what the plan finds.
 func (e *Engine) refByName(name string) (engine.Ref, error) {
-	p := e.view.Load().plan
+	p := e.view.Load().Plan
 	var found []string
 	for i := range p.Groups {
 		if p.Groups[i].Name == name {

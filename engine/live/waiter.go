@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 )
 
@@ -47,9 +47,9 @@ const (
 func (p purpose) late(target *actor) error {
 	switch {
 	case p == forAnswer && target != nil:
-		return &engine.Error{Kind: engine.KindTimeout, Message: "no answer in time", By: target.path, Delivered: true}
+		return kernel.Late(target.path)
 	case p == forRoom && target != nil:
-		return target.refuse(deadFull)
+		return target.refuse(kernel.Full)
 	case p == forTurn:
 		return guard.ErrTooLate
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
 )
@@ -17,14 +18,14 @@ import (
 // swap makes the prepared generation the running one.
 func (e *Engine) swap(x *engine.Swap) {
 	v := e.next
-	if v == nil || v.plan != x.Plan {
+	if v == nil || v.Plan != x.Plan {
 		return // only a prepared generation can be put in force
 	}
 	e.view.Store(v)
-	v.commit()
-	e.detail.Store(uint32(detailOf(v.plan.Observe.Level)))
-	for i := range v.plan.Actors {
-		spec := &v.plan.Actors[i]
+	v.Commit()
+	e.detail.Store(uint32(detailOf(v.Plan.Observe.Level)))
+	for i := range v.Plan.Actors {
+		spec := &v.Plan.Actors[i]
 		if a := e.byPath(spec.Path); a != nil {
 			a.mu.Lock()
 			a.box = newBox(spec.Mailbox)
@@ -45,12 +46,12 @@ func (e *Engine) Reload(p *plan.Plan, generation uint64, by, why string) error {
 	}
 	e.reloading.Lock()
 	defer e.reloading.Unlock()
-	v := newView(p, generation)
+	v := kernel.NewView(p, generation)
 	commit, err := e.prepareGuards(p)
 	if err != nil {
 		return err
 	}
-	v.commit = commit
+	v.Commit = commit
 	e.happen(happening{in: engine.Reloaded{Plan: p, Generation: generation, By: by, Why: why}, next: v})
 	if e.view.Load() != v {
 		return errors.New("the engine took no new plan: it is stopping")

@@ -76,6 +76,7 @@ type actor struct {
 	trial // what faults do to it
 	counts
 	traffic
+	numbers numbers // of its guarded calls
 
 	phase  phase
 	inc    *incarnation // the latest; nil before the first
@@ -95,7 +96,6 @@ type traffic struct {
 // counts are an actor's counts since the engine started.
 type counts struct {
 	calls, failures, refused, restarts uint64
-	numbered                           uint64 // guarded calls, for their randomness
 	hist                               *engine.Histogram
 }
 
@@ -250,31 +250,21 @@ type group struct {
 	id       engine.ID
 	path     string
 	turn     uint64
-	numbered uint64 // guarded calls, for their randomness
+	numbers  numbers // of its guarded calls
 	guard    *guard.Guard
 	members  []*actor // by replica number
-	numbers  []int    // replica numbers of members
+	replicas []int    // replica numbers of members
 }
 
 func (g *group) join(a *actor, replica int) {
-	at, _ := slices.BinarySearch(g.numbers, replica)
-	g.numbers = slices.Insert(g.numbers, at, replica)
+	at, _ := slices.BinarySearch(g.replicas, replica)
+	g.replicas = slices.Insert(g.replicas, at, replica)
 	g.members = slices.Insert(g.members, at, a)
 }
 
 func (g *group) part(a *actor) {
 	if at := slices.Index(g.members, a); at >= 0 {
 		g.members = slices.Delete(g.members, at, at+1)
-		g.numbers = slices.Delete(g.numbers, at, at+1)
+		g.replicas = slices.Delete(g.replicas, at, at+1)
 	}
-}
-
-// named is the replica with that name, nil when it has left.
-func (g *group) named(name string) *actor {
-	for _, a := range g.members {
-		if a.name == name {
-			return a
-		}
-	}
-	return nil
 }

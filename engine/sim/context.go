@@ -6,6 +6,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 	"github.com/lukhasai/lukhas-run/journal"
@@ -18,7 +19,7 @@ var _ engine.Context = (*frame)(nil)
 func (f *frame) Self() engine.Ref          { return engine.Ref{ID: f.inc.a.id} }
 func (f *frame) Path() string              { return f.inc.a.path }
 func (f *frame) Incarnation() engine.Epoch { return f.inc.epoch }
-func (f *frame) Plan() *plan.Plan          { return f.view.plan }
+func (f *frame) Plan() *plan.Plan          { return f.view.Plan }
 func (f *frame) Meta() engine.Meta         { return f.env.meta }
 func (f *frame) Actor() *plan.Actor        { return f.spec }
 
@@ -53,19 +54,14 @@ func (f *frame) check() {
 	}
 }
 
-// next is what a message that this handler sends carries of the one it handles.
-func (f *frame) next() engine.Meta {
-	m := &f.env.meta
-	return engine.Meta{
-		Correlation: m.Correlation, Causation: m.Causation, From: f.actor.path, Key: m.Key,
-		Priority: m.Priority, Deadline: m.Deadline, Attempt: 1,
-	}
-}
+// next makes meta what a message carries that this handler sends.
+func (f *frame) next(meta *engine.Meta) { kernel.Follow(meta, &f.env.meta, f.inc.a.path) }
 
 // Tell implements engine.Context.
 func (f *frame) Tell(to engine.Ref, m engine.Msg) error {
 	f.check()
-	env := envelope{msg: m, meta: f.next()}
+	env := envelope{msg: m}
+	f.next(&env.meta)
 	env.meta.Deadline = 0 // the asker's patience is not the tell's
 	at := f.eng.now
 	err := f.eng.tell(&f.caller, to, &env)
@@ -90,7 +86,8 @@ func (f *frame) Fail(err *engine.Error) bool {
 // After implements engine.Context.
 func (f *frame) After(d time.Duration, m engine.Msg) (cancel func() bool) {
 	f.check()
-	inc, meta := f.inc, f.next()
+	inc, meta := f.inc, engine.Meta{}
+	f.next(&meta)
 	meta.Deadline = 0
 	a := new(clock.Alarm)
 	alarms := &f.eng.loop.alarms
@@ -112,17 +109,20 @@ func (f *frame) Emit(body journal.Body) {
 // Ask implements engine.Context.
 func (f *frame) Ask(to engine.Ref, m engine.Msg, timeout time.Duration) (any, error) {
 	f.check()
-	meta := f.next()
-	r := f.eng.request(&f.caller, to, m, &meta, timeout)
+	q := kernel.Question{To: to, Msg: m, Timeout: timeout}
+	f.next(&q.Meta)
+	r, err := f.eng.request(&f.caller, &q)
 	f.fresh = false
-	return r.Payload, r.Err
+	return r.Payload, err
 }
 
 // AskAll implements engine.Context.
 func (f *frame) AskAll(to []engine.Ref, m []engine.Msg, timeout time.Duration) ([]any, []error) {
 	f.check()
 	answers, errs := make([]any, len(to)), make([]error, len(to))
-	err := f.eng.askAll(&f.caller, to, m, f.next(), timeout, answers, errs)
+	var meta engine.Meta
+	f.next(&meta)
+	err := f.eng.askAll(&f.caller, to, m, meta, timeout, answers, errs)
 	f.fresh = false
 	if err != nil { // told to stop: what the others still write is theirs
 		answers, errs = make([]any, len(to)), make([]error, len(to))
@@ -137,7 +137,7 @@ func (f *frame) AskAll(to []engine.Ref, m []engine.Msg, timeout time.Duration) (
 func (f *frame) Sleep(d time.Duration) error {
 	f.check()
 	f.fresh = false
-	return f.sleep(d)
+	return f.caller.Sleep(d)
 }
 
 // Call implements engine.Context: the actor's model answers instead of fn.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 	"github.com/lukhasai/lukhas-run/journal"
@@ -15,7 +16,7 @@ type happening struct {
 	cause engine.Cause
 	actor string // that the fact is about
 	fact  journal.Body
-	next  *view        // of a reload: what effects are about
+	next  *kernel.View // of a reload: what effects are about
 	up    *incarnation // that has come up; it opens when the Machine knows
 	gone  *incarnation // whose end it is; settled when the Machine has decided
 }
@@ -88,7 +89,7 @@ func (e *Engine) step(h happening) {
 // recordInput keeps an input for replay, where the plan wants that.
 func (e *Engine) recordInput(in engine.Input) {
 	c := &e.control
-	if !e.view.decisions {
+	if !e.view.Decisions {
 		return
 	}
 	data, err := engine.AppendInput(c.encoded[:0], in)
@@ -261,14 +262,14 @@ func (a *actor) setState(state any) {
 // swap makes the prepared generation the running one.
 func (e *Engine) swap(x *engine.Swap) {
 	v := e.incoming
-	if v == e.view || v.plan != x.Plan {
+	if v == e.view || v.Plan != x.Plan {
 		return // only a prepared generation can be put in force
 	}
 	e.view = v
-	v.commit()
-	e.detailed = v.plan.Observe.Level != "basic"
-	for i := range v.plan.Actors {
-		spec := &v.plan.Actors[i]
+	v.Commit()
+	e.detailed = v.Plan.Observe.Level != "basic"
+	for i := range v.Plan.Actors {
+		spec := &v.Plan.Actors[i]
 		a := e.roster.byPath[spec.Path]
 		if a == nil {
 			continue

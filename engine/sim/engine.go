@@ -11,6 +11,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/rules"
 )
@@ -49,8 +50,8 @@ type Engine struct {
 	loop     loop
 	brief    *frame // for what runs on the stack of somebody who waits
 	roster   roster
-	view     *view
-	incoming *view // the generation that effects are about
+	view     *kernel.View
+	incoming *kernel.View // the generation that effects are about
 	control  control
 	guards   guards
 	letters  letters
@@ -105,7 +106,7 @@ func New(o Options) (*Engine, error) {
 		m := o.World[path]
 		e.world[path] = &m
 	}
-	v := newView(o.Plan, 1)
+	v := kernel.NewView(o.Plan, 1)
 	commit, err := e.prepareGuards(o.Plan)
 	if err != nil {
 		return nil, fmt.Errorf("sim: %w", err)
@@ -143,7 +144,7 @@ func (e *Engine) Start() {
 
 // sampleLater measures at the end of each interval of the plan in force.
 func (e *Engine) sampleLater() {
-	every := e.view.plan.Observe.Interval
+	every := e.view.Plan.Observe.Interval
 	if every <= 0 {
 		every = time.Second
 	}
@@ -199,12 +200,12 @@ func (e *Engine) Reload(p *plan.Plan, generation uint64, by, why string) error {
 	if p == nil {
 		return errors.New("sim: no plan to reload")
 	}
-	v := newView(p, generation)
+	v := kernel.NewView(p, generation)
 	commit, err := e.prepareGuards(p)
 	if err != nil {
 		return err
 	}
-	v.commit = commit
+	v.Commit = commit
 	e.happen(happening{in: engine.Reloaded{Plan: p, Generation: generation, By: by, Why: why}, next: v})
 	if e.view != v && !e.control.working {
 		return errors.New("the engine took no new plan: it is stopping")
@@ -275,10 +276,10 @@ func (e *Engine) Close() error {
 }
 
 // Generation is the number of the plan in force, Plan that plan, Emergency whether only what it admits gets through.
-func (e *Engine) Generation() uint64 { return e.view.generation }
+func (e *Engine) Generation() uint64 { return e.view.Generation }
 
 // Plan is the plan in force.
-func (e *Engine) Plan() *plan.Plan { return e.view.plan }
+func (e *Engine) Plan() *plan.Plan { return e.view.Plan }
 
 // Emergency tells whether the emergency mode is on.
 func (e *Engine) Emergency() bool { return e.emergency }
@@ -311,7 +312,7 @@ func (e *Engine) Actors(visit func(engine.Vitals) bool) {
 func (e *Engine) Actor(name string) (engine.Vitals, bool) {
 	a := e.roster.byPath[name]
 	if a == nil && !strings.Contains(name, "/") {
-		if found := named(e.view.plan, name); len(found) == 1 {
+		if found := named(e.view.Plan, name); len(found) == 1 {
 			a = e.roster.byPath[found[0]]
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/rules"
 )
@@ -286,9 +287,7 @@ func (f *Fault) happens(random uint64) bool { return f.Rate == 0 || chance(rando
 func (a *actor) poisons(env *envelope) *Fault {
 	for _, f := range a.poison {
 		e := a.eng
-		rule := rules.Env{Params: e.view.params, Now: e.Now().Seconds(), Msg: env.msg.Payload, Caller: env.meta.From, Call: new(rules.Call)}
-		fill(rule.Call, &target{only: a}, env.msg, &env.meta)
-		if ok, err := f.Where.Condition(&rule); ok && err == nil {
+		if ok, err := f.Where.Condition(e.view.Env(e.Now(), a.path, env.msg, &env.meta)); ok && err == nil {
 			return f
 		}
 	}
@@ -303,11 +302,11 @@ func (f *frame) tried() bool {
 	}
 	if len(a.slow) > 0 {
 		f.user = true
-		err := f.sleep(a.slowed(0))
+		err := f.caller.Sleep(a.slowed(0))
 		f.user = false
 		if err != nil {
 			f.answered = true
-			f.respond(nil, &engine.Error{Kind: engine.KindUnreachable, Message: "stopped while it handled the message", By: a.path, Delivered: true})
+			f.respond(nil, kernel.CutShort(a.path, "stopped while it handled the message"))
 			return true
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 )
 
@@ -142,7 +143,7 @@ func (f *frame) operate(op sysOp) bool {
 func (f *frame) handle() bool {
 	e, a := f.eng, f.actor
 	if f.env.reply.w != nil && !f.env.reply.waits() {
-		a.deadLetter(deadExpired, &f.env, nil)
+		a.deadLetter(kernel.Expired, &f.env, nil)
 		f.env = envelope{}
 		return false
 	}
@@ -201,8 +202,7 @@ func (f *frame) outcome(err error) bool {
 
 // interrupted settles the message of a handler that was cut short by a stop.
 func (f *frame) interrupted() {
-	f.actor.deadLetter(deadInFlight, &f.env, &engine.Error{
-		Kind: engine.KindUnreachable, Message: "stopped while it handled the message", By: f.actor.path, Delivered: true})
+	f.actor.deadLetter(kernel.InFlight, &f.env, kernel.CutShort(f.actor.path, "stopped while it handled the message"))
 	f.env = envelope{}
 }
 
@@ -275,7 +275,7 @@ func (a *actor) broke(inc *incarnation, env *envelope, failure *engine.Failure) 
 	env.tries++
 	if inc.ending != notEnding || inc.poison != nil || inc.gate&gateDown != 0 {
 		inc.release()
-		a.deadLetter(deadInFlight, env, failure.Answer())
+		a.deadLetter(kernel.InFlight, env, failure.Answer())
 		return
 	}
 	inc.gate |= gateDown

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
 )
@@ -17,7 +18,7 @@ func (e *Engine) begin(x *engine.Start) {
 	if a == nil {
 		return
 	}
-	spec := e.view.plan.Actor(a.path)
+	spec := e.view.Plan.Actor(a.path)
 	if spec == nil {
 		e.happen(happening{in: engine.Exited{ID: x.ID, Epoch: x.Epoch, Failure: &engine.Failure{
 			Kind: engine.KindStart, Message: "the plan has no such actor", By: a.path, ExitCode: -1, Starting: true}}})
@@ -66,7 +67,7 @@ func (f *frame) rise(inc *incarnation) error {
 	if factory == nil {
 		return &engine.Error{Kind: engine.KindStart, Message: "no behaviour for actors of kind " + f.spec.Kind.String(), By: f.spec.Path}
 	}
-	b, err := factory(f.spec, f.view.plan)
+	b, err := factory(f.spec, f.view.Plan)
 	if err != nil {
 		return err
 	}
@@ -166,7 +167,7 @@ func (a *actor) atRestart() {
 		return
 	}
 	for _, env := range a.empty() {
-		a.deadLetter(deadRestart, &env, a.refuse(deadRestart))
+		a.deadLetter(kernel.Restart, &env, a.refuse(kernel.Restart))
 	}
 }
 
@@ -184,7 +185,7 @@ func (a *actor) empty() []envelope {
 			all = append(all, p.env)
 			continue
 		}
-		p.room.settle(nil, a.refuse(deadStopped))
+		p.room.settle(nil, a.refuse(kernel.Stopped))
 	}
 	a.parked = nil
 	return all
@@ -253,7 +254,7 @@ func (a *actor) poisoned(env *envelope, answer error) {
 		a.again.push(env)
 		return
 	}
-	a.deadLetter(deadPoison, env, answer)
+	a.deadLetter(kernel.Poison, env, answer)
 }
 
 // cancel tells the handlers to stop: blocked calls return ErrStopped. One that waits again is unwound, so none outlasts
@@ -337,7 +338,7 @@ func (inc *incarnation) settle() {
 	switch {
 	case a.inc != inc || a.phase == phaseRemoved || a.phase == phaseStopped:
 	case inc.ending == endStopped && !inc.stop.again:
-		a.shut(phaseStopped, deadStopped)
+		a.shut(phaseStopped, kernel.Stopped)
 	default:
 		a.phase = phaseRestarting
 	}
@@ -347,7 +348,7 @@ func (inc *incarnation) settle() {
 func (a *actor) shut(p phase, why string) {
 	a.phase = p
 	for _, env := range a.empty() {
-		a.deadLetter(why, &env, &engine.Error{Kind: engine.KindUnreachable, Message: why, By: a.path})
+		a.deadLetter(why, &env, kernel.Unreachable(a.path, why))
 	}
 }
 
@@ -383,7 +384,7 @@ func (e *Engine) remove(id engine.ID) {
 	if a == nil {
 		return
 	}
-	a.shut(phaseRemoved, deadRemoved)
+	a.shut(phaseRemoved, kernel.Removed)
 	e.forget(a)
 }
 

@@ -1,6 +1,9 @@
 package sim
 
-import "github.com/lukhasai/lukhas-run/engine"
+import (
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
+)
 
 // envelope is a message on its way.
 type envelope struct {
@@ -41,20 +44,6 @@ func (q *queue) pop(e *envelope) bool {
 	return true
 }
 
-// The reasons for dead letters.
-const (
-	deadFull      = "mailbox full"
-	deadDropped   = "dropped for a newer message"
-	deadPoison    = "killed its actor"
-	deadRestart   = "dropped at restart"
-	deadStopped   = "actor stopped"
-	deadRemoved   = "actor removed"
-	deadExpired   = "asker gone"
-	deadInFlight  = "in_flight"
-	deadRefused   = "quarantined"
-	deadEmergency = "emergency"
-)
-
 // parked is a message that waits for room, in the order of arrival. Its sender waits with room, or with the message's own
 // reply when it is an ask.
 type parked struct {
@@ -81,9 +70,9 @@ func (a *actor) offer(env *envelope, from *caller) error {
 func (a *actor) closed() *engine.Error {
 	switch a.phase {
 	case phaseStopped:
-		return &engine.Error{Kind: engine.KindUnreachable, Message: deadStopped, By: a.path}
+		return kernel.Unreachable(a.path, kernel.Stopped)
 	case phaseRemoved:
-		return &engine.Error{Kind: engine.KindUnreachable, Message: deadRemoved, By: a.path}
+		return kernel.Unreachable(a.path, kernel.Removed)
 	}
 	return nil
 }
@@ -99,11 +88,11 @@ func (a *actor) overflow(env *envelope, from *caller) error {
 			break
 		}
 		a.back.push(env)
-		a.deadLetter(deadDropped, &oldest, a.refuse(deadDropped))
+		a.deadLetter(kernel.Dropped, &oldest, a.refuse(kernel.Dropped))
 		return nil
 	}
-	refused := a.refuse(deadFull)
-	a.deadLetter(deadFull, env, nil)
+	refused := a.refuse(kernel.Full)
+	a.deadLetter(kernel.Full, env, nil)
 	if a.box.Overflow == overflowDropNewest && env.reply.w == nil {
 		return nil
 	}
@@ -139,5 +128,5 @@ func (a *actor) admit() {
 
 // refuse is the error for a message that was not delivered.
 func (a *actor) refuse(why string) *engine.Error {
-	return &engine.Error{Kind: engine.KindRefused, Message: why, By: a.path}
+	return kernel.Refuse(a.path, why)
 }

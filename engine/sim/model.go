@@ -6,6 +6,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 	"github.com/lukhasai/lukhas-run/rules"
@@ -194,7 +195,7 @@ func (j *job) free() {
 func (s *server) accept(j *job) {
 	a, e := s.inc.a, s.inc.a.eng
 	if j.env.reply.w != nil && !j.env.reply.waits() {
-		a.deadLetter(deadExpired, &j.env, nil)
+		a.deadLetter(kernel.Expired, &j.env, nil)
 		j.free()
 		s.depart()
 		return
@@ -385,9 +386,7 @@ func (a *actor) reply(m *Model, env *envelope) (any, error) {
 			continue
 		}
 		e := a.eng
-		rule := rules.Env{Params: e.view.params, Now: e.Now().Seconds(), Msg: env.msg.Payload, Caller: env.meta.From, Call: new(rules.Call)}
-		fill(rule.Call, &target{only: a}, env.msg, &env.meta)
-		return r.Value.Build(&rule)
+		return r.Value.Build(e.view.Env(e.Now(), a.path, env.msg, &env.meta))
 	}
 	return a.eng.nothing, nil
 }
@@ -423,8 +422,7 @@ func (s *server) cancel() {
 		j.forget()
 		j.busy = false
 		s.drop(j)
-		a.deadLetter(deadInFlight, &j.env, &engine.Error{
-			Kind: engine.KindUnreachable, Message: "stopped while it handled the message", By: a.path, Delivered: true})
+		a.deadLetter(kernel.InFlight, &j.env, kernel.CutShort(a.path, "stopped while it handled the message"))
 		s.inc.release()
 	}
 	s.queue, s.head, s.working = nil, 0, 0
@@ -504,7 +502,7 @@ func (s *server) examine(p *plan.Probe) {
 
 // outside is a Go behaviour's Context.Call, answered by its actor's model.
 func (f *frame) outside(timeout time.Duration) (any, error) {
-	if err := f.mayBlock(); err != nil {
+	if err := f.Blocks(); err != nil {
 		return nil, err
 	}
 	e, a := f.eng, f.actor
@@ -522,13 +520,13 @@ func (f *frame) outside(timeout time.Duration) (any, error) {
 	if timeout > 0 && (takes > timeout || a.hangs > 0) {
 		takes, late = timeout, true
 	}
-	if stop := f.sleep(takes); stop != nil {
+	if stop := f.caller.Sleep(takes); stop != nil {
 		return nil, stop
 	}
 	f.fresh = false
 	switch {
 	case late:
-		return nil, &engine.Error{Kind: engine.KindTimeout, Message: "no answer in time", By: a.path, Delivered: true}
+		return nil, kernel.Late(a.path)
 	case err != nil:
 		return nil, err
 	}

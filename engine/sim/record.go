@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/journal"
 )
 
@@ -137,12 +138,12 @@ func (e *Engine) sent(a *actor, env *envelope) {
 }
 
 // called tells the observer that an attempt has ended.
-func (e *Engine) called(a *actor, message string, meta *engine.Meta, began time.Duration, err error) {
+func (e *Engine) called(a *actor, env *envelope, began time.Duration, err error) {
 	if e.options.Observer == nil {
 		return
 	}
 	c := &e.call
-	c.fill(a, message, meta)
+	c.fill(a, env.msg.Type, &env.meta)
 	c.Began, c.Took, c.Err = began, e.Now()-began, engine.ErrorOf(err, a.path)
 	e.options.Observer.Ended(c)
 }
@@ -155,23 +156,23 @@ func (c *Call) fill(a *actor, message string, meta *engine.Meta) {
 	}
 }
 
-// refused tells the observer of a request that never got as far as an attempt.
-func (e *Engine) refused(t *target, message string, meta *engine.Meta, err error) {
+// Unsent tells the observer of a request that never got as far as a guard or an attempt.
+func (c *caller) Unsent(to string, q kernel.Question, err error) {
+	c.eng.unsent(to, q.Msg.Type, &q.Meta, false, err)
+}
+
+// Passed tells the observer of a guarded request that no attempt answered: refused, or answered by a fallback.
+func (c *caller) Passed(p *kernel.Passage, err error) {
+	if !p.Tried() || p.Degraded() {
+		c.eng.unsent(p.To(), p.Msg().Type, p.Meta(), p.Degraded(), err)
+	}
+}
+
+func (e *Engine) unsent(to, message string, meta *engine.Meta, degraded bool, err error) {
 	if e.options.Observer == nil {
 		return
 	}
-	e.call = Call{From: meta.From, To: t.name(), Message: message, Key: meta.Key, Priority: meta.Priority, Probe: meta.Probe,
-		Idempotent: meta.Idempotent, Began: e.Now(), Err: engine.ErrorOf(err, t.name())}
+	e.call = Call{From: meta.From, To: to, Message: message, Key: meta.Key, Priority: meta.Priority, Probe: meta.Probe,
+		Idempotent: meta.Idempotent, Degraded: degraded, Began: e.Now(), Err: engine.ErrorOf(err, to)}
 	e.options.Observer.Ended(&e.call)
-}
-
-// told tells the observer of a guarded request that no attempt answered: refused, or answered by a fallback.
-func (p *passage) told(r *Answer) {
-	if p.c.eng.options.Observer == nil || !r.Degraded && p.tries > 0 {
-		return
-	}
-	c, e := &p.c.eng.call, p.c.eng
-	*c = Call{From: p.meta.From, To: p.to.name(), Message: p.m.Type, Key: p.meta.Key, Priority: p.meta.Priority, Probe: p.meta.Probe,
-		Idempotent: p.meta.Idempotent, Degraded: r.Degraded, Began: e.Now(), Err: engine.ErrorOf(r.Err, p.to.name())}
-	e.options.Observer.Ended(c)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 )
 
@@ -41,7 +42,8 @@ func (e *Engine) AskRef(to engine.Ref, m engine.Msg, o engine.CallOptions, done 
 		return
 	}
 	r.direct = a
-	t := e.deadline(c, a, &r.meta, o.Timeout)
+	r.meta.Deadline = e.until(&r.meta, o.Timeout)
+	t := c.begin(forAnswer, a, r.meta.Deadline)
 	c.w.ask = r
 	if err := a.receive(&envelope{msg: m, meta: r.meta, reply: t}, c); err != nil {
 		t.settle(nil, err)
@@ -79,9 +81,10 @@ func (r *request) run() {
 	if r.direct != nil {
 		a.Payload, a.Err = r.w.value, r.w.err
 		r.w.value, r.w.err = nil, nil
-		e.called(r.direct, r.m.Type, &r.meta, r.began, a.Err)
+		e.called(r.direct, &envelope{msg: r.m, meta: r.meta}, r.began, a.Err)
 	} else {
-		a = e.request(&r.caller, r.to, r.m, &r.meta, r.timeout)
+		reply, err := e.request(&r.caller, &kernel.Question{To: r.to, Msg: r.m, Meta: r.meta, Timeout: r.timeout})
+		a = Answer{Payload: reply.Payload, Status: reply.Status, Degraded: reply.Degraded, Err: err}
 	}
 	a.Took = e.Now() - r.began
 	done := r.done
@@ -101,54 +104,22 @@ func (e *Engine) Tell(name string, m engine.Msg, o engine.CallOptions) error {
 	return e.tell(nil, to, &envelope{msg: m, meta: o.Meta()})
 }
 
-// errNoType answers a message without a type.
-func errNoType() error {
-	return &engine.Error{Kind: engine.KindInvalid, Message: "a message needs a type"}
-}
-
-// request is the way of every ask: gates, edge guard, guard, route, mailbox.
-func (e *Engine) request(c *caller, to engine.Ref, m engine.Msg, meta *engine.Meta, timeout time.Duration) Answer {
-	if m.Type == "" {
-		return Answer{Err: errNoType()}
+// request is the way of every ask: straight to an actor that has nothing in its way, else the kernel's.
+func (e *Engine) request(c *caller, q *kernel.Question) (kernel.Reply, error) {
+	if q.Msg.Type == "" {
+		return kernel.Reply{}, kernel.Untyped()
 	}
-	if a := e.direct(to); a != nil {
-		v, err := c.ask(a, m, meta, timeout)
-		return Answer{Payload: v, Err: err}
+	if a := e.direct(q.To); a != nil {
+		v, err := c.ask(a, &q.Msg, &q.Meta, q.Timeout)
+		return kernel.Reply{Payload: v}, err
 	}
-	t, err := e.target(c, to, meta)
-	if err == nil {
-		err = e.gate(c, &t, m, meta)
-	}
-	if err != nil {
-		e.refused(&t, m.Type, meta, err)
-	}
-	if t.edge == nil && t.guard == nil {
-		if err != nil {
-			return Answer{Err: err}
-		}
-		a, err := t.pick(e, meta, nil)
-		if err != nil {
-			e.refused(&t, m.Type, meta, err)
-			return Answer{Err: err}
-		}
-		v, err := c.ask(a, m, meta, timeout)
-		return Answer{Payload: v, Err: err}
-	}
-	p := c.passage(&t, m, meta)
-	v, err := p.run(timeout, err)
-	r := Answer{Payload: v, Err: err}
-	if call := p.fallback(); call != nil {
-		r.Status, r.Degraded = call.FallbackStatus, true
-	}
-	p.told(&r)
-	c.release(p)
-	return r
+	return kernel.Request(c, q)
 }
 
 // direct is the actor that a message reaches with nothing in its way: no guard, group, quarantine or emergency. nil:
 // the long way decides.
 func (e *Engine) direct(to engine.Ref) *actor {
-	if to.Edge != 0 || to.ID&groupBit != 0 || e.emergency {
+	if to.Edge != 0 || to.ID&kernel.GroupBit != 0 || e.emergency {
 		return nil
 	}
 	a := e.actor(to.ID)
@@ -158,30 +129,34 @@ func (e *Engine) direct(to engine.Ref) *actor {
 	return a
 }
 
-// defaultAsk bounds an ask that nobody else bounds: neither the asker nor a guard nor the message's own deadline.
-const defaultAsk = 30 * time.Second
-
-// deadline begins the wait for an answer and notes in meta how long it lasts.
-func (e *Engine) deadline(c *caller, to *actor, meta *engine.Meta, timeout time.Duration) ticket {
-	if timeout <= 0 && meta.Deadline == 0 {
-		timeout = defaultAsk
+// until is when an ask ends that may take so long.
+func (e *Engine) until(meta *engine.Meta, timeout time.Duration) time.Duration {
+	at := e.Now() + timeout
+	switch {
+	case timeout > 0 && (meta.Deadline == 0 || at < meta.Deadline):
+		return at
+	case meta.Deadline == 0:
+		return e.Now() + kernel.DefaultAsk
 	}
-	if timeout > 0 {
-		if at := e.Now() + timeout; meta.Deadline == 0 || at < meta.Deadline {
-			meta.Deadline = at
-		}
-	}
-	return c.begin(forAnswer, to, meta.Deadline)
+	return meta.Deadline
 }
 
 // ask sends a message to one actor and waits for the answer.
-func (c *caller) ask(to *actor, m engine.Msg, meta *engine.Meta, timeout time.Duration) (any, error) {
-	if err := c.mayBlock(); err != nil {
+func (c *caller) ask(to *actor, m *engine.Msg, meta *engine.Meta, timeout time.Duration) (any, error) {
+	return c.askUntil(to, m, meta, meta.Attempt, c.eng.until(meta, timeout))
+}
+
+// askUntil is ask with an end in engine time, 0 for none of its own.
+func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, deadline time.Duration) (any, error) {
+	if err := c.Blocks(); err != nil {
 		return nil, err
 	}
 	e, began := c.eng, c.eng.Now()
-	env := envelope{msg: m, meta: *meta}
-	env.reply = e.deadline(c, to, &env.meta, timeout)
+	if deadline == 0 {
+		deadline = began + kernel.DefaultAsk
+	}
+	env := envelope{msg: *m, meta: *meta, reply: c.begin(forAnswer, to, deadline)}
+	env.meta.Deadline, env.meta.Attempt = deadline, n
 	if c.actor != nil {
 		if circle := c.circle(to); circle != "" {
 			c.abandon(env.reply)
@@ -191,11 +166,11 @@ func (c *caller) ask(to *actor, m engine.Msg, meta *engine.Meta, timeout time.Du
 	}
 	if err := to.receive(&env, c); err != nil {
 		c.abandon(env.reply)
-		e.called(to, m.Type, meta, began, err)
+		e.called(to, &env, began, err)
 		return nil, err
 	}
 	v, err := c.w.wait()
-	e.called(to, m.Type, meta, began, err)
+	e.called(to, &env, began, err)
 	return v, c.tell(err)
 }
 
@@ -229,11 +204,10 @@ func (a *actor) waitsFor() *actor {
 	return w.target
 }
 
-// tell is the way of every tell: gates, what of the guards can say no without a call, route, mailbox. c is nil for senders
-// that cannot wait.
+// tell is the way of every tell, as request is of every ask. c is nil for senders that cannot wait.
 func (e *Engine) tell(c *caller, to engine.Ref, env *envelope) error {
 	if env.msg.Type == "" {
-		return errNoType()
+		return kernel.Untyped()
 	}
 	if a := e.direct(to); a != nil {
 		return a.receive(env, c)
@@ -244,33 +218,23 @@ func (e *Engine) tell(c *caller, to engine.Ref, env *envelope) error {
 		own.view = e.view
 		defer e.put(own)
 	}
-	t, err := e.target(own, to, &env.meta)
-	if err == nil {
-		err = e.gate(own, &t, env.msg, &env.meta)
+	q := kernel.Question{To: to, Msg: env.msg, Meta: env.meta}
+	a, all, path, err := kernel.Admit(own, &q)
+	env.meta.Key = q.Meta.Key
+	switch {
+	case err != nil:
+		return e.undelivered(path, env, err)
+	case all != nil:
+		return all.(*group).tellAll(env, c)
 	}
-	if err == nil && (t.edge != nil || t.guard != nil) {
-		p := own.passage(&t, env.msg, &env.meta)
-		err = p.admit()
-		own.release(p)
-	}
-	if err != nil {
-		return e.undelivered(&t, env, err)
-	}
-	if t.route.Pick == "all" && t.only == nil {
-		return t.group.tellAll(env, c)
-	}
-	a, err := t.pick(e, &env.meta, nil)
-	if err != nil {
-		return e.undelivered(&t, env, err)
-	}
-	return a.receive(env, c)
+	return a.(*actor).receive(env, c)
 }
 
 // undelivered makes a dead letter of a tell that was refused before it reached a mailbox.
-func (e *Engine) undelivered(t *target, env *envelope, err error) error {
+func (e *Engine) undelivered(path string, env *envelope, err error) error {
 	var refused *engine.Error
 	if errors.As(err, &refused) {
-		e.letter(letter{t.name(), refused.Message, env.msg.Type}, &env.meta)
+		e.letter(letter{path, refused.Message, env.msg.Type}, &env.meta)
 	}
 	return err
 }
@@ -280,7 +244,7 @@ func (e *Engine) undelivered(t *target, env *envelope, err error) error {
 func (g *group) tellAll(env *envelope, c *caller) error {
 	var first error
 	for _, a := range append([]*actor(nil), g.members...) {
-		err := error(a.refuse(deadRefused))
+		err := error(a.refuse(kernel.Refused))
 		if env.meta.Probe || a.unfit&unfitQuarantined == 0 {
 			err = a.receive(env, c)
 		}
@@ -294,17 +258,17 @@ func (g *group) tellAll(env *envelope, c *caller) error {
 // askAll asks all at once, each with a caller of its own so that guards can make them wait apart, and waits for all
 // answers, or until the caller is told to stop, which is then returned.
 func (e *Engine) askAll(c *caller, to []engine.Ref, m []engine.Msg, meta engine.Meta, timeout time.Duration, answers []any, errs []error) error {
-	if err := c.mayBlock(); err != nil || len(to) == 0 {
+	if err := c.Blocks(); err != nil || len(to) == 0 {
 		return err
 	}
 	left, members := len(to), make([]*caller, len(to))
 	t := c.begin(forTurn, nil, 0)
 	for i := range to {
-		sub, meta := e.take(), meta
+		sub := e.take()
 		sub.view, members[i] = c.view, sub
 		e.push(task{kind: taskOwn, job: func() {
-			r := e.request(sub, to[i], m[i], &meta, timeout)
-			answers[i], errs[i] = r.Payload, r.Err
+			r, err := e.request(sub, &kernel.Question{To: to[i], Msg: m[i], Meta: meta, Timeout: timeout})
+			answers[i], errs[i] = r.Payload, err
 			e.put(sub)
 			members[i] = nil
 			if left--; left == 0 {

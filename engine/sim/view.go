@@ -9,25 +9,9 @@ import (
 	"github.com/lukhasai/lukhas-run/breaker"
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 )
-
-// view is one generation. It is immutable; a message is handled under the one that was in force when it was taken.
-type view struct {
-	plan       *plan.Plan
-	generation uint64
-	params     map[string]any // the plan's, as expressions see them
-	commit     func()         // puts its guards in force
-	decisions  bool           // inputs of the Machine are recorded
-}
-
-func newView(p *plan.Plan, generation uint64) *view {
-	return &view{plan: p, generation: generation, params: p.ParamValues(), commit: func() {},
-		decisions: slices.Contains(p.Journal.Record, "decisions") || slices.Contains(p.Journal.Record, "all")}
-}
-
-// groupBit marks the IDs of groups; the rest is the group's index. Actors are numbered by the Machine, groups by us.
-const groupBit engine.ID = 1 << 31
 
 // roster is who exists.
 type roster struct {
@@ -47,19 +31,19 @@ func (e *Engine) actor(id engine.ID) *actor {
 }
 
 func (e *Engine) group(id engine.ID) *group {
-	if i := int(id &^ groupBit); i < len(e.roster.list) {
+	if i := int(id &^ kernel.GroupBit); i < len(e.roster.list) {
 		return e.roster.list[i]
 	}
 	return nil
 }
 
 // furnish makes the groups of a generation known.
-func (e *Engine) furnish(v *view) {
+func (e *Engine) furnish(v *kernel.View) {
 	r := &e.roster
-	for i := range v.plan.Groups {
-		path := v.plan.Groups[i].Path
+	for i := range v.Plan.Groups {
+		path := v.Plan.Groups[i].Path
 		if r.groups[path] == nil {
-			g := &group{id: groupBit | engine.ID(len(r.list)), path: path}
+			g := &group{id: kernel.GroupBit | engine.ID(len(r.list)), path: path, numbers: numbers{seed: e.seedFor(path)}}
 			r.groups[path] = g
 			r.list = append(r.list, g)
 		}
@@ -68,8 +52,9 @@ func (e *Engine) furnish(v *view) {
 
 // create makes an actor known.
 func (e *Engine) create(id engine.ID, path string) {
-	a := &actor{eng: e, id: id, path: path, name: path[strings.LastIndexByte(path, '/')+1:], seat: guard.Hash(path), unfit: unfitDown}
-	spec := e.incoming.plan.Actor(path)
+	a := &actor{eng: e, id: id, path: path, name: path[strings.LastIndexByte(path, '/')+1:], seat: guard.Hash(path), unfit: unfitDown,
+		numbers: numbers{seed: e.seedFor(path)}}
+	spec := e.incoming.Plan.Actor(path)
 	if spec != nil {
 		a.spec, a.box, a.alone, a.kind = spec, newBox(spec.Mailbox), spec.Concurrency == 1, spec.Kind
 		if spec.Parent < 0 {
@@ -125,7 +110,7 @@ func (e *Engine) Ref(name string) (engine.Ref, error) {
 
 // refByName resolves a bare name: a group's before a replica's, then what the plan finds.
 func (e *Engine) refByName(name string) (engine.Ref, error) {
-	found := named(e.view.plan, name)
+	found := named(e.view.Plan, name)
 	switch len(found) {
 	case 0:
 		return engine.Ref{}, fmt.Errorf("%w %q", engine.ErrUnknownActor, name)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 )
 
@@ -44,9 +45,9 @@ const (
 func (w *waiter) outcome() error {
 	switch {
 	case w.purpose == forAnswer && w.target != nil:
-		return &engine.Error{Kind: engine.KindTimeout, Message: "no answer in time", By: w.target.path, Delivered: true}
+		return kernel.Late(w.target.path)
 	case w.purpose == forRoom && w.target != nil:
-		return w.target.refuse(deadFull)
+		return w.target.refuse(kernel.Full)
 	case w.purpose == forTurn:
 		return guard.ErrTooLate
 	}
@@ -133,14 +134,14 @@ const (
 
 // caller is who may wait: a handler, or a request from outside.
 type caller struct {
+	kernel.Spare
 	eng    *Engine
-	actor  *actor // nil outside
-	view   *view  // the generation in force for what it does
+	actor  *actor       // nil outside
+	view   *kernel.View // the generation in force for what it does
 	w      waiter
 	stop   uint8
 	told   bool // it has had its ErrStopped; the next wait ends its goroutine
 	cancel context.CancelFunc
-	spare  *passage
 }
 
 func (c *caller) init(e *Engine) {
@@ -186,9 +187,9 @@ func (c *caller) stopped() error {
 	return nil
 }
 
-// mayBlock is asked before each wait. A handler that was told to stop and waits again is unwound: an error alone it
+// Blocks is asked before each wait. A handler that was told to stop and waits again is unwound: an error alone it
 // could swallow in a loop, and a panic it could recover from.
-func (c *caller) mayBlock() error {
+func (c *caller) Blocks() error {
 	why := c.stopped()
 	if why != nil && c.actor != nil {
 		if c.told && c.eng.loop.inside != nil {
@@ -202,9 +203,9 @@ func (c *caller) mayBlock() error {
 	return why
 }
 
-// sleep waits until d has passed.
-func (c *caller) sleep(d time.Duration) error {
-	if err := c.mayBlock(); err != nil {
+// Sleep waits until d has passed.
+func (c *caller) Sleep(d time.Duration) error {
+	if err := c.Blocks(); err != nil {
 		return err
 	}
 	if d <= 0 {

@@ -1,0 +1,67 @@
+package kernel
+
+import (
+	"slices"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/rules"
+)
+
+// View is one generation. It is immutable once it is in force; a message is handled under the one that was in force when it
+// was taken.
+type View struct {
+	Plan       *plan.Plan
+	Generation uint64
+	Params     map[string]any // the plan's, as expressions see them
+	Commit     func()         // puts its guards in force
+	Decisions  bool           // inputs of the Machine are recorded
+	Messages   bool           // handled messages are
+	Calls      bool           // attempts of guarded calls are
+
+	repeatable map[string]struct{} // types of messages that may be handled twice; nil when there are none
+}
+
+// NewView is the generation of a plan whose guards need nothing yet.
+func NewView(p *plan.Plan, generation uint64) *View {
+	v := &View{Plan: p, Generation: generation, Params: p.ParamValues(), Commit: func() {},
+		Decisions: records(p, "decisions"), Messages: records(p, "messages"), Calls: records(p, "calls")}
+	for i := range p.Messages {
+		if d := &p.Messages[i]; d.Idempotent {
+			if v.repeatable == nil {
+				v.repeatable = map[string]struct{}{}
+			}
+			v.repeatable[d.Name] = struct{}{}
+		}
+	}
+	return v
+}
+
+// records tells whether the journal of p keeps events of a kind that is off unless wanted.
+func records(p *plan.Plan, kind string) bool {
+	return slices.Contains(p.Journal.Record, kind) || slices.Contains(p.Journal.Record, "all")
+}
+
+// Env is what an expression sees of a message on its way to an actor or group, by path.
+func (v *View) Env(now time.Duration, to string, m engine.Msg, meta *engine.Meta) *rules.Env {
+	call := new(rules.Call)
+	describe(call, to, m, meta)
+	return &rules.Env{Params: v.Params, Now: now.Seconds(), Msg: m.Payload, Caller: meta.From, Call: call}
+}
+
+// describe makes call what expressions know of it.
+func describe(call *rules.Call, to string, m engine.Msg, meta *engine.Meta) {
+	*call = rules.Call{
+		From: meta.From, To: to, Message: m.Type, Key: meta.Key, Attempt: meta.Attempt,
+		Probe: meta.Probe, Idempotent: meta.Idempotent, Priority: meta.Priority,
+	}
+}
+
+// Follow makes next what a message carries that an actor, by path, sends while it handles one that carries of.
+func Follow(next, of *engine.Meta, from string) {
+	*next = engine.Meta{
+		Correlation: of.Correlation, Causation: of.Causation, From: from, Key: of.Key,
+		Priority: of.Priority, Deadline: of.Deadline, Attempt: 1,
+	}
+}

@@ -1,0 +1,143 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
+	"github.com/lukhasai/lukhas-run/journal"
+)
+
+// A caller takes its messages along the kernel's way.
+var _ kernel.Caller = (*caller)(nil)
+
+// View is the generation in force for what the caller does.
+func (c *caller) View() *kernel.View { return c.view }
+
+// Now is the engine's time.
+func (c *caller) Now() time.Duration { return c.eng.Now() }
+
+// Emergency tells whether the emergency mode is on.
+func (c *caller) Emergency() bool { return c.eng.emergency }
+
+// Actor is the actor with that ID, nil when there is none.
+func (c *caller) Actor(id engine.ID) kernel.Actor {
+	if a := c.eng.actor(id); a != nil {
+		return a
+	}
+	return nil
+}
+
+// Group is the group with that ID, nil when there is none.
+func (c *caller) Group(id engine.ID) kernel.Group {
+	if g := c.eng.group(id); g != nil {
+		return g
+	}
+	return nil
+}
+
+// Edge is the guard of an edge, nil when it has none any more.
+func (c *caller) Edge(number uint32) *guard.Guard { return c.eng.edgeGuard(number) }
+
+// Ref resolves a name.
+func (c *caller) Ref(name string) (engine.Ref, error) { return c.eng.Ref(name) }
+
+// Seed counts the guarded calls to each target: the n-th draws the same in every run, whatever else goes on.
+func (c *caller) Seed(a kernel.Actor, g kernel.Group) uint64 {
+	if a != nil {
+		return a.(*actor).numbers.next()
+	}
+	return g.(*group).numbers.next()
+}
+
+// numbers gives each guarded call to one target a seed.
+type numbers struct{ seed, last uint64 }
+
+func (n *numbers) next() uint64 {
+	n.last++
+	return n.seed + n.last*guard.Golden
+}
+
+// Deliver asks one actor.
+func (c *caller) Deliver(to kernel.Actor, p *kernel.Passage, n int, until time.Duration) (any, error) {
+	return c.askUntil(to.(*actor), p.Msg(), p.Meta(), n, until)
+}
+
+// Request asks along the whole way.
+func (c *caller) Request(q kernel.Question) (kernel.Reply, error) { return c.eng.request(c, &q) }
+
+// Record adds an event.
+func (c *caller) Record(path string, body journal.Body, cause *engine.Cause) {
+	c.eng.record(path, body, cause)
+}
+
+// Begin starts a wait for somebody's Wake.
+func (c *caller) Begin(until time.Duration) guard.Waking { return c.begin(forTurn, nil, until) }
+
+// Await ends it.
+func (c *caller) Await() error {
+	_, err := c.w.wait()
+	return c.tell(err)
+}
+
+// Another is a caller for work beside this one's.
+func (c *caller) Another() kernel.Caller {
+	sub := c.eng.take()
+	sub.view = c.view
+	return sub
+}
+
+// Cancel makes the caller stop waiting.
+func (c *caller) Cancel() { c.interrupt(stopCanceled) }
+
+// Dismiss gives the caller back.
+func (c *caller) Dismiss() { c.eng.put(c) }
+
+// Go runs a job in a turn of its own.
+func (c *caller) Go(job func()) { c.eng.push(task{kind: taskOwn, job: job}) }
+
+// Path is the actor's path.
+func (a *actor) Path() string { return a.path }
+
+// Name is the actor's own name, the end of its path.
+func (a *actor) Name() string { return a.name }
+
+// Stand is what stands before the actor.
+func (a *actor) Stand() kernel.Stand {
+	s := kernel.Stand{Kind: a.kind, Guard: a.guard, Quarantined: a.unfit&unfitQuarantined != 0}
+	if a.group != nil {
+		s.Group, s.Guard = a.group, a.group.guard
+	}
+	return s
+}
+
+// Path is the group's path.
+func (g *group) Path() string { return g.path }
+
+// Guard is the group's guard, nil when it has none.
+func (g *group) Guard() *guard.Guard { return g.guard }
+
+// Named is the replica with that name, nil when it has left.
+func (g *group) Named(name string) kernel.Actor {
+	for _, a := range g.members {
+		if a.name == name {
+			return a
+		}
+	}
+	return nil
+}
+
+// Pick implements kernel.Group.
+func (g *group) Pick(how, key string, probe bool, open func(string) bool) kernel.Actor {
+	block := ^uint8(0)
+	if probe {
+		block &^= unfitQuarantined | unfitSick
+	}
+	fit := func(a *actor) bool { return a.unfit&block == 0 && (open == nil || !open(a.name)) }
+	draw := func() uint64 { g.turn++; return kernel.Draw(how, g.numbers.seed, g.turn) }
+	if a := guard.Pick(how, key, g.members, draw, fit); a != nil {
+		return a
+	}
+	return nil
+}
