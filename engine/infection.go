@@ -23,12 +23,13 @@ const (
 // contagion follows failures from actor to actor: along the causation of the failure itself (whose it was, and of which
 // incident) and along the calls that the plan's definitions make. It is kept while the plan looks for cascades.
 type contagion struct {
-	spec    *plan.Pattern // of cascades; nil: nothing is followed
-	callees [][]ID        // by actor index: whom it calls, sorted
-	ring    []setback     // oldest first from head
-	hashes  []uint64      // the ring's incidents: most failures belong to none of them, and this says so quickly
-	head    int
-	sick    []sickness // by ID
+	spec  *plan.Pattern // of cascades; nil: nothing is followed
+	calls []ID          // whom the actors call, those of one actor side by side and sorted
+	from  []uint32      // by actor index: where its own begin in calls; they end where the next one's begin
+	ring  []setback     // oldest first from head
+	known []uint16      // how many of the ring's incidents have a hash: most failures belong to none of them
+	head  int
+	sick  []sickness // by ID
 }
 
 // setback is one failure, or the moment in which an actor's calls began to fail.
@@ -48,20 +49,23 @@ type sickness struct {
 
 // adopt takes a plan over: what is remembered of actors stays.
 func (c *contagion) adopt(p *plan.Plan, roster *roster) {
-	c.spec, c.callees = nil, nil
+	c.spec, c.calls, c.from = nil, nil, make([]uint32, len(p.Actors)+1)
 	for i := range p.Patterns {
 		if p.Patterns[i].Name == "cascade" && !p.Patterns[i].Custom {
 			c.spec = &p.Patterns[i]
 		}
 	}
-	c.callees = make([][]ID, len(p.Actors))
 	for i := range p.Actors {
 		for _, at := range calleesOf(p, i) {
-			c.callees[i] = append(c.callees[i], roster.byIndex[at].id)
+			c.calls = append(c.calls, roster.byIndex[at].id)
 		}
-		slices.Sort(c.callees[i])
+		slices.Sort(c.calls[c.from[i]:])
+		c.from[i+1] = uint32(len(c.calls))
 	}
 }
+
+// callees are those that an actor's definition calls.
+func (c *contagion) callees(a *actor) []ID { return c.calls[c.from[a.index]:c.from[a.index+1]] }
 
 // calleesOf are the indexes of those that an actor's definition calls, each once, without itself.
 func calleesOf(p *plan.Plan, index int) []int {
@@ -107,13 +111,26 @@ func (c *contagion) each(now, within time.Duration, visit func(*setback) (more b
 	}
 }
 
+// kinds is how many incidents are told apart by knows, a power of two well above maxSetbacks.
+const kinds = 8 * maxSetbacks
+
 func (c *contagion) add(s setback) {
+	if c.known == nil {
+		c.known = make([]uint16, kinds)
+	}
+	c.known[s.incident%kinds]++
 	if len(c.ring) < maxSetbacks {
-		c.ring, c.hashes = append(c.ring, s), append(c.hashes, s.incident)
+		c.ring = append(c.ring, s)
 		return
 	}
-	c.ring[c.head], c.hashes[c.head] = s, s.incident
+	c.known[c.ring[c.head].incident%kinds]--
+	c.ring[c.head] = s
 	c.head = (c.head + 1) % maxSetbacks
+}
+
+// knows tells whether a setback that is remembered may belong to an incident: a false no never happens.
+func (c *contagion) knows(incident uint64) bool {
+	return incident != 0 && c.known != nil && c.known[incident%kinds] > 0
 }
 
 // suffer notes an actor's failure and follows it back to where it came from.
@@ -174,8 +191,8 @@ func (m *Machine) spread(a *actor, s setback) {
 // traced fills in where a setback came from and how deep its chain is, and gives the paths of those before it.
 func (m *Machine) traced(a *actor, s *setback) (before []string) {
 	c, near := &m.contagion, setback{}
-	callees := c.callees[a.index]
-	if s.from == 0 && len(callees) == 0 && (s.incident == 0 || !slices.Contains(c.hashes, s.incident)) {
+	callees := c.callees(a)
+	if s.from == 0 && len(callees) == 0 && !c.knows(s.incident) {
 		s.depth = 1
 		return nil
 	}
@@ -300,7 +317,7 @@ func (m *Machine) rootOf(a *actor, within time.Duration) *actor {
 	for {
 		var next *actor
 		var since time.Duration
-		for _, id := range m.contagion.callees[a.index] {
+		for _, id := range m.contagion.callees(a) {
 			callee := m.roster.planned(id)
 			if callee == nil || slices.Contains(seen, callee.id) || !m.troubled(callee, within) {
 				continue

@@ -88,7 +88,7 @@ func (m *Machine) take(in Input) {
 	case Started:
 		m.started(in)
 	case Failed:
-		m.failed(in)
+		m.failed(&in)
 	case Exited:
 		m.exited(in)
 	case Stopped:

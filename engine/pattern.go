@@ -320,7 +320,7 @@ func (m *Machine) linked(a, b setback) bool {
 
 func (m *Machine) calls(caller, callee ID) bool {
 	a := m.roster.planned(caller)
-	return a != nil && isAmong(m.contagion.callees[a.index], callee)
+	return a != nil && isAmong(m.contagion.callees(a), callee)
 }
 
 func (m *Machine) cascadeOf(spec *plan.Pattern, hit []setback, group []int) (sighting, bool) {

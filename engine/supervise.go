@@ -30,7 +30,7 @@ func (m *Machine) started(in Started) {
 	}
 }
 
-func (m *Machine) failed(in Failed) {
+func (m *Machine) failed(in *Failed) {
 	a := m.roster.incarnation(in.ID, in.Epoch)
 	if a != nil && a.sup == nil && (a.life == running || a.life == starting) {
 		m.fell(a, false, &in.Failure)
