@@ -36,6 +36,7 @@ type monitor struct {
 	sight sight
 	busy  bool // reads what changes with every call: a load's counts, an actor's mailbox
 	calls bool
+	relevance
 
 	open    bool          // after has come; without one, everything is up
 	since   time.Duration // when
@@ -55,8 +56,8 @@ type Seen struct {
 	Value any    `json:"value"`
 }
 
-func newMonitor(e *plan.Expectation) *monitor {
-	m := &monitor{spec: e, sight: seesState}
+func newMonitor(e *plan.Expectation, params []rules.Field) *monitor {
+	m := &monitor{spec: e, sight: seesState, relevance: relevanceOf(e, params)}
 	for _, path := range e.Cond.Reads() {
 		switch {
 		case strings.HasPrefix(path, "event."):
@@ -100,6 +101,7 @@ func (m *monitor) judge(now time.Duration, env *rules.Env) bool {
 		return false
 	}
 	m.judged++
+	m.relevance.look(env)
 	ok, err := m.spec.Cond.Condition(env)
 	switch {
 	case err != nil:
@@ -114,7 +116,7 @@ func (m *monitor) judge(now time.Duration, env *rules.Env) bool {
 		m.decide(Pass, now, "")
 	case m.spec.Kind == "holds" || m.spec.Kind == "finally":
 		if ok {
-			m.decide(Pass, now, "")
+			m.hold(now)
 		} else {
 			m.decide(Fail, now, "it was false")
 		}
@@ -144,13 +146,26 @@ func (m *monitor) shut(now time.Duration) bool {
 // conclude decides at the end of the time in which the expectation counts.
 func (m *monitor) conclude(now time.Duration) {
 	switch {
-	case m.judged == 0 && m.sight&(seesSent|seesEnded) != 0: // that no event came can be just what is meant
+	case m.judged == 0 && m.sight&(seesSent|seesEnded) != 0:
 		m.decide(Vacuous, now, "there was no call that it could be judged on")
+	case m.judged == 0 && m.sight == seesState: // that no event came can be just what is meant
+		m.decide(Vacuous, now, "it was never judged")
 	case m.spec.Kind == "sometimes":
 		m.decide(Fail, now, "it was never true")
-	default:
+	case m.judged == 0:
 		m.decide(Pass, now, "")
+	default:
+		m.hold(now)
 	}
+}
+
+// hold is told that the expectation holds. Whether it could have been otherwise is another matter.
+func (m *monitor) hold(now time.Duration) {
+	if why := m.vacuous(); why != "" {
+		m.decide(Vacuous, now, why)
+		return
+	}
+	m.decide(Pass, now, "")
 }
 
 // expire is told that an `eventually` has had its time.

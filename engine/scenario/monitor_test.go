@@ -17,7 +17,7 @@ func monitorOf(t testing.TB, e plan.Expectation) *monitor {
 		t.Fatal(problems)
 	}
 	e.Cond = p
-	return newMonitor(&e)
+	return newMonitor(&e, nil)
 }
 
 // A step of a trace: b begins, u ends its time, 1 and 0 are judged true and false, x is the end of `within`, $ the end.
@@ -87,7 +87,7 @@ func TestAVerdictStays(t *testing.T) {
 		e := plan.Expectation{Kind: kind, Within: time.Second}
 		p, _ := rules.Compile("system.emergency", rules.Condition, rules.Scope{Place: rules.AtExpect})
 		e.Cond = p
-		m := newMonitor(&e)
+		m := newMonitor(&e, nil)
 		trace := rapid.StringOfN(rapid.RuneFrom([]rune("bu01x")), 0, 12, -1).Draw(t, "trace")
 		var first Verdict
 		for i := range trace {
@@ -120,7 +120,7 @@ func TestWhatAnExpectationIsJudgedOn(t *testing.T) {
 		if p == nil {
 			t.Fatal(source, problems)
 		}
-		if m := newMonitor(&plan.Expectation{Kind: "never", Cond: p}); m.sight != want {
+		if m := newMonitor(&plan.Expectation{Kind: "never", Cond: p}, nil); m.sight != want {
 			t.Errorf("%s: judged on %b, expected %b", source, m.sight, want)
 		}
 	}

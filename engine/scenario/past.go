@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
 	"github.com/lukhasai/lukhas-run/rules"
 )
@@ -129,10 +130,7 @@ func (r *run) values(m *monitor) []Seen {
 	call, event := r.scratch.Call, r.scratch.Event // what it was judged on, and what others are being judged on
 	env := r.env()
 	env.Call, env.Event = call, event
-	var fields []rules.Field
-	for _, p := range r.eng.Plan().Params {
-		fields = append(fields, rules.Field{Name: p.Name})
-	}
+	fields := paramFields(r.eng.Plan())
 	out := []Seen{}
 	for _, path := range m.spec.Cond.Reads() {
 		p, _ := rules.Compile(path, rules.Any, rules.Scope{Place: rules.AtExpect, Params: fields})
@@ -142,6 +140,15 @@ func (r *run) values(m *monitor) []Seen {
 		if v, err := p.Value(env); err == nil {
 			out = append(out, Seen{path, v})
 		}
+	}
+	return out
+}
+
+// paramFields are a plan's params as expressions are checked against them.
+func paramFields(p *plan.Plan) []rules.Field {
+	var out []rules.Field
+	for i := range p.Params {
+		out = append(out, rules.Field{Name: p.Params[i].Name})
 	}
 	return out
 }

@@ -108,7 +108,7 @@ func Run(s *plan.Scenario, o Options) (*Report, error) {
 // watch makes the monitors.
 func (r *run) watch() {
 	for i := range r.spec.Expect {
-		m := newMonitor(&r.spec.Expect[i])
+		m := newMonitor(&r.spec.Expect[i], paramFields(r.spec.Plan))
 		r.monitors = append(r.monitors, m)
 		r.events = r.events || m.sight&seesEvent != 0
 		r.quantiles = r.quantiles || m.spec.Cond.NeedsQuantiles()

@@ -200,3 +200,43 @@ expect: [{name: stays closed, always: 'breaker("guarded").state == "closed"'}]
 		t.Errorf("place: %+v", got.Place)
 	}
 }
+
+// Whether an expectation had a chance to matter depends on what happened, not on how it ends.
+func TestVacuousExpectations(t *testing.T) {
+	const text = `load: [{name: l, to: api, message: get, rate: 20/s, payload: {n: n}}, {name: g, to: guarded, message: query, rate: 20/s}, {name: late, to: api, message: get, rate: 20/s, from: 30s}]
+duration: 20s
+timeline: [{id: outage, at: 5s, for: 5s, fail: {target: guarded, status: 503}}, {id: never, when: actor("worker-0").restarts > 0}]
+expect:
+`
+	for expect, want := range map[string]scenario.Verdict{
+		`never: call.to == "api" && call.error.kind == "timeout"`:                    scenario.Pass,
+		`never: call.to == "database" && call.error.kind == "timeout"`:               scenario.Vacuous, // nobody calls it
+		`never: call.to == "database"`:                                               scenario.Pass,
+		`never: call.to == "guarded" && breaker("guarded").state == "open"`:          scenario.Pass,
+		`never: call.to == "guarded" && breaker("guarded").state == "forced_open"`:   scenario.Vacuous,
+		`always: breaker("guarded").state != "open" || actor("api").restarts == 0`:   scenario.Pass,
+		`always: breaker("guarded").state != "disabled" || actor("api").calls > 0`:   scenario.Vacuous,
+		`always: actor("api").restarts == 0`:                                         scenario.Pass,
+		`always: actor("worker").error_rate == 0`:                                    scenario.Vacuous,
+		`always: actor("api").error_rate == 0`:                                       scenario.Pass,
+		`finally: load("late").failed == 0`:                                          scenario.Vacuous,
+		`finally: load("l").failed == 0`:                                             scenario.Pass,
+		`{at: 1s, holds: 'breaker("guarded").state != "open" || 1 > 2'}`:             scenario.Vacuous,
+		`{after: never, always: actor("api").restarts == 0}`:                         scenario.Vacuous,
+		`{after: 6s, until: 6s, never: actor("api").restarts > 0}`:                   scenario.Vacuous, // it lasts no time
+		`{after: 5s, until: outage.end, never: 'event.type == "stopped"'}`:           scenario.Pass,
+		`{after: 19s, eventually: 'breaker("guarded").state == "open"', within: 5s}`: scenario.Undecided,
+	} {
+		if !strings.HasPrefix(expect, "{") {
+			kind, cond, _ := strings.Cut(expect, ": ")
+			expect = "{" + kind + ": '" + cond + "'}"
+		}
+		r := staged(t, strings.Replace(text, "duration: 20s\n", "", 1)+"  - "+strings.Replace(expect, "{", "{name: x, ", 1))
+		if got := r.Results[0]; got.Verdict != want {
+			t.Errorf("%s: %s (%s), expected %s", expect, got.Verdict, got.Why, want)
+		}
+		if r.Passed() != (want == scenario.Pass) {
+			t.Errorf("%s: only pass passes", expect)
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package rules
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestWhatAClaimSays(t *testing.T) {
+	scope := Scope{Place: AtExpect}
+	for _, c := range []struct{ claim, want string }{
+		{`always actor("db").restarts == 0`, `-`},
+		{`never call.to == "db"`, `-`},
+		{`never call.to == "db" && call.error.kind == "timeout"`, `call.to == "db"`},
+		{`never call.error.kind == "timeout" && call.to == "db"`, `call.to == "db"`},
+		{`never call.to == "db" && breaker("db").state == "open" && !call.probe`, `call.to == "db" && !call.probe & breaker("db").state == "open"`},
+		{`never call.from == "a" && call.to == "b"`, `call.to == "b"`},
+		{`never call.from == "a" && call.attempt > 3`, `-`},
+		{`never call.took > 1s`, `-`},
+		{`never event.type == "failed" && event.actor == "db"`, `-`},
+		{`never event.type == "failed" && breaker("db").state == "open"`, `breaker("db").state == "open"`},
+		{`never event.type == "started" && actor("db").restarts > 2`, `-`},
+		{`never call.to == "db" && actor("db").mailbox > 100`, `call.to == "db"`},
+		{`never actor("a").restarts > 3 && actor("b").restarts > 3`, `-`},
+		{`never call.to == "a" && call.took > 1s || call.to == "b" && call.took > 2s`, `call.to == "a" / call.to == "b"`},
+		{`always breaker("db").state != "open" || actor("db").in_flight <= 3`, `breaker("db").state == "open"`},
+		{`always !system.emergency || system.health < 0.5`, `system.emergency`},
+		{`always system.health < 0.5 || !system.emergency`, `-`}, // the last one is the claim
+		{`always system.health < 0.5 || system.emergency`, `-`},
+		{`always !(system.emergency && system.health > 0.9)`, `-`},
+		{`always system.emergency ? system.health < 0.5 : true`, `system.emergency`},
+		{`always system.emergency ? true : system.health > 0.5`, `!(system.emergency)`},
+		{`always system.emergency ? system.health < 0.5 : system.health > 0.5`, `system.emergency / !(system.emergency)`},
+		{`always (!system.emergency || system.health < 0.5) && now > 0`, `system.emergency / -`},
+		{`always call.to != "db" || call.error.kind == ""`, `call.to == "db"`},
+		{`always not (call.to == "db") or call.took < 1s`, `call.to == "db"`},
+		{`never !system.emergency`, `-`},
+		{`never call.to ==`, ``},
+	} {
+		kind, text, _ := strings.Cut(c.claim, " ")
+		var got []string
+		for _, clause := range Clauses(text, kind == "always", scope) {
+			var premises []string
+			for _, p := range clause.Premises {
+				premises = append(premises, p.Source())
+			}
+			if len(premises) == 0 {
+				premises = []string{"-"}
+			}
+			got = append(got, strings.Join(premises, " & "))
+		}
+		if diff := cmp.Diff(c.want, strings.Join(got, " / ")); diff != "" {
+			t.Errorf("%s: -want +got\n%s", c.claim, diff)
+		}
+	}
+}
