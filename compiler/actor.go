@@ -110,7 +110,7 @@ func (c *compiler) define(u *unit, n int, p parts) (def *plan.Definition, shared
 		Metrics: p.metrics, Significant: v.At("significant").Bool(), Adopt: v.At("adopt").Bool(), Observe: p.observe,
 		Mailbox: mailbox(v.At("mailbox")), Guard: p.guard,
 		Ready: c.probe(v.Entry("ready"), fill), Health: c.probe(v.Entry("health"), fill),
-		Persist: plan.Persist{Mode: v.At("persist").At("mode").Text(), SnapshotEvery: int(v.At("persist").At("snapshot").At("every").Int())},
+		Persist: persistence(v.At("persist")),
 	}
 	if u.kind == plan.Supervisor { // takes no messages and holds no state
 		def.Concurrency, def.Mailbox, def.Persist = 0, plan.Mailbox{}, plan.Persist{}
@@ -246,4 +246,8 @@ func observation(v *spec.Value) plan.Observe {
 		Level: v.At("level").Text(), Interval: v.At("interval").Duration(), Window: v.At("window").Duration(),
 		Retention: v.At("retention").Duration(), Sample: v.At("sample").Float(),
 	}
+}
+
+func persistence(v *spec.Value) plan.Persist {
+	return plan.Persist{Mode: v.At("mode").Text(), SnapshotEvery: int(v.At("snapshot").At("every").Int()), OnLoss: v.At("on_loss").Text()}
 }

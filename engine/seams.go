@@ -22,6 +22,29 @@ type Metered interface {
 	Usage() (Usage, bool)
 }
 
+// Persist keeps an event in an actor's journal and then has it applied: when it returns nil the event outlives whatever the
+// journal's durability says, and Apply has had it. The event is JSON-like or becomes so by encoding/json: Apply gets what
+// comes back from that, now as after a restart. On an error nothing has changed, or the incarnation is about to end: return
+// the error. It blocks; ctx is the context of the message at hand.
+type Persist func(ctx Context, event any) error
+
+// Sourced is a Stateful Behavior whose state changes only by events, so that it can be rebuilt from them: what
+// `persist: events` needs. Where the actor is not persisted, events are applied all the same and not kept.
+type Sourced interface {
+	Stateful
+	// Source is called once, before Start, with how to keep an event.
+	Source(keep Persist)
+	// Apply changes the state by an event that was kept, now or in another run, perhaps by an older program. It does
+	// nothing else: no message, no clock, no random number. An error means that the event cannot be understood.
+	Apply(event any) error
+}
+
+// Restorer is a Stateful Behavior that is told, before Start, that its state is as it was kept: the place to bring a state that an
+// older definition has left up to date.
+type Restorer interface {
+	Restored() error
+}
+
 // Located is a Behavior that lives somewhere: in a process (pid 0 is none), at an address ("" is none). It may be asked
 // once Start has returned.
 type Located interface {
@@ -88,4 +111,15 @@ func As[T any](b Behavior) (T, bool) {
 	}
 	var none T
 	return none, false
+}
+
+// Bare is a Behavior without what is wrapped around it.
+func Bare(b Behavior) Behavior {
+	for {
+		wrapper, ok := b.(interface{ Unwrap() Behavior })
+		if !ok {
+			return b
+		}
+		b = wrapper.Unwrap()
+	}
 }

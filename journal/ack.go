@@ -46,6 +46,16 @@ func (a Ack) Wait(ctx context.Context) (Reach, error) {
 	return a.journal.wait(ctx, a.last, a.journal.options.Durability.promise())
 }
 
+// Reached tells whether the promise is kept already. It does not wait.
+func (a Ack) Reached() bool {
+	if a.journal == nil {
+		return false
+	}
+	a.journal.mu.Lock()
+	defer a.journal.mu.Unlock()
+	return a.journal.state.reached(a.last) >= a.journal.options.Durability.promise()
+}
+
 // Err returns why the events were refused, or nil when they are in the buffer
 // or beyond. It does not wait.
 func (a Ack) Err() error { return a.err }

@@ -113,7 +113,7 @@ func FuzzFooter(f *testing.F) {
 			return
 		}
 		q := Query{Actor: "shop/w1", Correlation: "request-0"}
-		q.choose(x)
+		x.choose(&q)
 	})
 }
 

@@ -4,11 +4,14 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // index says where in a segment its frames stand and which of them may hold
-// events of an actor or a correlation.
+// events of an actor or a correlation. Readers may look at the one that the
+// writer still adds to.
 type index struct {
+	mu           sync.RWMutex
 	frames       []frameRef
 	actors       postings
 	correlations postings
@@ -54,6 +57,8 @@ func newIndex() *index {
 
 // addFrame notes a frame at offset and the names in its rows.
 func (x *index) addFrame(f *frame, offset int64, rows rowReader) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	n := uint32(len(x.frames))
 	x.frames = append(x.frames, frameRef{offset, f.first, f.count, f.minTime, f.maxTime})
 	for {
@@ -65,6 +70,31 @@ func (x *index) addFrame(f *frame, offset int64, rows rowReader) error {
 		x.actors.add(e.Actor, n)
 		x.correlations.add(e.Correlation, n)
 	}
+}
+
+// choose returns the frames up to event last that may hold what a query asks for.
+func (x *index) choose(q *Query, last uint64) []frameRef {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	frames := x.frames
+	for len(frames) > 0 && frames[len(frames)-1].last() > last {
+		frames = frames[:len(frames)-1]
+	}
+	return q.choose(frames, x.actors.where(q.Actor, len(frames)), x.correlations.where(q.Correlation, len(frames)))
+}
+
+// where is sealedIndex.where for postings that are not encoded.
+func (p postings) where(name string, frames int) []bool {
+	if name == "" {
+		return nil
+	}
+	may := make([]bool, frames)
+	for _, n := range p[fnv1a(name)] {
+		if int(n) < frames {
+			may[n] = true
+		}
+	}
+	return may
 }
 
 func (x *index) encode(dst []byte) []byte {
@@ -189,6 +219,11 @@ func (r *indexReader) find(h uint64, found func(frame uint64)) {
 			}
 		}
 	}
+}
+
+// choose returns the frames that may hold what a query asks for.
+func (x *sealedIndex) choose(q *Query) []frameRef {
+	return q.choose(x.frames, x.where(x.actors, q.Actor), x.where(x.correlations, q.Correlation))
 }
 
 // where returns which frames may hold the name, nil for all when it is empty.

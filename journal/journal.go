@@ -26,6 +26,7 @@ type Journal struct {
 	counts  counts
 	current *manifest // replaced, never changed
 	open    entry     // the open segment, number 0 when there is none
+	index   *index    // of the open segment, nil when there is none
 }
 
 // state is where the journal stands. It is guarded by Journal.mu.
@@ -46,6 +47,7 @@ type state struct {
 // counts are totals since Open. They are guarded by Journal.mu.
 type counts struct {
 	appended, dropped, syncs uint64
+	held                     uint64 // newest event that retention keeps only because it is needed
 }
 
 func (s *state) reached(seq uint64) Reach {

@@ -189,6 +189,43 @@ func TestQueriesChooseTheSameWithAndWithoutIndex(t *testing.T) {
 	}
 }
 
+// A query for one actor of a journal that is being written reads the frames that hold its events, and no others.
+func TestAQueryReadsOnlyItsFramesOfTheOpenSegment(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, Options{})
+	for i := range 9 {
+		put(t, j, note(i))
+	}
+	name := filepath.Join(dir, "00000001.seg")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[segmentHeaderSize+frameHeaderSize] ^= 1 // the first event is of shop/w0
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	events := all(t, j.Scan(Query{Actor: "shop/w1"}))
+	if len(events) != 3 || events[0].Seq != 2 {
+		t.Errorf("%s", texts(t, events))
+	}
+	if _, errs := collect(j.Scan(Query{Actor: "shop/w0"})); len(errs) == 0 {
+		t.Error("the damaged frame is not noticed by who needs it")
+	}
+	followed := 0
+	for e, err := range j.Follow(t.Context(), Query{Actor: "shop/w1", To: 11}) {
+		if followed++; err != nil || followed > 4 {
+			t.Fatal(e.Seq, err)
+		}
+		if followed == 3 {
+			put(t, j, note(9), note(10))
+		}
+	}
+	if followed != 4 {
+		t.Errorf("a follower saw %d events, want 4", followed)
+	}
+}
+
 func TestCausesWithinABatch(t *testing.T) {
 	j := open(t, t.TempDir(), Options{})
 	put(t, j, note(0))
@@ -358,6 +395,37 @@ func TestRetentionDropsWholeOldSegments(t *testing.T) {
 	j = open(t, dir, Options{})
 	if first := put(t, j, note(0)); first != 401 {
 		t.Errorf("numbers go on at %d", first)
+	}
+}
+
+// What somebody needs stays, whatever retention says, and the journal tells that it does.
+func TestRetentionKeepsWhatIsNeeded(t *testing.T) {
+	dir := t.TempDir()
+	r := Retention{Bytes: 6000, Need: 100}
+	j := open(t, dir, Options{SegmentBytes: 3000, Retain: r})
+	if err := j.Missing(1); err != nil {
+		t.Error("of an empty journal:", err)
+	}
+	for i := range 400 {
+		put(t, j, note(i))
+	}
+	s := j.Stats()
+	if s.First > 100 || s.First == 1 || s.Held < 200 || s.Held >= 400 {
+		t.Errorf("the journal begins at %d, and %d is only kept because it is needed", s.First, s.Held)
+	}
+	if err := j.Missing(100); err != nil {
+		t.Error(err)
+	}
+	if err := j.Missing(1); !errors.Is(err, ErrPruned) || !strings.Contains(err.Error(), fmt.Sprintf("events 1 to %d", s.First-1)) {
+		t.Error(err)
+	}
+	r.Need = 390
+	j.Retain(r)
+	for i := range 100 {
+		put(t, j, note(i))
+	}
+	if s := j.Stats(); s.First < 300 || s.First > 390 {
+		t.Errorf("the journal begins at %d", s.First)
 	}
 }
 

@@ -9,22 +9,39 @@ import (
 
 // prune drops the oldest sealed segments that retention no longer wants: from
 // the manifest first, then from the directory. The newest segment always stays,
-// since it carries the numbering and the chain. It returns how many are gone.
-func (w *writer) prune(r Retention, now int64) (int, error) {
-	n, err := w.expired(r, now)
+// since it carries the numbering and the chain. It returns how many are gone, and
+// the newest event that only Need has kept, 0 for none.
+func (w *writer) prune(r Retention, now int64) (n int, held uint64, err error) {
+	n, err = w.expired(r, now)
 	if err != nil || n == 0 {
-		return 0, err
+		return 0, 0, err
+	}
+	n, held = w.spared(n, r.Need)
+	if n == 0 {
+		return 0, held, nil
 	}
 	gone := w.manifest.segments[:n]
 	if err := w.install(append([]entry(nil), w.manifest.segments[n:]...)); err != nil {
-		return 0, err
+		return 0, held, err
 	}
 	for _, e := range gone {
 		if err := w.options.FS.Remove(segmentName(w.dir, e.number)); err != nil && !isNotExist(err) {
-			return 0, fmt.Errorf("retention: %w", err)
+			return 0, held, fmt.Errorf("retention: %w", err)
 		}
 	}
-	return n, nil
+	return n, held, nil
+}
+
+// spared is how many of the n oldest segments hold nothing from event need on,
+// and the newest event of the others.
+func (w *writer) spared(n int, need uint64) (fewer int, held uint64) {
+	for fewer < n && (need == 0 || w.manifest.segments[fewer].last < need) {
+		fewer++
+	}
+	if fewer < n {
+		held = w.manifest.segments[n-1].last
+	}
+	return fewer, held
 }
 
 // expired counts the segments at the old end that retention does not want.
@@ -95,5 +112,6 @@ func Prune(dir string, r Retention, o Options) (dropped int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return newWriter(dir, o, m).prune(r, o.Clock.Wall().UnixNano())
+	dropped, _, err = newWriter(dir, o, m).prune(r, o.Clock.Wall().UnixNano())
+	return dropped, err
 }

@@ -193,6 +193,14 @@ func writeNew(files FS, name string, data []byte) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
+// first returns the number of the oldest event kept, 0 when there is none.
+func (m *manifest) first() uint64 {
+	if len(m.segments) == 0 {
+		return 0
+	}
+	return m.segments[0].first
+}
+
 // newest returns the number of the newest event, kept or lost.
 func (m *manifest) newest() uint64 {
 	newest := uint64(0)

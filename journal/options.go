@@ -72,6 +72,7 @@ const (
 type Retention struct {
 	Age   time.Duration // drop segments whose newest event is older, 0 for no bound
 	Bytes int64         // drop segments while all together are larger, 0 for no bound
+	Need  uint64        // events from this number on stay all the same: a reader has not had them; 0 for none
 }
 
 // Options shape a Journal. The zero value is usable.

@@ -38,7 +38,7 @@ func (j *Journal) view(ctx context.Context) (view, error) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return view{manifest: j.current, open: j.open}, nil
+	return view{manifest: j.current, open: j.open, index: j.index}, nil
 }
 
 func (j *Journal) await(ctx context.Context, next uint64) error {

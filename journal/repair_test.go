@@ -51,6 +51,9 @@ func repaired(t *testing.T, files *memFS, events []Event, context string) (gone 
 	if len(errs) > 0 {
 		t.Fatalf("%s: after repair: %v", context, errs)
 	}
+	if err := j.Missing(1); errors.Is(err, ErrDamaged) != (report.Lost > 0) {
+		t.Fatalf("%s: %d events are lost, and missing is %v", context, report.Lost, err)
+	}
 	kept, holes := map[uint64]Event{}, uint64(0)
 	for _, e := range got {
 		if e.Type == TypeGap {

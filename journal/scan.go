@@ -42,11 +42,11 @@ func (q *Query) selective() bool {
 	return q.Actor != "" || q.Correlation != "" || q.From > 1 || q.To != 0 || !q.Since.IsZero() || !q.Until.IsZero()
 }
 
-// choose returns the frames of a sealed segment that may hold matches.
-func (q *Query) choose(x *sealedIndex) []frameRef {
+// choose returns those of a segment's frames that may hold matches. actor and
+// correlation say which may hold the names, nil for all.
+func (q *Query) choose(frames []frameRef, actor, correlation []bool) []frameRef {
 	var chosen []frameRef
-	actor, correlation := x.where(x.actors, q.Actor), x.where(x.correlations, q.Correlation)
-	for n, f := range x.frames {
+	for n, f := range frames {
 		if f.last() < q.From || (q.To != 0 && f.first > q.To) || !q.covers(f.minTime, f.maxTime) {
 			continue
 		}
@@ -61,7 +61,8 @@ func (q *Query) choose(x *sealedIndex) []frameRef {
 // view is what a reader sees of the journal at one moment.
 type view struct {
 	manifest *manifest
-	open     entry // what the writer has written of the open segment; number 0 when unknown
+	open     entry  // what the writer has written of the open segment; number 0 when unknown
+	index    *index // of the open segment, nil when unknown
 }
 
 // segments returns the view's segments. The end of an open one is exact when
@@ -134,6 +135,7 @@ type cursor struct {
 
 	id     journalID
 	lost   []span
+	index  *index // the view's, of its open segment
 	number uint64 // of the segment it stands in
 	next   uint64 // number of the event expected, 0 before the first
 	file   File
@@ -156,7 +158,7 @@ func (c *cursor) close() {
 // round reads what the view holds beyond the cursor. It returns false when the
 // consumer has had enough or the files cannot be read.
 func (c *cursor) round(v view) bool {
-	c.id, c.lost = v.manifest.id, v.manifest.lost
+	c.id, c.lost, c.index = v.manifest.id, v.manifest.lost, v.index
 	for _, e := range v.segments() {
 		if e.sealed && e.last < max(c.query.From, c.next) {
 			c.next = max(c.next, e.last+1)
@@ -245,14 +247,31 @@ func (c *cursor) segment(e entry) bool {
 		c.walk.limit = min(size, e.end)
 	}
 	c.walk.forget()
-	if e.sealed && c.walk.offset == segmentHeaderSize && c.query.selective() {
-		if ft, _, err := readFooter(c.file); err == nil && ft.sum == e.sum {
-			if x, err := parseIndex(ft.index); err == nil {
-				return c.chosen(e, c.query.choose(x))
-			}
+	if c.walk.offset == segmentHeaderSize && c.query.selective() {
+		if frames, ok := c.indexed(e); ok {
+			return c.chosen(e, frames)
 		}
 	}
 	return c.sequence(e)
+}
+
+// indexed asks the segment's index for the frames to read; false when there is none.
+func (c *cursor) indexed(e entry) ([]frameRef, bool) {
+	if !e.sealed {
+		if c.index == nil || e.end < 0 {
+			return nil, false
+		}
+		return c.index.choose(&c.query, e.last), true
+	}
+	ft, _, err := readFooter(c.file)
+	if err != nil || ft.sum != e.sum {
+		return nil, false
+	}
+	x, err := parseIndex(ft.index)
+	if err != nil {
+		return nil, false
+	}
+	return x.choose(&c.query), true
 }
 
 // chosen reads the frames that an index names.

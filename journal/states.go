@@ -1,11 +1,9 @@
 package journal
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"path"
 	"slices"
 	"strconv"
@@ -18,8 +16,7 @@ const (
 	stateNames = 20 // digits of a state's number, so that names sort as numbers do
 )
 
-// States keeps the states of actors in a directory, a directory each, the newest few of each. A file is the state's bytes
-// and a line with their SHA-256. It is written aside, synced and renamed, so that after a power cut a state is there whole or
+// States keeps the states of actors in a directory, a directory each, the newest few of each. A file is written aside, synced and renamed, so that after a power cut a state is there whole or
 // not at all. Calls for one actor must not overlap; those for different actors may.
 type States struct {
 	files FS
@@ -50,9 +47,9 @@ func (s *States) place(actor string) string {
 }
 
 // Save adds a state of an actor and drops the oldest beyond those that are kept.
-func (s *States) Save(actor string, state []byte) error {
-	if len(state) > maxState {
-		return fmt.Errorf("state of %q has %d bytes, more than the %d it may have", actor, len(state), maxState)
+func (s *States) Save(actor string, snap Snapshot) error {
+	if len(snap.State) > maxState {
+		return fmt.Errorf("state of %q has %d bytes, more than the %d it may have", actor, len(snap.State), maxState)
 	}
 	dir := s.place(actor)
 	if err := s.files.MkdirAll(dir); err != nil {
@@ -66,9 +63,7 @@ func (s *States) Save(actor string, state []byte) error {
 	if len(numbers) > 0 {
 		next = numbers[len(numbers)-1] + 1
 	}
-	sum := sha256.Sum256(state)
-	data := fmt.Appendf(slices.Clip(state), "\nsha256 %x\n", sum)
-	if err := s.write(dir, stateName(next), data); err != nil {
+	if err := s.write(dir, stateName(next), snap.encode()); err != nil {
 		return fmt.Errorf("state of %q: %w", actor, err)
 	}
 	for _, old := range numbers[:max(0, len(numbers)+1-s.keep)] {
@@ -94,37 +89,54 @@ func (s *States) write(dir, name string, data []byte) error {
 	return s.files.SyncDir(dir)
 }
 
-// Load gives an actor's newest state that is whole; nil when there is none. damaged says what was wrong with newer ones.
-func (s *States) Load(actor string) (state []byte, damaged error) {
+// Load yields an actor's states, the newest first. One that is damaged is yielded as an error in its place.
+func (s *States) Load(actor string) iter.Seq2[Snapshot, error] {
+	return func(yield func(Snapshot, error) bool) {
+		dir := s.place(actor)
+		numbers, err := s.numbers(dir)
+		if err != nil {
+			yield(Snapshot{}, err)
+			return
+		}
+		for _, n := range slices.Backward(numbers) {
+			name := path.Join(dir, stateName(n))
+			data, err := readFile(s.files, name, maxState+maxSnapshotFrame)
+			snap := Snapshot{}
+			if err == nil {
+				snap, err = parseSnapshot(data)
+			}
+			if err != nil {
+				err = fmt.Errorf("%s, a state of %q: %w", name, actor, err)
+			}
+			if !yield(snap, err) {
+				return
+			}
+		}
+	}
+}
+
+// Spoil changes a byte in the middle of an actor's newest state, as a bad disk may. It is for tests of what then happens.
+func (s *States) Spoil(actor string) error {
 	dir := s.place(actor)
 	numbers, err := s.numbers(dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, n := range slices.Backward(numbers) {
-		state, err := s.read(path.Join(dir, stateName(n)))
-		if err == nil {
-			return state, damaged
-		}
-		damaged = errors.Join(damaged, fmt.Errorf("state %d of %q: %w", n, actor, err))
+	if len(numbers) == 0 {
+		return fmt.Errorf("no state of %q has been saved", actor)
 	}
-	return nil, damaged
-}
-
-func (s *States) read(name string) ([]byte, error) {
-	data, err := readFile(s.files, name, maxState+128)
+	f, err := s.files.Open(path.Join(dir, stateName(numbers[len(numbers)-1])), true)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	at := bytes.LastIndex(data, []byte("\nsha256 "))
-	if at < 0 {
-		return nil, errors.New("it has no checksum")
+	size, err := f.Size()
+	if err == nil {
+		spot := make([]byte, 1)
+		_, err = f.ReadAt(spot, size/2)
+		spot[0] ^= 1
+		err = errors.Join(err, writeFull(f, spot, size/2))
 	}
-	sum := sha256.Sum256(data[:at])
-	if string(data[at:]) != "\nsha256 "+hex.EncodeToString(sum[:])+"\n" {
-		return nil, errors.New("its checksum does not match")
-	}
-	return data[:at], nil
+	return errors.Join(err, f.Close())
 }
 
 func stateName(n uint64) string { return fmt.Sprintf("%0*d.state", stateNames, n) }

@@ -121,6 +121,7 @@ type Stats struct {
 	Appended uint64 // events since Open
 	Dropped  uint64 // events since Open
 	Syncs    uint64 // since Open
+	Held     uint64 // newest event that stays only because of Retention.Need, as of the last sealed segment; 0 for none
 	Failed   error  // why nothing is written any more, or nil
 }
 
@@ -132,7 +133,7 @@ func (j *Journal) Stats() Stats {
 	s := Stats{
 		Last: j.state.next - 1, Written: j.state.written, Durable: j.state.durable,
 		Buffered: j.buffer.bytes, Appended: j.counts.appended, Dropped: j.counts.dropped,
-		Syncs: j.counts.syncs, Failed: j.state.err,
+		Syncs: j.counts.syncs, Held: j.counts.held, Failed: j.state.err,
 	}
 	s.measure(v.segments())
 	return s
@@ -170,4 +171,22 @@ func (r *Reader) Stats() (Stats, error) {
 	}
 	s.Written, s.Durable = s.Last, s.Last
 	return s, nil
+}
+
+// Missing tells which events from a number on the journal does not have any
+// more: dropped by retention (an error that wraps ErrPruned), or lost to damage that was
+// repaired (ErrDamaged). Damage that nobody has found yet is not looked for.
+func (j *Journal) Missing(from uint64) error {
+	j.mu.Lock()
+	m := j.current
+	j.mu.Unlock()
+	for _, l := range m.lost {
+		if l.to >= from {
+			return fmt.Errorf("%w: events %d to %d were lost to damage that was repaired", ErrDamaged, l.from, l.to)
+		}
+	}
+	if first := m.first(); from < first {
+		return fmt.Errorf("%w: events %d to %d", ErrPruned, from, first-1)
+	}
+	return nil
 }

@@ -141,13 +141,14 @@ func (j *Journal) rotate(w *writer) error {
 	j.mu.Lock()
 	retain := j.options.Retain
 	j.mu.Unlock()
-	if retain == (Retention{}) {
-		return nil
-	}
-	if _, err := w.prune(retain, j.wallNow()); err != nil {
+	_, held, err := w.prune(retain, j.wallNow())
+	if err != nil {
 		return err
 	}
 	j.publish(w)
+	j.mu.Lock()
+	j.counts.held = held
+	j.mu.Unlock()
 	return nil
 }
 
@@ -176,7 +177,10 @@ func (j *Journal) seal(w *writer) error {
 func (j *Journal) publish(w *writer) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.current, j.open = w.manifest, w.entry()
+	j.current, j.open, j.index = w.manifest, w.entry(), nil
+	if w.file != nil {
+		j.index = w.index
+	}
 }
 
 // progress wakes all who wait. The caller holds mu.

@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/actors/consensus"
@@ -12,7 +11,6 @@ import (
 	"github.com/lukhasai/lukhas-run/engine/actors/script"
 	"github.com/lukhasai/lukhas-run/engine/actors/upstream"
 	"github.com/lukhasai/lukhas-run/engine/plan"
-	"github.com/lukhasai/lukhas-run/journal"
 )
 
 // factories gives the behaviours of each kind, with the probes that any actor may have around them.
@@ -24,17 +22,13 @@ func (h *Host) factories() func(plan.Kind) engine.Factory {
 		plan.Consensus: consensus.New(),
 		plan.Go:        h.registered,
 	}
-	kept := keeper{states: journal.NewStates(nil, filepath.Join(h.options.Data, "snapshots"), statesKept), tell: h.tell, latest: map[string]any{}}
 	for k, f := range kinds {
-		kinds[k] = probe.Wrap(kept.wrap(f), h.clock, func(ctx context.Context, command []string, base string, env []plan.EnvVar) error {
+		kinds[k] = probe.Wrap(h.kept.Wrap(f), h.clock, func(ctx context.Context, command []string, base string, env []plan.EnvVar) error {
 			return process.Run(ctx, h.clock, command, "", base, env)
 		})
 	}
 	return func(k plan.Kind) engine.Factory { return kinds[k] }
 }
-
-// statesKept is how many states of an actor stay on disk: a damaged one falls back to the one before.
-const statesKept = 3
 
 // registered finds the behaviour that the embedding program gave under the name in `go: {behaviour: NAME}`.
 func (h *Host) registered(a *plan.Actor, p *plan.Plan) (engine.Behavior, error) {

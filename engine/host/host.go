@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/actors/persist"
 	"github.com/lukhasai/lukhas-run/engine/admin"
 	"github.com/lukhasai/lukhas-run/engine/gateway"
 	"github.com/lukhasai/lukhas-run/engine/live"
@@ -42,6 +43,7 @@ type Host struct {
 	clock   clock.Clock
 	journal *journal.Journal
 	record  *recorder
+	kept    *persist.Keeper
 	engine  *live.Engine
 	machine *engine.Machine
 	gateway *gateway.Gateway
@@ -169,7 +171,7 @@ func (h *Host) openJournal(p plan.Journal) error {
 	if err != nil {
 		return err
 	}
-	o := journal.Options{Durability: durability, Clock: h.clock, Retain: retention(p), SegmentBytes: segmentSize(p)}
+	o := journal.Options{Durability: durability, Clock: h.clock, Retain: retention(p, 1), SegmentBytes: segmentSize(p)}
 	if p.Overflow != "block" { // halt stops at the first event that is dropped
 		o.Full = journal.FullDrop
 	}
@@ -180,8 +182,8 @@ func (h *Host) openJournal(p plan.Journal) error {
 	return err
 }
 
-func retention(p plan.Journal) journal.Retention {
-	return journal.Retention{Age: p.RetentionAge, Bytes: p.RetentionSize}
+func retention(p plan.Journal, need uint64) journal.Retention {
+	return journal.Retention{Age: p.RetentionAge, Bytes: p.RetentionSize, Need: need}
 }
 
 // segmentSize is small enough that a journal of the size that may be kept has several segments: whole ones are dropped.
@@ -204,6 +206,7 @@ func (h *Host) makeEngine(p *plan.Plan) error {
 		shapes: shapes{wall: h.clock.Wall},
 	}
 	h.record.secrets.Store(newRedactor(p))
+	h.kept = h.newKeeper(p)
 	h.machine = engine.NewMachine()
 	seed := h.options.Seed
 	if seed == 0 {
@@ -226,11 +229,13 @@ func (h *Host) openAdmin() error {
 	return err
 }
 
-// oversee runs beside the engine until it has ended, then closes what Start opened. It owns the sampler and the watcher.
+// oversee runs beside the engine until it has ended, then closes what Start opened. It owns the sampler, the
+// watcher and what looks after the journal.
 func (h *Host) oversee() {
 	ctx, cancel := context.WithCancel(context.Background())
-	h.workers.Add(1)
+	h.workers.Add(2)
 	go func() { defer h.workers.Done(); h.sampler.run(ctx) }()
+	go func() { defer h.workers.Done(); h.retain(ctx) }()
 	if h.options.Watch {
 		h.workers.Add(1)
 		go func() { defer h.workers.Done(); h.watch(ctx) }()

@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -44,6 +45,28 @@ func (r *recorder) Record(e journal.Event) uint64 {
 		r.lost(e, err)
 	}
 	return r.last
+}
+
+// keep records an event that somebody depends on: it goes into the journal as it is, secrets too, and only what is shown of it is
+// without them. An event that the journal refuses by itself is nobody's loss but the caller's.
+func (r *recorder) keep(e journal.Event) (uint64, journal.Ack) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.Correlation == "" {
+		e.Correlation = "i-" + strconv.FormatUint(r.last+1, 10)
+	}
+	var ack journal.Ack
+	e.Seq, ack = r.journal.Append(e)
+	err := ack.Err()
+	if errors.Is(err, journal.ErrTooLarge) {
+		return 0, ack
+	}
+	e.Payload = r.secrets.Load().payload(e.Payload)
+	r.publish(e)
+	if err != nil {
+		r.lost(e, err)
+	}
+	return r.last, ack
 }
 
 // append gives the event to the journal. One that is too large for it goes in as a line that says so: no event may stop

@@ -143,8 +143,10 @@ func (h *Host) commit(now *generation, next Loaded, changes plan.Changes, by str
 	}
 	number := now.number + 1
 	h.record.secrets.Store(newRedactor(next.Plan, now.loaded.Plan))
+	h.kept.Follow(next.Plan) // before its actors begin to need the journal
 	if err := h.engine.Reload(next.Plan, number, by, ""); err != nil {
 		h.unprepare(now)
+		h.kept.Follow(now.loaded.Plan)
 		return h.rejected(now, next, []string{err.Error()}, err)
 	}
 	if h.phase == serving {
@@ -153,7 +155,7 @@ func (h *Host) commit(now *generation, next Loaded, changes plan.Changes, by str
 	h.running.Store(&generation{number: number, loaded: next})
 	h.drift.Store(nil)
 	h.sampler.reloaded()
-	h.journal.Retain(retention(next.Plan.Journal))
+	h.need(next.Plan)
 	result := admin.ReloadResult{Generation: number, Changed: true}
 	for _, c := range changes {
 		result.Changes = append(result.Changes, fmt.Sprintf("%s %s: %s -> %s", c.Class, c.Path, c.Old, c.New))

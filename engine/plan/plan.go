@@ -11,6 +11,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/breaker"
@@ -226,7 +227,8 @@ type Probe struct {
 // Persist says how an actor's state survives: none, events or state.
 type Persist struct {
 	Mode          string `plan:"mode"`
-	SnapshotEvery int    `plan:"snapshot_every"`
+	SnapshotEvery int    `plan:"snapshot_every"` // changes of its state between two that are saved; >= 1
+	OnLoss        string `plan:"on_loss"`        // fail, continue: what a start does when changes cannot be read
 }
 
 // Metric is a number an actor reports under a name.
@@ -535,6 +537,11 @@ type Journal struct {
 	OnFailure     string         `plan:"on_failure,restart_engine"` // halt, continue
 	EraseSubject  *rules.Program `plan:"erase_subject,restart_engine"`
 	EraseTypes    []string       `plan:"erase_types,restart_engine"`
+}
+
+// Records tells whether events of a kind are to be kept that are not kept unless they are wanted.
+func (j *Journal) Records(kind string) bool {
+	return slices.Contains(j.Record, kind) || slices.Contains(j.Record, "all")
 }
 
 // Observe says how much is watched and how often samples reach the rules.

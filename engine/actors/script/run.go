@@ -3,7 +3,7 @@ package script
 import (
 	"errors"
 	"fmt"
-	"maps"
+	"reflect"
 	"strings"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -254,25 +254,43 @@ func (r *run) tolerate(c *plan.CallSpec, err error) error {
 	return nil
 }
 
-// set makes the next state; all right sides see the old one, and either all fields change or none.
+// set changes the state; all right sides see the old one, and either all fields change or none. What stays as it was is no
+// change.
 func (r *run) set() error {
 	if len(r.handler.Set) == 0 {
 		return nil
 	}
-	r.script.mu.Lock()
-	defer r.script.mu.Unlock()
-	r.env.State = r.script.state
-	next := maps.Clone(r.script.state)
+	r.script.changing.Lock()
+	defer r.script.changing.Unlock()
+	state := r.script.now()
+	r.env.State = state
+	change := make(map[string]any, len(r.handler.Set))
 	for _, field := range r.handler.Set {
 		value, err := field.Value.Build(&r.env)
 		if err != nil {
 			return r.expression("set."+field.Name, err)
 		}
-		next[field.Name] = value
+		if old, had := state[field.Name]; !had || !reflect.DeepEqual(old, value) {
+			change[field.Name] = value
+		}
 	}
-	r.script.state = next
-	r.env.State = next
+	if len(change) == 0 {
+		return nil
+	}
+	if err := r.script.change(r.ctx, change); err != nil {
+		return unkept(err)
+	}
+	r.env.State = r.script.now()
 	return nil
+}
+
+// unkept is what becomes of a request whose change is not kept: one that was refused leaves the state as it was.
+func unkept(err error) error {
+	var own *engine.Error
+	if errors.As(err, &own) && (own.Kind == engine.KindInvalid || own.Kind == engine.KindRefused) {
+		return refusal{own}
+	}
+	return err
 }
 
 func (r *run) tell() error {

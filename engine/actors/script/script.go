@@ -21,6 +21,7 @@ func New() engine.Factory {
 		if err := s.SetState(a.Script.State); err != nil {
 			return nil, fmt.Errorf("%s: actor %s: %w", a.Place, a.Path, err)
 		}
+		s.begins = s.state
 		return s, nil
 	}
 }
@@ -28,16 +29,22 @@ func New() engine.Factory {
 // script is one incarnation. Its state is a value that is replaced, never changed, so that handlers that run at once
 // (concurrency above 1) each see one state.
 type script struct {
-	mu     sync.Mutex
-	state  map[string]any
-	timers map[string]winding // by message
+	begins map[string]any // the state as the definition has it
+	keep   engine.Persist // nil: changes are only made
+
+	changing sync.Mutex // held from looking at the state until its change is kept and made
+	mu       sync.Mutex
+	state    map[string]any
+	timers   map[string]winding // by message
 }
 
 // ErrState is given when a state is not a mapping.
 var ErrState = errors.New("state must be a mapping")
 
 // State is the state now.
-func (s *script) State() any {
+func (s *script) State() any { return s.now() }
+
+func (s *script) now() map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state
@@ -56,6 +63,41 @@ func (s *script) SetState(state any) error {
 		s.state = map[string]any{}
 	}
 	return nil
+}
+
+// Source implements engine.Sourced. An event is the fields that change, with their new values.
+func (s *script) Source(keep engine.Persist) { s.keep = keep }
+
+// Apply changes fields of the state.
+func (s *script) Apply(event any) error {
+	fields, ok := event.(map[string]any)
+	if !ok {
+		return fmt.Errorf("%w, a change of it too, got %T", ErrState, event)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := maps.Clone(s.state)
+	maps.Copy(next, fields)
+	s.state = next
+	return nil
+}
+
+// Restored gives fields that the definition has and the state that was kept has not the value they begin with.
+func (s *script) Restored() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := maps.Clone(s.begins)
+	maps.Copy(next, s.state)
+	s.state = next
+	return nil
+}
+
+// change makes a change of the state, kept before it is made.
+func (s *script) change(ctx engine.Context, fields map[string]any) error {
+	if s.keep == nil {
+		return s.Apply(fields)
+	}
+	return s.keep(ctx, fields)
 }
 
 // due is the payload of a timer's own message: another sender's message of that name does not wind the timer up twice, nor

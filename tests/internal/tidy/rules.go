@@ -61,6 +61,7 @@ func rooms() map[string][]string {
 		"engine/actors/upstream":  actors,
 		"engine/actors/consensus": actors,
 		"engine/actors/probe":     actors,
+		"engine/actors/persist":   actors,
 
 		"engine/actors/internal/fake": actors, // for the actors' tests
 
