@@ -10,6 +10,7 @@ const (
 	restartActor         // subject is the actor whose backoff ends
 	restartGroup         // subject is the supervisor whose group waits
 	undoAction           // arg is the place among the actions to be undone
+	endProbation         // of the generation in force
 )
 
 // timer is one slot of the clockwork.
@@ -95,5 +96,7 @@ func (m *Machine) due(in Due) {
 		}
 	case undoAction:
 		m.undoNumber(t.arg)
+	case endProbation:
+		m.probationDue()
 	}
 }

@@ -17,7 +17,7 @@ import (
 const MaxInput = 1 << 20
 
 // codecVersion is the version of the input codec; it grows with each change that an older reader cannot take.
-const codecVersion = 1
+const codecVersion = 2
 
 // ErrInput is wrapped by DecodeInput's errors.
 var ErrInput = errors.New("not a machine input")
@@ -42,8 +42,9 @@ type (
 	wireReloaded struct {
 		Plan       string
 		Generation uint64
-		By         string `json:",omitzero"`
-		Why        string `json:",omitzero"`
+		By         string  `json:",omitzero"`
+		Why        string  `json:",omitzero"`
+		Before     Figures `json:",omitzero"`
 	}
 	wireFailure struct {
 		Kind        string
@@ -71,6 +72,7 @@ type (
 		Breakers []wireBreaker `json:",omitzero"`
 		System   rules.System
 		Node     rules.Node
+		Since    Figures `json:",omitzero"`
 	}
 	wireActor struct {
 		Name, Path, Group string             `json:",omitzero"`
@@ -160,7 +162,9 @@ func wireOf(in Input) (name string, wire any) {
 	case Commanded:
 		return "commanded", wireCommanded{Number: in.Number, Action: wireSteer(in.Action), By: in.By}
 	case Reloaded:
-		return "reloaded", wireReloaded{Plan: in.Plan.Digest().String(), Generation: in.Generation, By: in.By, Why: in.Why}
+		return "reloaded", wireReloaded{Plan: in.Plan.Digest().String(), Generation: in.Generation, By: in.By, Why: in.Why, Before: in.Before}
+	case RollBackFailed:
+		return "roll_back_failed", in
 	case Shutdown:
 		return "shutdown", in
 	}
@@ -188,7 +192,7 @@ func (w *wireFailure) failure() *Failure {
 }
 
 func wireSampledOf(in Sampled) wireSampled {
-	out := wireSampled{System: in.System, Node: in.Node}
+	out := wireSampled{System: in.System, Node: in.Node, Since: in.Since}
 	for _, a := range in.Actors {
 		out.Actors = append(out.Actors, wireActor(a))
 	}
@@ -199,7 +203,7 @@ func wireSampledOf(in Sampled) wireSampled {
 }
 
 func (w wireSampled) sampled() Sampled {
-	in := Sampled{System: w.System, Node: w.Node}
+	in := Sampled{System: w.System, Node: w.Node, Since: w.Since}
 	for _, a := range w.Actors {
 		in.Actors = append(in.Actors, rules.Actor(a))
 	}
@@ -219,8 +223,8 @@ func DecodeInput(data []byte, planOf PlanOf) (Input, error) {
 	if err := strictly(data, &e); err != nil {
 		return nil, err
 	}
-	if e.Version != codecVersion {
-		return nil, fmt.Errorf("%w: version %d, this program reads %d", ErrInput, e.Version, codecVersion)
+	if e.Version < 1 || e.Version > codecVersion { // 1 knew no probation and has nothing that 2 lacks
+		return nil, fmt.Errorf("%w: version %d, this program reads up to %d", ErrInput, e.Version, codecVersion)
 	}
 	switch e.Input {
 	case "boot", "reloaded":
@@ -235,6 +239,8 @@ func DecodeInput(data []byte, planOf PlanOf) (Input, error) {
 		return decodeAs[BreakerChanged](e.Data)
 	case "probed":
 		return decodeAs[Probed](e.Data)
+	case "roll_back_failed":
+		return decodeAs[RollBackFailed](e.Data)
 	case "shutdown":
 		return decodeAs[Shutdown](e.Data)
 	case "failed", "exited", "sampled", "commanded":
@@ -280,7 +286,7 @@ func decodePlanned(e envelope, planOf PlanOf) (Input, error) {
 	}
 	var w wireReloaded
 	p, err := planIn(e.Data, &w, &w.Plan, planOf)
-	return Reloaded{Plan: p, Generation: w.Generation, By: w.By, Why: w.Why}, err
+	return Reloaded{Plan: p, Generation: w.Generation, By: w.By, Why: w.Why, Before: w.Before}, err
 }
 
 // planIn decodes into wire and finds the plan whose digest is then in text.

@@ -30,11 +30,13 @@ func everyInput(p *plan.Plan) []Input {
 			Actors:   []rules.Actor{{Path: "root/a", Labels: map[string]string{"k": "v"}, ErrorRate: 0.5, Latency: rules.Latency{P99: 1.5}, Metrics: map[string]float64{"q": 2}}},
 			Breakers: []rules.Breaker{{Name: "db", Key: "k", State: "open", Opens: 2}},
 			System:   rules.System{Anomaly: 0.25}, Node: rules.Node{Name: "n", CPU: 0.5},
+			Since: Figures{Generation: 2, Span: time.Second, Rates: rules.Rates{Calls: 3, ErrorRate: 0.5, Latency: rules.Latency{P99: 0.25}}},
 		},
 		Commanded{Number: 9, By: "me", Action: Steer{Verb: "inject", Target: "a", For: time.Minute, MaxShare: 0.5, Message: "m",
 			Payload: map[string]any{"a": []any{1.5, "x", nil, true}}, Text: "t", Level: "warn", Count: 2, Reason: "why",
 			Headers: []plan.Label{{Key: "k", Value: "v"}}, Timeout: time.Second}},
-		Reloaded{Plan: p, Generation: 2, By: "me", Why: "because"},
+		Reloaded{Plan: p, Generation: 2, By: "me", Why: "because", Before: Figures{Span: time.Minute, Rates: rules.Rates{Calls: 7}}},
+		RollBackFailed{Generation: 2, Why: "in use"},
 		Shutdown{Why: "signal"},
 	}
 }
@@ -76,7 +78,7 @@ func TestBadInputsAreRefused(t *testing.T) {
 	_, planOf := onePlan(t)
 	for text, want := range map[string]string{
 		``:                                "EOF",
-		`{"v":2,"input":"due","data":{}}`: "version 2",
+		`{"v":3,"input":"due","data":{}}`: "version 3",
 		`{"v":1,"input":"dew","data":{}}`: `unknown input "dew"`,
 		`{"v":1,"input":"due","data":{"Tmer":1}}`:                      "unknown field",
 		`{"v":1,"input":"due","data":{}} {}`:                           "follows",

@@ -56,6 +56,8 @@ func appendEffect(dst []byte, e Effect) []byte {
 	switch e := e.(type) {
 	case *Swap:
 		return fmt.Appendf(dst, "swap %d %s", e.Generation, e.Plan.Digest())
+	case *RollBack:
+		return fmt.Appendf(dst, "roll back %d to %d %s %q", e.Generation, e.To, e.Plan.Digest(), e.Why)
 	case *Emit:
 		event := journal.New(e.Actor, e.Body)
 		dst = fmt.Appendf(dst, "emit %q %s ", e.Actor, event.Type)

@@ -103,6 +103,14 @@ type (
 		Plan       *plan.Plan
 		Generation uint64
 	}
+	// RollBack asks for a Reloaded with an earlier plan, because the generation in force does not hold: by the same way as
+	// any reload, unless another one has come in between. RollBackFailed answers when it cannot be done.
+	RollBack struct {
+		Generation uint64 // in force, and not to stay
+		To         uint64 // whose plan it is
+		Plan       *plan.Plan
+		Why        string
+	}
 	// Emit adds to the event stream what has been decided. Actor is a path, "" for the system. Body is a pointer to
 	// one of journal's structs and, like the effect, good until the next Step: encode it at once.
 	Emit struct {
@@ -137,6 +145,7 @@ func (*SetState) effect()      {}
 func (*EmergencyMode) effect() {}
 func (*Webhook) effect()       {}
 func (*Swap) effect()          {}
+func (*RollBack) effect()      {}
 func (*Emit) effect()          {}
 func (*Answered) effect()      {}
 func (*Ended) effect()         {}

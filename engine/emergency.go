@@ -44,6 +44,9 @@ func (m *Machine) is(condition *rules.Program, name string) bool {
 		return false
 	}
 	is, err := condition.Condition(m.envOf(subject{}))
+	if err != nil {
+		m.ruleErred()
+	}
 	if err != nil && !m.emergency.failing {
 		m.tell("", &journal.RuleFailed{Rule: "emergency." + name, Error: err.Error()})
 	}

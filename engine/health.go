@@ -44,6 +44,7 @@ func (m *Machine) judgeHealth() {
 	}
 	score, err := spec.Score.Number(m.envOf(subject{}))
 	if err != nil {
+		m.ruleErred()
 		if !m.health.failing {
 			m.tell("", &journal.RuleFailed{Rule: "health", Error: err.Error()})
 		}

@@ -70,6 +70,7 @@ type (
 		Breakers []rules.Breaker // by name; only those that changed
 		System   rules.System
 		Node     rules.Node
+		Since    Figures // since the commit of the generation on probation; the zero Figures when there is none
 	}
 	// Commanded is an operator's or program's wish.
 	Commanded struct {
@@ -82,6 +83,12 @@ type (
 		Plan       *plan.Plan
 		Generation uint64
 		By, Why    string
+		Before     Figures // of the window until now; the zero Figures when nobody measured
+	}
+	// RollBackFailed says that the RollBack of a generation could not be carried out: it stays.
+	RollBackFailed struct {
+		Generation uint64
+		Why        string
 	}
 	// Shutdown stops everything in reverse start order.
 	Shutdown struct{ Why string }
@@ -123,4 +130,5 @@ func (Probed) input()         {}
 func (Sampled) input()        {}
 func (Commanded) input()      {}
 func (Reloaded) input()       {}
+func (RollBackFailed) input() {}
 func (Shutdown) input()       {}

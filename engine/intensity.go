@@ -58,6 +58,13 @@ func (s *spell) drop(now, within time.Duration, wholeSeconds bool) {
 	}
 }
 
+// forget drops the restarts made since a moment.
+func (s *spell) forget(since time.Duration) {
+	for s.count > 0 && s.times[(s.head+s.count-1)%len(s.times)] >= since {
+		s.count--
+	}
+}
+
 // grow makes room, doubling up to limit. A limit that a reload lowered keeps what is already remembered.
 func (s *spell) grow(limit int) {
 	wider := make([]time.Duration, min(max(4, 2*len(s.times)), limit))

@@ -26,6 +26,7 @@ func (m *Machine) judge(s *supervisor, a *actor, f *Failure) directive {
 		}
 		err = fmt.Errorf("on_failure gave %q, want resume, restart, stop or escalate", text)
 	}
+	m.ruleErred()
 	m.tell(s.self.def.Path, &journal.RuleFailed{Rule: "on_failure", Subject: a.def.Path, Error: err.Error()})
 	return doRestart
 }

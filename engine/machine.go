@@ -21,7 +21,8 @@ type Machine struct {
 	clockwork  clockwork
 	pools      pools
 	steering
-	agenda []*supervisor // supervisors whose sequence may have come a step further; drained before Step returns
+	probation probation
+	agenda    []*supervisor // supervisors whose sequence may have come a step further; drained before Step returns
 
 	now  time.Duration // never goes back
 	out  []Effect      // what the running Step has decided so far
@@ -107,6 +108,8 @@ func (m *Machine) take(in Input) {
 		m.commanded(in)
 	case Reloaded:
 		m.reloaded(in)
+	case RollBackFailed:
+		m.rollBackFailed(in)
 	}
 }
 
@@ -159,6 +162,7 @@ func (m *Machine) end(code int, why string) {
 		m.disarm(u.timer)
 	}
 	m.undos.list = nil
+	m.disarm(m.probation.timer)
 	e := m.pools.ended.next()
 	e.Code, e.Why = code, why
 	m.out = append(m.out, e)

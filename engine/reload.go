@@ -16,10 +16,11 @@ func (m *Machine) reloaded(in Reloaded) {
 		return
 	}
 	changes := plan.Diff(m.plan, in.Plan)
+	rolledBack := m.tryOut(in)
 	old := m.plan
 	m.plan, m.generation, m.params = in.Plan, in.Generation, in.Plan.ParamValues()
 	removed, added := m.enrolAgain(old)
-	m.tell("", committed(in, changes))
+	m.tell("", m.committed(in, changes))
 	m.out = append(m.out, &Swap{Plan: in.Plan, Generation: in.Generation})
 	for _, a := range added {
 		m.create(a)
@@ -35,6 +36,12 @@ func (m *Machine) reloaded(in Reloaded) {
 		}
 	}
 	m.replaceChanged(changes)
+	if rolledBack {
+		m.makeGood()
+	}
+	if m.probation.status != ReloadVerifying {
+		m.probation.over()
+	}
 }
 
 // unfit says why a plan cannot be taken over by a running engine; "" when it can.
@@ -48,9 +55,12 @@ func (m *Machine) unfit(p *plan.Plan) string {
 	return ""
 }
 
-func committed(in Reloaded, changes plan.Changes) *journal.ReloadCommitted {
+func (m *Machine) committed(in Reloaded, changes plan.Changes) *journal.ReloadCommitted {
 	body := &journal.ReloadCommitted{
 		Generation: in.Generation, Digest: in.Plan.Digest().String(), Who: in.By, Why: in.Why,
+	}
+	if p := &m.probation; p.status == ReloadVerifying {
+		body.Probation = p.proven.Reload.VerifyFor
 	}
 	size := 0
 	for i, c := range changes {

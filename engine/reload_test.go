@@ -14,7 +14,8 @@ func TestAReloadOfVeryMuchFitsAnEvent(t *testing.T) {
 	for i := range changes {
 		changes[i] = plan.Change{Path: "actors.root/group/actor.guard.timeout", Old: "1s", New: "2s"}
 	}
-	body := committed(Reloaded{Plan: &plan.Plan{}}, changes)
+	m := NewMachine()
+	body := m.committed(Reloaded{Plan: &plan.Plan{}}, changes)
 	data, err := json.Marshal(body)
 	if err != nil || len(data) > journal.MaxEventBytes/2 {
 		t.Errorf("%d bytes, %v", len(data), err)
@@ -22,7 +23,7 @@ func TestAReloadOfVeryMuchFitsAnEvent(t *testing.T) {
 	if n := len(body.Changes); n < 1000 || n+body.Omitted != len(changes) {
 		t.Errorf("%d told, %d omitted of %d", n, body.Omitted, len(changes))
 	}
-	if few := committed(Reloaded{Plan: &plan.Plan{}}, changes[:3]); len(few.Changes) != 3 || few.Omitted != 0 {
+	if few := m.committed(Reloaded{Plan: &plan.Plan{}}, changes[:3]); len(few.Changes) != 3 || few.Omitted != 0 {
 		t.Errorf("%+v", few)
 	}
 }

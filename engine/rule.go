@@ -223,7 +223,7 @@ func (m *Machine) judgeSubject(r *standing, s subject) {
 	w.turn(is, m.now, r.rule.Hold)
 	if w.fired && m.cleared(r, w, is, selected) {
 		w.fired, w.limited, w.since = false, false, m.now
-		m.tell(s.path(), &journal.RuleCleared{Rule: r.rule.Name, Subject: name, Values: valuesOf(m.envOf(s), r.rule)})
+		m.tell(s.path(), &journal.RuleCleared{Rule: r.rule.Name, Subject: name, Values: valuesOf(m.envOf(s), r.rule.When)})
 	}
 }
 
@@ -240,6 +240,7 @@ func evaluate(r *plan.Rule, env *rules.Env) (is, selected bool, err error) {
 
 // evaluationFailed does what on_error says and gives what the condition counts as.
 func (m *Machine) evaluationFailed(r *standing, w *watch, err error) bool {
+	m.ruleErred()
 	if !w.failing {
 		w.failing = true
 		m.tell(w.subject.path(), &journal.RuleFailed{Rule: r.rule.Name, Subject: w.name, Error: err.Error()})
@@ -297,6 +298,6 @@ func (m *Machine) fire(r *standing, w *watch) {
 	for i := range r.rule.Then {
 		verbs[i] = r.rule.Then[i].Verb
 	}
-	m.tell(w.subject.path(), &journal.RuleFired{Rule: r.rule.Name, Subject: w.name, Values: valuesOf(m.envOf(w.subject), r.rule), Actions: verbs})
+	m.tell(w.subject.path(), &journal.RuleFired{Rule: r.rule.Name, Subject: w.name, Values: valuesOf(m.envOf(w.subject), r.rule.When), Actions: verbs})
 	m.actAll(r.rule.Then, origin{by: "rule " + r.rule.Name, rule: r.rule.Name, cause: byRule, subject: w.subject})
 }

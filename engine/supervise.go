@@ -104,6 +104,9 @@ func (m *Machine) fell(a *actor, gone bool, f *Failure) {
 	if f != nil {
 		d = m.judge(s, a, f)
 	}
+	if d == doEscalate && s.self.parent == nil && m.averts(a, "its failure would have ended the engine") {
+		d = doRestart
+	}
 	switch {
 	case d == doResume && !gone && !wasStarting:
 		m.resume(a)
@@ -160,6 +163,9 @@ const exitGaveUp = 70
 // retire ends a child that is not started again, and with it its supervisor when auto_shutdown says so.
 func (m *Machine) retire(s *supervisor, a *actor, gone bool, f *Failure) {
 	a.over, a.failed = true, f != nil
+	if a.failed {
+		m.suspect(a)
+	}
 	if gone {
 		m.forsake(a, a.lastWord())
 		m.release(a)
@@ -199,7 +205,8 @@ func (m *Machine) again(s *supervisor, a *actor, gone bool) {
 		s.storm.failedIn(a.id, m.now)
 	}
 	m.rulebook.touchSupervisor(s)
-	if s.spell.add(m.now, spec.Intensity, m.wholeSeconds) {
+	m.loops(a)
+	if s.spell.add(m.now, spec.Intensity, m.wholeSeconds) && !m.averts(a, "the restart intensity of "+s.self.def.Path+" is exceeded") {
 		m.giveUp(s, a, gone)
 		return
 	}

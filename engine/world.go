@@ -27,6 +27,7 @@ func (m *Machine) sampled(in Sampled) {
 	m.judgeHealth()
 	m.judgeEmergency()
 	m.judgeRules()
+	m.judgeProbation(in.Since)
 }
 
 // measure keeps an actor's measurements; those of groups are kept by path. Measurements of what the plan does not have
@@ -62,6 +63,9 @@ func (m *Machine) measureBreaker(sample *rules.Breaker) {
 func (m *Machine) envOf(s subject) *rules.Env {
 	m.system.Health, m.system.Level = m.health.score, m.health.level
 	m.system.Emergency, m.system.Generation = m.emergency.on, float64(m.generation)
+	if m.system.Reload.Status != ReloadRejected {
+		m.system.Reload = m.Reload()
+	}
 	env := &m.scratch
 	*env = rules.Env{Params: m.params, Now: m.now.Seconds(), World: (*world)(m), System: &m.system, Node: &m.node}
 	m.about(env, s)
@@ -240,10 +244,10 @@ func (a *actor) in(state string) bool {
 	}
 }
 
-// valuesOf are the numbers that a rule's condition read, for the journal.
-func valuesOf(env *rules.Env, r *plan.Rule) journal.Values {
+// valuesOf are the numbers that a condition read, for the journal.
+func valuesOf(env *rules.Env, condition *rules.Program) journal.Values {
 	values := journal.Values{}
-	for _, path := range r.When.Reads() {
+	for _, path := range condition.Reads() {
 		if v, ok := fieldOf(env, path); ok {
 			values[path] = v
 		}
@@ -261,6 +265,10 @@ func fieldOf(env *rules.Env, path string) (any, bool) {
 		return breakerField(env.Breaker, field)
 	case "system":
 		return systemField(env.System, field)
+	case "new":
+		return ratesField(env.New, field)
+	case "old":
+		return ratesField(env.Old, field)
 	case "supervisor":
 		if env.Supervisor == nil {
 			return nil, false
@@ -284,6 +292,18 @@ func actorField(a *rules.Actor, field string) (any, bool) {
 		"mailbox": a.Mailbox, "capacity": a.Capacity, "calls": a.Calls, "error_rate": a.ErrorRate, "in_flight": a.InFlight,
 		"restarts": a.Restarts, "uptime": a.Uptime, "memory": a.Memory, "latency.p50": a.Latency.P50,
 		"latency.p95": a.Latency.P95, "latency.p99": a.Latency.P99, "latency.mean": a.Latency.Mean,
+	}[field]
+	return v, ok
+}
+
+func ratesField(r *rules.Rates, field string) (any, bool) {
+	if r == nil {
+		return nil, false
+	}
+	v, ok := map[string]any{
+		"calls": r.Calls, "error_rate": r.ErrorRate, "restarts": r.Restarts, "rule_errors": r.RuleErrors,
+		"latency.mean": r.Latency.Mean, "latency.p50": r.Latency.P50, "latency.p90": r.Latency.P90, "latency.p95": r.Latency.P95,
+		"latency.p99": r.Latency.P99, "latency.p999": r.Latency.P999,
 	}[field]
 	return v, ok
 }

@@ -1,6 +1,9 @@
 package journal
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // EngineStarted is the first event of an engine's run.
 type EngineStarted struct {
@@ -71,6 +74,24 @@ type ReloadCommitted struct {
 	Who        string        `json:"who,omitempty"`
 	Why        string        `json:"why,omitempty"`
 	Took       time.Duration `json:"took_ns"`
+	Probation  time.Duration `json:"probation_ns,omitempty"` // how long it has to prove itself; 0: not at all
+}
+
+// ReloadVerified tells that a generation has proved itself and stays.
+type ReloadVerified struct {
+	Generation uint64        `json:"generation"`
+	Took       time.Duration `json:"took_ns"` // since it came into force
+}
+
+// ReloadRolledBack tells that a generation on probation does not hold. The plan of the generation To comes into force
+// again, as a new generation.
+type ReloadRolledBack struct {
+	Generation uint64        `json:"generation"`
+	To         uint64        `json:"to"`
+	Code       string        `json:"code"`
+	Reason     string        `json:"reason"`
+	Values     Values        `json:"values,omitempty"` // what the condition read
+	After      time.Duration `json:"after_ns"`         // since it came into force
 }
 
 // ReloadRejected tells that a new configuration was refused and nothing changed.
@@ -78,6 +99,17 @@ type ReloadRejected struct {
 	Hash        string   `json:"hash"` // of the refused bytes, hex
 	Diagnostics []string `json:"diagnostics"`
 	Who         string   `json:"who,omitempty"`
+}
+
+// Code is the code of the first diagnostic, such as LR411; "" when it has none.
+func (b ReloadRejected) Code() string {
+	const length = len("LR411")
+	for _, line := range b.Diagnostics[:min(1, len(b.Diagnostics))] {
+		if at := strings.Index(line, "LR"); at >= 0 && len(line) >= at+length {
+			return line[at : at+length]
+		}
+	}
+	return ""
 }
 
 // Type returns TypeEngineStarted.
@@ -103,6 +135,12 @@ func (Input) Type() Type { return TypeInput }
 
 // Type returns TypeReloadCommitted.
 func (ReloadCommitted) Type() Type { return TypeReloadCommitted }
+
+// Type returns TypeReloadVerified.
+func (ReloadVerified) Type() Type { return TypeReloadVerified }
+
+// Type returns TypeReloadRolledBack.
+func (ReloadRolledBack) Type() Type { return TypeReloadRolledBack }
 
 // Type returns TypeReloadRejected.
 func (ReloadRejected) Type() Type { return TypeReloadRejected }

@@ -135,6 +135,9 @@ func (b ReloadCommitted) describe() string {
 	if b.Took > 0 {
 		took = " after " + brief(b.Took)
 	}
+	if b.Probation > 0 {
+		took += ", on probation for " + brief(b.Probation)
+	}
 	return fmt.Sprintf("generation %d in force%s: %s%s%s%s", b.Generation, took, plural(uint64(len(b.Changes)+b.Omitted), "change"),
 		clause(" (", changes(b.Changes, b.Omitted), ")"), clause(" by ", b.Who, ""), clause(": ", b.Why, ""))
 }
@@ -150,6 +153,14 @@ func changes(list []Change, omitted int) string {
 		parts = append(parts, fmt.Sprintf("%s %s %s -> %s", c.Class, c.Path, c.From, c.To))
 	}
 	return strings.Join(parts, ", ")
+}
+
+func (b ReloadVerified) describe() string {
+	return fmt.Sprintf("generation %d has proved itself in %s", b.Generation, brief(b.Took))
+}
+
+func (b ReloadRolledBack) describe() string {
+	return fmt.Sprintf("generation %d is rolled back to %d after %s: %s %s%s", b.Generation, b.To, brief(b.After), b.Code, b.Reason, clause(" (", readings(b.Values), ")"))
 }
 
 func (b ReloadRejected) describe() string {

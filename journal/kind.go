@@ -44,8 +44,10 @@ const (
 	TypeActionDone  Type = 53
 	TypeCommanded   Type = 54
 
-	TypeReloadCommitted Type = 60
-	TypeReloadRejected  Type = 61
+	TypeReloadCommitted  Type = 60
+	TypeReloadRejected   Type = 61
+	TypeReloadVerified   Type = 62
+	TypeReloadRolledBack Type = 63
 
 	TypeMessage      Type = 70
 	TypeCall         Type = 71
@@ -100,6 +102,8 @@ func kindOf(t Type) kind {
 		TypeCommanded:        {"commanded", decodeJSON[Commanded]},
 		TypeReloadCommitted:  {"reload_committed", decodeJSON[ReloadCommitted]},
 		TypeReloadRejected:   {"reload_rejected", decodeJSON[ReloadRejected]},
+		TypeReloadVerified:   {"reload_verified", decodeJSON[ReloadVerified]},
+		TypeReloadRolledBack: {"reload_rolled_back", decodeJSON[ReloadRolledBack]},
 		TypeMessage:          {"message", decodeJSON[Message]},
 		TypeCall:             {"call", decodeJSON[Call]},
 		TypeDeadLetter:       {"dead_letter", decodeJSON[DeadLetter]},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/admin"
 )
 
@@ -62,6 +63,12 @@ func printStatus(w io.Writer, st admin.Status) error {
 	fmt.Fprintf(w, "%s  %s  generation %d  up %s  pid %d\n", st.Name, st.Health, st.Generation, span(st.Uptime), st.PID)
 	if st.Emergency {
 		fmt.Fprintln(w, "EMERGENCY MODE")
+	}
+	switch st.Reload.Status {
+	case engine.ReloadVerifying:
+		fmt.Fprintf(w, "VERIFYING generation %d\n", st.Generation)
+	case engine.ReloadRolledBack:
+		fmt.Fprintf(w, "ROLLED BACK (%s)\n", st.Reload.Code)
 	}
 	if st.Drift != "" {
 		fmt.Fprintf(w, "drift: %s\n", st.Drift)

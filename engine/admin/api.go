@@ -33,10 +33,17 @@ type Status struct {
 	Score      float64         `json:"score"`  // 0..1
 	Emergency  bool            `json:"emergency"`
 	Drift      string          `json:"drift,omitempty"`    // why the file on disk is not what runs
+	Reload     ReloadStatus    `json:"reload,omitzero"`    // how the last reload ended; zero before the first
 	Actors     []ActorStatus   `json:"actors"`             // in plan order
 	Breakers   []BreakerStatus `json:"breakers"`           // by name
 	Patterns   []Pattern       `json:"patterns,omitempty"` // of trouble, seen now, oldest first
 	Listeners  []Listener      `json:"listeners"`
+}
+
+// ReloadStatus is how the last reload ended: verifying, active, rolled_back or rejected, with the code of why not.
+type ReloadStatus struct {
+	Status string `json:"status"`
+	Code   string `json:"code,omitempty"`
 }
 
 // Pattern is a shape of trouble that the engine sees.
@@ -108,6 +115,7 @@ type AskRequest struct {
 type ReloadRequest struct {
 	By           string `json:"by"`
 	AllowDestroy bool   `json:"allow_destroy,omitempty"` // also when it removes much or makes something anew
+	Wait         bool   `json:"wait,omitempty"`          // until the generation is off probation
 }
 
 // ReloadResult is the verdict on a reload.
@@ -116,6 +124,10 @@ type ReloadResult struct {
 	Changed    bool     `json:"changed"`    // false when the file is what runs already
 	Changes    []string `json:"changes,omitempty"`
 	Problems   []string `json:"problems,omitempty"` // why it was rejected
+	Status     string   `json:"status,omitempty"`   // verifying, active, rolled_back or rejected; "" before the first reload
+	Code       string   `json:"code,omitempty"`     // of why it was rejected or rolled back
+	Reason     string   `json:"reason,omitempty"`   // of a rollback
+	Replaced   bool     `json:"replaced,omitempty"` // another reload came before this one was off probation
 }
 
 // PlanRequest asks what the engine would change if it ran these files, read where the engine runs. Paths are absolute.

@@ -17,6 +17,7 @@ type pass struct {
 	began    time.Duration
 	deadline time.Duration // of all attempts; 0 is none
 	waited   bool          // time has passed since began
+	soured   bool          // an answer was let through that counts as a failure
 }
 
 // now is the time before an attempt. It is read anew only after a wait.
@@ -34,10 +35,23 @@ func (g *Guard) Call(env Env, c *Call, w Work) (any, error) {
 	*p = pass{layers: g.layers.Load(), env: env, call: c, work: w, began: env.Now()}
 	p.deadline = p.bound()
 	v, err := p.limits()
+	p.count(err)
 	if err == nil || len(p.layers.spec.Fallback) == 0 || over(err) {
 		return v, err
 	}
 	return p.fallback(err)
+}
+
+// count counts a call that has ended, before a fallback makes the best of it.
+func (p *pass) count(err error) {
+	failed := err != nil || p.soured
+	if failed && over(err) {
+		return
+	}
+	p.layers.counts.calls.Add(1)
+	if failed {
+		p.layers.counts.failed.Add(1)
+	}
 }
 
 // Admit asks the layers that can say no without a call: the rate limit, and an open breaker. It is for messages that
@@ -166,7 +180,7 @@ func (p *pass) attempts() (any, error) {
 		a := &p.call.first
 		if n > 1 {
 			a = new(Attempt)
-			p.layers.retried.Add(1)
+			p.layers.counts.retried.Add(1)
 		}
 		*a = Attempt{N: n, pass: p}
 		v, err := p.round(a)

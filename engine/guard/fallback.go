@@ -88,6 +88,7 @@ func (a *Attempt) Judge(status int, header http.Header) error {
 		if p.again(a, err) || p.willFallBack(err) {
 			return err
 		}
+		p.soured = true
 	}
 	if status == http.StatusSwitchingProtocols || !endInSight(header) {
 		p.settle(a, nil, nil)

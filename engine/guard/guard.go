@@ -34,13 +34,20 @@ type layers struct {
 	backoff  breaker.Backoff
 	retries  *breaker.RetryBudget
 	hedges   *breaker.RetryBudget
-	retried  *atomic.Uint64 // attempts after the first, since the guard was made
+	counts   *counts
+}
+
+// counts are a guard's since it was made.
+type counts struct {
+	calls   atomic.Uint64 // that ended while somebody waited for their answer
+	failed  atomic.Uint64 // of them, those that failed or were refused, whether or not a fallback answered
+	retried atomic.Uint64 // attempts after the first
 }
 
 // New makes the guard of a spec. The error names what in the spec is impossible.
 func New(spec *plan.Guard, o Options) (*Guard, error) {
 	g := &Guard{options: o}
-	next, _, err := g.build(&layers{retried: new(atomic.Uint64)}, spec, o.Now)
+	next, _, err := g.build(&layers{counts: new(counts)}, spec, o.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +95,7 @@ func (g *Guard) Name() string { return g.Spec().Name }
 // build makes the layers of spec, taking over what old has. What changes old's counters is returned as commits, to be
 // carried out when nothing can fail any more.
 func (g *Guard) build(old *layers, spec *plan.Guard, now time.Duration) (*layers, []func(), error) {
-	next := &layers{spec: spec, retried: old.retried}
+	next := &layers{spec: spec, counts: old.counts}
 	var commits []func()
 	for _, step := range []func(*layers, *layers, time.Duration) (func(), error){
 		buildRate, buildBulkhead, buildAdaptive, buildRetry, buildHedge, g.buildCircuit,

@@ -18,6 +18,7 @@ type Snapshot struct {
 	// RateRefused counts calls over the rate, RetryRefused and HedgeRefused attempts over the budget.
 	RateRefused, RetryRefused, HedgeRefused uint64
 	Retries                                 uint64 // attempts after the first, since the guard was made
+	Calls, Failures                         uint64 // whole calls that ended since, and those of them that failed or were refused; fallbacks mend nothing here
 }
 
 // BreakerSnapshot is one breaker of a guard.
@@ -42,7 +43,7 @@ func (b *BreakerSnapshot) Seen(now time.Duration) rules.Breaker {
 // Snapshot looks at the guard. Breakers come up to date by it: a deadline that has passed is noticed.
 func (g *Guard) Snapshot(now time.Duration) Snapshot {
 	l := g.layers.Load()
-	s := Snapshot{Name: l.spec.Name, Retries: l.retried.Load()}
+	s := Snapshot{Name: l.spec.Name, Retries: l.counts.retried.Load(), Calls: l.counts.calls.Load(), Failures: l.counts.failed.Load()}
 	if c := l.circuit; c != nil {
 		c.each(func(key string, b *breaker.Breaker) {
 			s.Breakers = append(s.Breakers, BreakerSnapshot{label(c.name, key), c.name, key, b.Snapshot(int64(now))})

@@ -51,16 +51,19 @@ type Host struct {
 	sampler *sampler
 	started time.Duration // engine time of Start
 
-	reloading sync.Mutex // one reload at a time; guards phase
+	reloading sync.Mutex // one reload at a time; guards phase and lineage
 	phase     phase
+	lineage   lineage
 	running   atomic.Pointer[generation]
 	tried     atomic.Pointer[Loaded] // what the last reload read; nil: none was asked for
 	ready     atomic.Bool            // everything has been up, and the gateway serves
-	drift     atomic.Pointer[string] // why the files are not what runs; nil: they are
+	drift     atomic.Pointer[drift]  // why the files are not what runs; nil: they are
+	verdicts  *verdicts
+	condemned chan engine.RollBack // holds the one that the Machine has asked for
 
 	stop    chan string // the first reason wins
 	done    chan struct{}
-	workers sync.WaitGroup // sampler, watcher
+	workers sync.WaitGroup // sampler, watcher, who rolls back
 	code    int            // with why valid once done is closed
 	why     string
 }
@@ -73,6 +76,13 @@ const (
 	serving
 	stopping
 )
+
+// drift is a difference between the files and what runs.
+type drift struct {
+	text       string
+	code       string // of the refusal
+	rolledBack bool   // what the files say was in force and did not hold
+}
 
 // generation is one plan in force.
 type generation struct {
@@ -138,7 +148,8 @@ func open(o Options, loaded Loaded) (h *Host, err error) {
 			}
 		}
 	}()
-	h = &Host{options: o, clock: o.Clock, stop: make(chan string, 1), done: make(chan struct{})}
+	h = &Host{options: o, clock: o.Clock, stop: make(chan string, 1), done: make(chan struct{}), verdicts: newVerdicts(),
+		condemned: make(chan engine.RollBack, 1)}
 	if h.clock == nil {
 		h.clock = clock.System()
 	}
@@ -203,7 +214,7 @@ func (h *Host) makeEngine(p *plan.Plan) error {
 	h.record = &recorder{
 		journal: h.journal, stream: stream, last: h.journal.Stats().Last, overflow: p.Journal.Overflow, goOn: p.Journal.OnFailure == "continue",
 		stop:   func(err error) { h.Stop("the journal failed: " + err.Error()) },
-		shapes: shapes{wall: h.clock.Wall},
+		shapes: shapes{wall: h.clock.Wall}, verdicts: h.verdicts,
 	}
 	h.record.secrets.Store(newRedactor(p))
 	h.kept = h.newKeeper(p)
@@ -215,7 +226,7 @@ func (h *Host) makeEngine(p *plan.Plan) error {
 	var err error
 	h.engine, err = live.New(live.Options{
 		Plan: p, Machine: h.machine, Clock: h.clock, Seed: seed, Recorder: h.record,
-		LastSeq: h.journal.Stats().Last, Factories: h.factories(),
+		LastSeq: h.journal.Stats().Last, Factories: h.factories(), RollBack: h.condemn,
 	})
 	return err
 }
@@ -230,12 +241,13 @@ func (h *Host) openAdmin() error {
 }
 
 // oversee runs beside the engine until it has ended, then closes what Start opened. It owns the sampler, the
-// watcher and what looks after the journal.
+// watcher, what looks after the journal and who rolls back.
 func (h *Host) oversee() {
 	ctx, cancel := context.WithCancel(context.Background())
-	h.workers.Add(2)
+	h.workers.Add(3)
 	go func() { defer h.workers.Done(); h.sampler.run(ctx) }()
 	go func() { defer h.workers.Done(); h.retain(ctx) }()
+	go func() { defer h.workers.Done(); h.rollBacks(ctx) }()
 	if h.options.Watch {
 		h.workers.Add(1)
 		go func() { defer h.workers.Done(); h.watch(ctx) }()

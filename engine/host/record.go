@@ -27,7 +27,8 @@ type recorder struct {
 	level string // of health, as last told
 	score float64
 
-	shapes shapes
+	shapes   shapes
+	verdicts *verdicts
 }
 
 // Record implements live.Recorder. When the journal has failed the stream still gets events, numbered on.
@@ -40,6 +41,7 @@ func (r *recorder) Record(e journal.Event) uint64 {
 	if e.Type == journal.TypeHealthChanged {
 		r.noteHealth(e)
 	}
+	r.verdicts.note(e)
 	r.publish(e)
 	if err != nil {
 		r.lost(e, err)

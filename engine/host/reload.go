@@ -30,7 +30,7 @@ func (h *Host) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-files.C:
-			_, _ = h.Reload(ctx, admin.ReloadRequest{By: "file"}) // the verdict is an event
+			_, _ = h.reload(admin.ReloadRequest{By: "file"}) // the verdict is an event
 			if err := files.Set(h.watched()); err != nil {
 				warn(err)
 			}
@@ -49,8 +49,17 @@ func (h *Host) watched() []string {
 }
 
 // Reload reads the files again and makes what they say the running generation. Nothing changes when they are what runs
-// already, or when anything is wrong with them: the result then says what, and so does the error.
-func (h *Host) Reload(_ context.Context, r admin.ReloadRequest) (admin.ReloadResult, error) {
+// already, or when anything is wrong with them: the result then says what, and so does the error. When the request says so
+// it waits until the running generation is off probation.
+func (h *Host) Reload(ctx context.Context, r admin.ReloadRequest) (admin.ReloadResult, error) {
+	res, err := h.reload(r)
+	if err != nil || !r.Wait || res.Status == engine.ReloadRolledBack {
+		return res, err
+	}
+	return h.await(ctx, res)
+}
+
+func (h *Host) reload(r admin.ReloadRequest) (admin.ReloadResult, error) {
 	h.reloading.Lock()
 	defer h.reloading.Unlock()
 	now := h.running.Load()
@@ -69,9 +78,15 @@ func (h *Host) Reload(_ context.Context, r admin.ReloadRequest) (admin.ReloadRes
 	if err := next.err(); err != nil {
 		return h.rejected(now, next, problems(next.Diagnostics), err)
 	}
+	if bad := h.lineage.bad; bad != nil && bad.identity == next.Identity {
+		h.drift.Store(&bad.drift)
+		return admin.ReloadResult{Generation: now.number, Status: bad.status, Code: bad.code, Reason: bad.reason}, nil
+	}
+	h.lineage.bad = nil
 	if next.Identity == now.loaded.Identity || next.Plan.Digest() == now.loaded.Plan.Digest() {
 		h.drift.Store(nil)
-		return admin.ReloadResult{Generation: now.number}, nil
+		v, _, _ := h.verdicts.now()
+		return admin.ReloadResult{Generation: now.number, Status: v.status}, nil
 	}
 	changes := plan.Diff(now.loaded.Plan, next.Plan)
 	if err := h.possible(now.loaded.Plan, next.Plan, changes, r.AllowDestroy); err != nil {
@@ -136,31 +151,43 @@ func or(a, b string) string {
 	return a
 }
 
-// commit prepares the gateway, lets the engine swap, and then the gateway: a request sees the old plan or the new one.
+// commit makes what was read the running generation.
 func (h *Host) commit(now *generation, next Loaded, changes plan.Changes, by string) (admin.ReloadResult, error) {
-	if err := h.gateway.Prepare(next.Plan.Gateway); err != nil {
+	if err := h.swap(now, next, by, ""); err != nil {
 		return h.rejected(now, next, []string{err.Error()}, err)
+	}
+	v, _, _ := h.verdicts.now()
+	result := admin.ReloadResult{Generation: now.number + 1, Changed: true, Status: v.status}
+	for _, c := range changes {
+		result.Changes = append(result.Changes, fmt.Sprintf("%s %s: %s -> %s", c.Class, c.Path, c.Old, c.New))
+	}
+	return result, nil
+}
+
+// swap prepares the gateway, lets the engine swap, and then the gateway: a request sees the old plan or the new one. It is
+// the one way from a generation to the next; an error means that nothing has changed.
+func (h *Host) swap(now *generation, next Loaded, by, why string) error {
+	if err := h.gateway.Prepare(next.Plan.Gateway); err != nil {
+		return err
 	}
 	number := now.number + 1
 	h.record.secrets.Store(newRedactor(next.Plan, now.loaded.Plan))
 	h.kept.Follow(next.Plan) // before its actors begin to need the journal
-	if err := h.engine.Reload(next.Plan, number, by, ""); err != nil {
+	if err := h.engine.Reload(engine.Reloaded{Plan: next.Plan, Generation: number, By: by, Why: why}); err != nil {
 		h.unprepare(now)
 		h.kept.Follow(now.loaded.Plan)
-		return h.rejected(now, next, []string{err.Error()}, err)
+		return err
 	}
 	if h.phase == serving {
 		h.gateway.Swap(next.Plan)
 	}
 	h.running.Store(&generation{number: number, loaded: next})
+	_, _, proven := h.verdicts.now()
+	h.lineage.leave(now, proven)
 	h.drift.Store(nil)
 	h.sampler.reloaded()
 	h.need(next.Plan)
-	result := admin.ReloadResult{Generation: number, Changed: true}
-	for _, c := range changes {
-		result.Changes = append(result.Changes, fmt.Sprintf("%s %s: %s -> %s", c.Class, c.Path, c.Old, c.New))
-	}
-	return result, nil
+	return nil
 }
 
 // unprepare takes the gateway back to the plan in force, which before the first Swap is itself only prepared.
@@ -180,10 +207,10 @@ func (h *Host) rejected(now *generation, next Loaded, found []string, err error)
 	for i := range found {
 		found[i] = hide.text(found[i])
 	}
-	why := found[0]
-	h.drift.Store(&why)
-	h.tell("", journal.ReloadRejected{Hash: fmt.Sprintf("%x", next.Identity), Diagnostics: found})
-	return admin.ReloadResult{Generation: now.number, Problems: found}, err
+	event := journal.ReloadRejected{Hash: fmt.Sprintf("%x", next.Identity), Diagnostics: found}
+	h.drift.Store(&drift{text: found[0], code: event.Code()})
+	h.tell("", event)
+	return admin.ReloadResult{Generation: now.number, Problems: found, Status: engine.ReloadRejected, Code: event.Code()}, err
 }
 
 // problems are the errors as lines with place and code.

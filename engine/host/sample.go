@@ -59,14 +59,6 @@ func (s *sampler) run(ctx context.Context) {
 	}
 }
 
-// reloaded is told after each reload.
-func (s *sampler) reloaded() {
-	select {
-	case s.changed <- struct{}{}:
-	default: // it is told already
-	}
-}
-
 // sampleSize bounds the actors of one sample, so that its record fits an event of the journal with room to spare.
 const sampleSize = 1000
 
@@ -111,7 +103,15 @@ func (s *sampler) sample(now time.Duration) engine.Sampled {
 			breakers = append(breakers, g.Breakers[i].Seen(now))
 		}
 	}
-	return engine.Sampled{Actors: changed, Breakers: s.circuits.Changed(breakers), System: system, Node: s.node.Read()}
+	return engine.Sampled{Actors: changed, Breakers: s.circuits.Changed(breakers), System: system, Node: s.node.Read(), Since: s.host.engine.Since()}
+}
+
+// reloaded is told after each reload.
+func (s *sampler) reloaded() {
+	select {
+	case s.changed <- struct{}{}:
+	default: // it is told already
+	}
 }
 
 // last gives the newest measurements by path.

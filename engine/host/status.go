@@ -21,10 +21,17 @@ func (h *Host) plan() *plan.Plan { return h.running.Load().loaded.Plan }
 // system is what rules may know of the engine as a whole. Health and emergency are the Machine's own.
 func (h *Host) system() rules.System {
 	s := rules.System{Generation: float64(h.running.Load().number), DeadLetters: float64(h.engine.DeadLetters())}
-	if h.drift.Load() != nil {
-		s.Reload.Status = "rejected"
-	}
+	s.Reload = h.lastReload()
 	return s
+}
+
+// lastReload is how the last reload ended, as rules and people see it.
+func (h *Host) lastReload() rules.Reload {
+	if d := h.drift.Load(); d != nil && !d.rolledBack {
+		return rules.Reload{Status: engine.ReloadRejected, Code: d.code}
+	}
+	v, _, _ := h.verdicts.now()
+	return rules.Reload{Status: v.status, Code: v.code}
 }
 
 // Status is what the engine looks like now.
@@ -41,8 +48,9 @@ func (h *Host) Status() admin.Status {
 		Uptime: (now.Now - h.started).Seconds(), Health: level, Score: score, Emergency: now.Emergency, Listeners: h.listeners(), Patterns: h.record.patterns(),
 	}
 	if d := h.drift.Load(); d != nil {
-		out.Drift = *d
+		out.Drift = d.text
 	}
+	out.Reload = admin.ReloadStatus(h.lastReload())
 	rates := h.sampler.last()
 	byPath := make(map[string]live.ActorStatus, len(now.Actors))
 	for _, a := range now.Actors {

@@ -308,11 +308,17 @@ func (e *Engine) applyWide(effect engine.Effect) {
 		e.webhook(x)
 	case *engine.Swap:
 		e.swap(x)
+	case *engine.RollBack:
+		e.takeBack(x)
 	}
 }
 
 // heard lets status follow what the Machine announces and no other effect says.
 func (e *Engine) heard(x *engine.Emit) {
+	if x.Actor == "" {
+		e.trial.heard(x.Body)
+		return
+	}
 	_, again := x.Body.(*journal.ActorRestarting)
 	a := e.control.supervisors[x.Actor]
 	if again && a == nil {

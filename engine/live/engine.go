@@ -26,6 +26,8 @@ type Options struct {
 	Factories func(kind plan.Kind) engine.Factory // nil for a kind without behaviours
 	// Webhook posts a body as JSON to a URL; nil: http.DefaultClient does. It runs on a goroutine of its own.
 	Webhook func(ctx context.Context, url string, headers []plan.Label, body any) error
+	// RollBack is asked to reload an earlier plan; it must not block. Nil: the engine reloads it by itself.
+	RollBack func(engine.RollBack)
 }
 
 // Engine runs one plan until it is told to shut down or its root gives up. All methods are safe for concurrent use.
@@ -48,6 +50,7 @@ type Engine struct {
 	guards    guards
 	ownGuards atomic.Pointer[map[string]*guard.Guard] // by path of the actor or group
 	reloading sync.Mutex
+	trial     trial
 	calls     atomic.Uint64 // numbers guarded calls, for their randomness
 	up        chan struct{}
 	upOnce    sync.Once

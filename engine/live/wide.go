@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -38,25 +40,95 @@ func (e *Engine) swap(x *engine.Swap) {
 	}
 }
 
-// Reload makes p the running generation, by whom and why as the journal shows it. Everything that can fail is prepared
-// first; an error means that nothing has changed.
-func (e *Engine) Reload(p *plan.Plan, generation uint64, by, why string) error {
-	if p == nil {
+// Reload makes a plan the running generation, by whom and why as the journal shows it. Everything that can fail is
+// prepared first; an error means that nothing has changed.
+func (e *Engine) Reload(in engine.Reloaded) error {
+	if in.Plan == nil {
 		return errors.New("live: no plan to reload")
 	}
 	e.reloading.Lock()
 	defer e.reloading.Unlock()
-	v := kernel.NewView(p, generation)
-	commit, err := e.prepareGuards(p)
+	return e.reload(in, engine.Cause{})
+}
+
+// reload needs the reloading lock.
+func (e *Engine) reload(in engine.Reloaded, cause engine.Cause) error {
+	v := kernel.NewView(in.Plan, in.Generation)
+	commit, err := e.prepareGuards(in.Plan)
 	if err != nil {
 		return err
 	}
 	v.Commit = commit
-	e.happen(happening{in: engine.Reloaded{Plan: p, Generation: generation, By: by, Why: why}, next: v})
+	in.Before = e.trial.before(e)
+	e.happen(happening{in: in, cause: cause, next: v})
 	if e.view.Load() != v {
 		return errors.New("the engine took no new plan: it is stopping")
 	}
+	e.trial.begin(e, in.Generation)
 	return nil
+}
+
+// trial measures generations on probation. Its mutex is held while guards and actors are looked at, which may lead into the
+// control plane; that in turn only ever sets probation.
+type trial struct {
+	mu        sync.Mutex
+	figures   kernel.Trial
+	probation atomic.Bool // the generation in force is on it
+}
+
+func (t *trial) before(e *Engine) engine.Figures {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.figures.Before(e.now(), e.view.Load().Plan, e)
+}
+
+func (t *trial) begin(e *Engine, generation uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.figures.Begin(e.now(), generation, t.probation.Load(), e.view.Load().Plan, e)
+}
+
+// heard follows the generation in force.
+func (t *trial) heard(body journal.Body) {
+	switch b := body.(type) {
+	case *journal.ReloadCommitted:
+		t.probation.Store(b.Probation > 0)
+	case *journal.ReloadVerified, *journal.ReloadRolledBack:
+		t.probation.Store(false)
+	}
+}
+
+// Since gives what was measured since the commit of the generation on probation, for the Sampled at hand. It wants to be
+// asked for each: it also remembers what a later generation is compared with.
+func (e *Engine) Since() engine.Figures {
+	t := &e.trial
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.probation.Load() {
+		t.figures.End()
+	}
+	return t.figures.Sample(e.now(), e.view.Load().Plan, e)
+}
+
+// takeBack has a generation rolled back: by whoever runs the engine, when that is wanted, else here and now.
+func (e *Engine) takeBack(x *engine.RollBack) {
+	r := *x
+	if e.options.RollBack != nil {
+		e.options.RollBack(r)
+		return
+	}
+	cause := e.control.causeFor("")
+	e.pool.spawn(func() {
+		e.reloading.Lock()
+		defer e.reloading.Unlock()
+		if e.view.Load().Generation != r.Generation {
+			return // another reload was faster
+		}
+		in := engine.Reloaded{Plan: r.Plan, Generation: r.Generation + 1, By: engine.ByVerification, Why: r.Why}
+		if err := e.reload(in, cause); err != nil {
+			e.Submit(engine.RollBackFailed{Generation: r.Generation, Why: err.Error()})
+		}
+	})
 }
 
 // webhookTimeout bounds a post that names no bound.

@@ -70,7 +70,7 @@ func (w *Windows) Sample(now time.Duration, readings []Reading) []rules.Actor {
 		h := w.historyOf(now, r.Actor.Path)
 		d, fresh := h.advance(now, w.Span, r)
 		a := w.rated(r.Actor, d)
-		a.Anomaly = h.watch.observe(now, a, fresh, LatencyOf(fresh.latency, w.Limit).Mean)
+		a.Anomaly = h.watch.observe(now, a, fresh, rules.LatencyOf(fresh.latency, w.Limit).Mean)
 		w.mean += a.Anomaly / float64(len(readings))
 		out = append(out, a)
 		for _, above := range ancestors(a) {
@@ -136,32 +136,9 @@ func (w *Windows) rated(a rules.Actor, d delta) rules.Actor {
 	a.Calls, a.Retries = float64(d.calls), float64(d.retries)
 	if d.calls > 0 {
 		a.ErrorRate = float64(d.failures) / float64(d.calls)
-		a.Latency = LatencyOf(d.latency, w.Limit)
+		a.Latency = rules.LatencyOf(d.latency, w.Limit)
 	}
 	return a
-}
-
-// LatencyOf gives mean and quantiles of durations counted in buckets, each by the end of the bucket it falls into.
-func LatencyOf(buckets []uint32, limit func(bucket int) time.Duration) rules.Latency {
-	var total, sum float64
-	for i, n := range buckets {
-		total += float64(n)
-		sum += float64(float64(n) * limit(i).Seconds())
-	}
-	if total == 0 {
-		return rules.Latency{}
-	}
-	quantile := func(q float64) float64 {
-		var below float64
-		for i, n := range buckets {
-			below += float64(n)
-			if n > 0 && below >= q*total {
-				return limit(i).Seconds()
-			}
-		}
-		return 0
-	}
-	return rules.Latency{Mean: sum / total, P50: quantile(0.5), P90: quantile(0.9), P95: quantile(0.95), P99: quantile(0.99), P999: quantile(0.999)}
 }
 
 // ancestors are the paths that an actor's counts are part of: its group and every supervisor above it.

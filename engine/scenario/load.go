@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
-	"github.com/lukhasai/lukhas-run/engine/observe"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/engine/sim"
 	"github.com/lukhasai/lukhas-run/rules"
@@ -277,7 +276,7 @@ func (l *load) seen() *rules.Load {
 	}
 	if l.run.quantiles {
 		l.buckets = l.hist.Counts(l.buckets)
-		l.view.Latency = observe.LatencyOf(l.buckets, engine.BucketLimit)
+		l.view.Latency = rules.LatencyOf(l.buckets, engine.BucketLimit)
 	}
 	return &l.view
 }

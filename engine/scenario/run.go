@@ -50,7 +50,8 @@ type watching struct {
 	world       world
 	scratch     rules.Env
 	system      rules.System
-	reloaded    rules.Reload
+	refused     rules.Reload // the last reload, where the engine was not even asked; else zero
+	condemned   plan.Digest  // of the last plan that was rolled back, until another one is in force
 	call        rules.Call
 	names       map[string]string
 	paramsOf    *plan.Plan
@@ -76,7 +77,7 @@ func Run(s *plan.Scenario, o Options) (*Report, error) {
 	eng, err := sim.New(sim.Options{
 		Plan: s.Plan, Seed: r.seed, Start: s.Clock, Factories: factories(o.Behaviours), World: r.modelsOf(s.Plan),
 		Present:  func(a *plan.Actor) bool { return o.Behaviours[a.Go.Behaviour] != nil },
-		Observer: (*observer)(r), Sample: newSampler(r).sample, Shuffle: o.Shuffle, Watch: r.programs(), MarkEvery: o.MarkEvery,
+		Observer: (*observer)(r), Sample: newSampler(r).sample, RollBack: r.rollBack, Shuffle: o.Shuffle, Watch: r.programs(), MarkEvery: o.MarkEvery,
 	})
 	if err != nil {
 		return nil, err

@@ -228,7 +228,8 @@ func (r *run) command(s *plan.Step, a engine.Steer) {
 	})
 }
 
-// reload makes a plan the running one, or lets the engine refuse it. It reports whether that plan runs now.
+// reload makes a plan the running one, or lets the engine refuse it, as the host of the live engine does. It reports whether
+// that plan runs now.
 func (r *run) reload(l *plan.Reloading) bool {
 	code, problems := l.Code, l.Problems
 	if l.Plan != nil {
@@ -241,17 +242,38 @@ func (r *run) reload(l *plan.Reloading) bool {
 			code, problems = "LR411", []string{fmt.Sprintf("LR411 %s takes a restart of the engine", changes[at].Path)}
 		case r.eng.Plan().Reload.Mode == "off":
 			code, problems = "LR412", []string{"LR412 reload.mode is off"}
+		case l.Plan.Digest() == r.condemned:
+			code, problems = engine.CodeSameContent, []string{engine.CodeSameContent + " this was rolled back and has not changed since"}
 		default:
-			err := r.eng.Reload(l.Plan, r.eng.Generation()+1, "scenario", "")
+			err := r.commit(l.Plan, "scenario", "")
 			if err == nil {
-				r.reloaded = rules.Reload{Status: "committed"}
-				r.furnish()
+				r.condemned = plan.Digest{}
 				return true
 			}
 			problems = []string{err.Error()}
 		}
 	}
-	r.reloaded = rules.Reload{Status: "rejected", Code: code}
+	r.refused = rules.Reload{Status: engine.ReloadRejected, Code: code}
 	r.happened(journal.New("", journal.ReloadRejected{Diagnostics: problems, Who: "scenario"}))
 	return false
+}
+
+// commit makes a plan the running one.
+func (r *run) commit(p *plan.Plan, by, why string) error {
+	if err := r.eng.Reload(engine.Reloaded{Plan: p, Generation: r.eng.Generation() + 1, By: by, Why: why}); err != nil {
+		return err
+	}
+	r.refused = rules.Reload{}
+	r.furnish()
+	return nil
+}
+
+// rollBack makes an earlier plan the running one again.
+func (r *run) rollBack(x engine.RollBack) {
+	bad := r.eng.Plan().Digest()
+	if err := r.commit(x.Plan, engine.ByVerification, x.Why); err != nil {
+		r.eng.Submit(engine.RollBackFailed{Generation: x.Generation, Why: err.Error()})
+		return
+	}
+	r.condemned = bad
 }

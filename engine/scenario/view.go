@@ -65,8 +65,16 @@ func (r *run) env() *rules.Env {
 		env.System, env.World = &r.system, &r.world
 	}
 	env.Params, env.Call, env.Event, env.Now = r.params(), nil, nil, r.eng.Now().Seconds()
-	r.system.DeadLetters, r.system.Generation, r.system.Reload = float64(r.eng.DeadLetters()), float64(r.eng.Generation()), r.reloaded
+	r.system.DeadLetters, r.system.Generation, r.system.Reload = float64(r.eng.DeadLetters()), float64(r.eng.Generation()), r.reloading()
 	return env
+}
+
+// reloading is how the last reload ended.
+func (r *run) reloading() rules.Reload {
+	if r.refused.Status != "" {
+		return r.refused
+	}
+	return r.eng.Reloading()
 }
 
 // params are those of the plan in force.
@@ -143,9 +151,11 @@ func seenEvent(e journal.Event, named func(string) string) *rules.Event {
 		out.Type, out.Kind = "reload", "committed"
 	case journal.ReloadRejected:
 		out.Type, out.Kind = "reload", "rejected"
-		if len(b.Diagnostics) > 0 {
-			out.Code = codeIn(b.Diagnostics[0])
-		}
+		out.Code = b.Code()
+	case journal.ReloadVerified:
+		out.Type, out.Kind = "reload", "verified"
+	case journal.ReloadRolledBack:
+		out.Type, out.Kind, out.Code = "reload", "rolled_back", b.Code
 	case journal.DeadLetter:
 		out.Type, out.Kind = "dead_letter", b.Reason
 	case journal.Dissent:
@@ -159,15 +169,6 @@ func seenEvent(e journal.Event, named func(string) string) *rules.Event {
 		return nil
 	}
 	return out
-}
-
-// codeIn finds the code in a diagnostic's line, "" when it has none.
-func codeIn(line string) string {
-	at := strings.Index(line, "LR")
-	if at < 0 || len(line) < at+5 {
-		return ""
-	}
-	return line[at : at+5]
 }
 
 // sampler measures the engine for the rules, as the host of the live engine does.
@@ -205,9 +206,9 @@ func (s *sampler) sample(now time.Duration) engine.Sampled {
 	}
 	actors := s.windows.Sample(now, readings)
 	system := rules.System{
-		Anomaly: s.windows.Anomaly(), Generation: float64(e.Generation()), DeadLetters: float64(e.DeadLetters()), Reload: s.run.reloaded,
+		Anomaly: s.windows.Anomaly(), Generation: float64(e.Generation()), DeadLetters: float64(e.DeadLetters()), Reload: s.run.reloading(),
 	}
-	out := engine.Sampled{Actors: actors, Breakers: s.circuits.Changed(breakers), System: system, Node: e.Node()}
+	out := engine.Sampled{Actors: actors, Breakers: s.circuits.Changed(breakers), System: system, Node: e.Node(), Since: e.Since()}
 	s.run.eng.At(now, s.run.look) // once the rules have decided
 	return out
 }

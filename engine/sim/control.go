@@ -179,6 +179,8 @@ func (e *Engine) applyWide(effect engine.Effect) {
 		}
 	case *engine.Swap:
 		e.swap(x)
+	case *engine.RollBack:
+		e.takeBack(x)
 	}
 }
 

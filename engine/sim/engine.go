@@ -32,6 +32,8 @@ type Options struct {
 	// Sample measures for the rules, every observe.interval of the plan; nil: nobody samples.
 	Sample  func(now time.Duration) engine.Sampled
 	Webhook func(url string, body any)
+	// RollBack is asked to reload an earlier plan, at the moment it is wanted; nil: the engine reloads it by itself.
+	RollBack func(engine.RollBack)
 	// Watch are expressions whose over() and predict() need a history although the plan does not have them.
 	Watch []*rules.Program
 	// Shuffle seeds the choice among what can be done at the same moment; 0 is first come first served.
@@ -66,6 +68,7 @@ type Engine struct {
 	call     Call // shown to the observer
 	seq      uint64
 	seeds    map[string]uint64
+	trial    kernel.Trial
 
 	emergency bool
 	detailed  bool // durations are wanted
@@ -194,24 +197,55 @@ func (e *Engine) answer(number uint64, failure string) {
 	done(errors.New(failure))
 }
 
-// Reload makes p the running generation, by whom and why as the journal shows it. Everything that can fail is prepared
-// first; an error means that nothing has changed.
-func (e *Engine) Reload(p *plan.Plan, generation uint64, by, why string) error {
-	if p == nil {
+// Reload makes a plan the running generation, by whom and why as the journal shows it. Everything that can fail is
+// prepared first; an error means that nothing has changed.
+func (e *Engine) Reload(in engine.Reloaded) error {
+	if in.Plan == nil {
 		return errors.New("sim: no plan to reload")
 	}
-	v := kernel.NewView(p, generation)
-	commit, err := e.prepareGuards(p)
+	v := kernel.NewView(in.Plan, in.Generation)
+	commit, err := e.prepareGuards(in.Plan)
 	if err != nil {
 		return err
 	}
 	v.Commit = commit
-	e.happen(happening{in: engine.Reloaded{Plan: p, Generation: generation, By: by, Why: why}, next: v})
+	in.Before = e.trial.Before(e.Now(), e.view.Plan, e)
+	e.happen(happening{in: in, next: v})
 	if e.view != v && !e.control.working {
 		return errors.New("the engine took no new plan: it is stopping")
 	}
+	e.trial.Begin(e.Now(), in.Generation, e.Reloading().Status == engine.ReloadVerifying, e.view.Plan, e)
 	return nil
 }
+
+// takeBack has a generation rolled back, once all that made it necessary is done.
+func (e *Engine) takeBack(x *engine.RollBack) {
+	r := *x
+	e.At(e.Now(), func() {
+		switch {
+		case e.view.Generation != r.Generation: // another reload was faster
+		case e.options.RollBack != nil:
+			e.options.RollBack(r)
+		default:
+			in := engine.Reloaded{Plan: r.Plan, Generation: r.Generation + 1, By: engine.ByVerification, Why: r.Why}
+			if err := e.Reload(in); err != nil {
+				e.Submit(engine.RollBackFailed{Generation: r.Generation, Why: err.Error()})
+			}
+		}
+	})
+}
+
+// Since gives what was measured since the commit of the generation on probation, for the Sampled at hand. It wants to be
+// asked for each: it also remembers what a later generation is compared with.
+func (e *Engine) Since() engine.Figures {
+	if e.Reloading().Status != engine.ReloadVerifying {
+		e.trial.End()
+	}
+	return e.trial.Sample(e.Now(), e.view.Plan, e)
+}
+
+// Reloading is how the last reload ended, or that its generation is on probation.
+func (e *Engine) Reloading() rules.Reload { return e.control.machine.Reload() }
 
 // SetModel changes the model of an actor or group, by path. Incarnations at work take it over at once: calls under way end
 // as they were to end.

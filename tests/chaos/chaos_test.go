@@ -304,7 +304,7 @@ func (w *world) reload(ctx context.Context) (done int) {
 			w.broken("reload: %v", err)
 			return done
 		}
-		if err := w.eng.Reload(next, uint64(generation), "chaos", ""); err != nil {
+		if err := w.eng.Reload(engine.Reloaded{Plan: next, Generation: uint64(generation), By: "chaos"}); err != nil {
 			w.broken("reload: %v", err)
 			return done
 		}
