@@ -7,11 +7,12 @@ import (
 
 // EngineStarted is the first event of an engine's run.
 type EngineStarted struct {
-	Name       string `json:"name"`       // of the topology
-	Generation uint64 `json:"generation"` // of the plan
-	Digest     string `json:"digest"`     // of the plan, hex
-	PID        int    `json:"pid"`
-	Version    string `json:"version"` // of the program
+	Name       string   `json:"name"`       // of the topology
+	Generation uint64   `json:"generation"` // of the plan
+	Digest     string   `json:"digest"`     // of the plan, hex
+	PID        int      `json:"pid"`
+	Version    string   `json:"version"`         // of the program
+	Files      []string `json:"files,omitempty"` // that the topology was read from, with their whole path; standard input has none
 }
 
 // EngineStopped is the last event of an orderly run.

@@ -21,7 +21,7 @@ func everyBody() []struct {
 		body Body
 		line string
 	}{
-		{EngineStarted{"shop", 3, "abcdef0123456789", 42, "v1"}, `engine "shop" started: generation 3, plan abcdef012345, pid 42, version v1`},
+		{EngineStarted{"shop", 3, "abcdef0123456789", 42, "v1", []string{"/etc/shop.yaml"}}, `engine "shop" started: generation 3, plan abcdef012345, pid 42, version v1`},
 		{EngineStopped{"interrupt", 0}, "engine stopped with code 0: interrupt"},
 		{Gap{1, int64(time.Second) + 1, 1, "the buffer was full"}, "1 event missing: the buffer was full for 1s"},
 		{JournalRecovered{2, 100, 7, "short frame"}, "journal recovered: cut 7 unfinished bytes from segment 2 at 100 (short frame)"},

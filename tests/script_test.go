@@ -19,7 +19,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/lukhasai/lukhas-run/compiler"
 	"github.com/lukhasai/lukhas-run/engine/admin"
+	"github.com/lukhasai/lukhas-run/engine/scenario"
+	"github.com/lukhasai/lukhas-run/spec"
 )
 
 // binary is built once for all stories; TestMain fills it in before any test runs.
@@ -70,6 +73,7 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"calls":      manyCalls,  // N METHOD URL STATUS: so many requests, one after the other
 		"pid":        pid,        // PATH NAME: sets NAME to the process id of an actor
 		"incident":   incident,   // FILE TYPE…: the JSON lines hold these types in this order under one correlation id
+		"decided":    decided,    // FILE SCENARIO: the scenario, played, decides what the JSON lines tell, in their order
 		"order":      order,      // FILE ACTOR…: the JSON lines name these actors in this order
 	}
 }
@@ -285,4 +289,43 @@ func order(ts *testscript.TestScript, _ bool, args []string) {
 	if len(want) > 0 {
 		ts.Fatalf("%q does not come, or too early", want[0])
 	}
+}
+
+// decided plays a scenario and compares its decisions with those of a journal.
+func decided(ts *testscript.TestScript, _ bool, args []string) {
+	want, got := []string{}, []string{}
+	for _, e := range lines(ts, args[0]) {
+		var body map[string]any
+		if err := json.Unmarshal(e.Body, &body); err == nil {
+			want = appendDecision(want, e.Type, e.Actor, body)
+		}
+	}
+	l := scenario.Load(spec.OS(), ts.MkAbs(args[1]), spec.Options{Exe: binary}, compiler.Options{})
+	if len(l.Scenarios) != 1 {
+		ts.Fatalf("%s: %v", args[1], l.Diagnostics)
+	}
+	r, err := scenario.Run(l.Scenarios[0], scenario.Options{Record: true})
+	ts.Check(err)
+	for _, e := range r.Tape.Entries {
+		var body map[string]any
+		if err := json.Unmarshal(e.Event.Payload, &body); err == nil {
+			got = appendDecision(got, e.Event.Type.String(), e.Event.Actor, body)
+		}
+	}
+	if !slices.Equal(got, want) || len(want) == 0 {
+		ts.Fatalf("the scenario decided\n%s\nand the journal tells\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// appendDecision adds what an event decided. Half open breakers try as often as calls come, so only their ends count.
+func appendDecision(to []string, kind, actor string, body map[string]any) []string {
+	switch kind {
+	case "breaker_changed":
+		if body["to"] == "open" && body["from"] == "closed" || body["to"] == "closed" {
+			return append(to, fmt.Sprint("breaker ", body["breaker"], " ", body["to"]))
+		}
+	case "actor_restarting", "supervisor_gave_up", "paused", "resumed", "reload_committed", "quarantined":
+		return append(to, kind+" "+actor)
+	}
+	return to
 }

@@ -17,10 +17,10 @@ import (
 func newJournal(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "journal",
-		Short:   "the log of all that happened: cat, stats, verify, repair",
+		Short:   "the log of all that happened: cat, stats, verify, repair, export",
 		Example: "  lukhas-run journal cat --actor root/workers --since 5m\n  lukhas-run journal verify",
 	}
-	cmd.AddCommand(newJournalCat(s), newJournalVerify(s), newJournalStats(s), newJournalRepair(s))
+	cmd.AddCommand(newJournalCat(s), newJournalVerify(s), newJournalStats(s), newJournalRepair(s), newJournalExport(s))
 	return cmd
 }
 

@@ -108,7 +108,8 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.tell("", journal.EngineStarted{Name: loaded.Plan.Name, Generation: 1, Digest: loaded.Plan.Digest().String(), PID: os.Getpid(), Version: o.Version})
+	h.tell("", journal.EngineStarted{Name: loaded.Plan.Name, Generation: 1, Digest: loaded.Plan.Digest().String(), PID: os.Getpid(), Version: o.Version,
+		Files: o.Source.whole()})
 	h.engine.Start()
 	go h.oversee()
 	select {

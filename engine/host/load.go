@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -133,6 +134,21 @@ func (src Source) withDefaults() (Source, error) {
 	}
 	src.Exe = exe
 	return src, nil
+}
+
+// whole are the source's files with their whole paths.
+func (src Source) whole() []string {
+	var out []string
+	for _, p := range src.Paths {
+		if p == "-" {
+			continue
+		}
+		if at, err := filepath.Abs(p); err == nil {
+			p = at
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // identity folds every file and secret, so that rewriting the same bytes is no change.

@@ -1,0 +1,655 @@
+package scenario
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
+)
+
+// Draft is an incident as a scenario.
+type Draft struct {
+	Text      []byte
+	Recording []plan.Arrival // that the scenario wants beside it; none: it names no recording
+	Notes     []string       // what could not be told, for people
+}
+
+// drafting makes a draft.
+type drafting struct {
+	in     *Incident
+	plan   *plan.Plan
+	lead   time.Duration // from the scenario's start until everything is up: what the journal tells comes after it
+	fails  map[string][]window
+	slows  map[string][]window
+	first  map[string]uint64 // an actor's first incarnation
+	causes []cause
+	notes  []string
+}
+
+// cause is something that went wrong, as a moment to hang expectations on.
+type cause struct {
+	at     time.Duration // in the scenario
+	moment string
+}
+
+// planned is a line of the timeline.
+type planned struct {
+	at   time.Duration // in the scenario
+	text string
+}
+
+// Source is what a draft is about beside the incident.
+type Source struct {
+	Plan      *plan.Plan // of the topology
+	Topology  string     // its file, as the scenario names it
+	Recording string     // the file that will hold the recorded calls, as the scenario names it; "": there is none
+	Reloads   int        // how many of the incident's reloads the file has had already
+}
+
+// Draft writes the incident as a scenario. The text may name what the topology does not have: Settle makes sure that it
+// compiles.
+func (in *Incident) Draft(src Source) Draft {
+	d := &drafting{in: in, plan: src.Plan, fails: map[string][]window{}, slows: map[string][]window{}, first: map[string]uint64{}}
+	d.look()
+	out := Draft{}
+	var b strings.Builder
+	loads, calls := d.load(src.Recording)
+	timeline := d.timeline()
+	end := d.lead + in.End.Sub(in.Start) + 2*time.Second
+	fmt.Fprintf(&b, "# What the journal tells of %s.\n# Drafted by journal export: review what is expected, and say more.\n", in)
+	fmt.Fprintf(&b, "apiVersion: lukhas/v1\nkind: Scenario\nmetadata: {name: %s}\ntopology: %s\n", quoted("incident of "+in.Name), quoted(src.Topology))
+	fmt.Fprintf(&b, "seed: 1\nduration: %s\nclock: %s\n", end.Round(time.Second), in.Start.Add(-d.lead).Format(time.RFC3339))
+	section(&b, "override", d.before(src.Reloads))
+	section(&b, "load", loads)
+	section(&b, "world", d.world())
+	section(&b, "timeline", timeline)
+	section(&b, "expect", d.expect())
+	out.Text, out.Recording, out.Notes = []byte(b.String()), calls, d.notes
+	return out
+}
+
+// section writes a list, or a mapping, with one entry a line.
+func section(b *strings.Builder, name string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "%s:\n", name)
+	for _, l := range lines {
+		fmt.Fprintf(b, "  %s\n", l)
+	}
+}
+
+// note says what could not be told.
+func (d *drafting) note(format string, args ...any) {
+	d.notes = append(d.notes, fmt.Sprintf(format, args...))
+}
+
+// quoted is text as a YAML value.
+func quoted(text string) string {
+	if regexp.MustCompile(`^[A-Za-z_./][A-Za-z0-9_./-]*$`).MatchString(text) && !slices.Contains([]string{"true", "false", "null", "yes", "no"}, text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "'", "''") + "'"
+}
+
+// name is what the scenario calls an actor or group: its bare name where that is enough.
+func (d *drafting) name(path string) string {
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	if found, err := d.plan.Resolve(name); err == nil && len(found) == 1 && d.plan.Actors[found[0]].Path == path {
+		return name
+	}
+	return path
+}
+
+// outside tells the actors that a world stands in for.
+func (d *drafting) outside(a *plan.Actor) bool {
+	return a != nil && (a.Kind == plan.Process || a.Kind == plan.Upstream || a.Kind == plan.Go)
+}
+
+// look works out what several parts of the draft need.
+func (d *drafting) look() {
+	var boot time.Duration
+	for i := range d.plan.Actors {
+		a := &d.plan.Actors[i]
+		if !d.outside(a) {
+			continue
+		}
+		boot += d.startup(a.Path)
+		all := slices.DeleteFunc(slices.Clone(d.in.tried(a.Path)), func(t attempt) bool { return t.class != "" && d.down(a.Path, t) })
+		end := d.in.End.Sub(d.in.Start)
+		d.fails[a.Path] = failing(a.Path, all, end)
+		if len(d.fails[a.Path]) > maxWindows { // it fails now and then
+			d.fails[a.Path] = slices.DeleteFunc(d.fails[a.Path], func(w window) bool { return w.attempts < calmAfter })
+		}
+		d.slows[a.Path] = slow(a.Path, all, end)
+	}
+	d.lead = (boot + time.Second).Truncate(100 * time.Millisecond)
+	if d.in.booted {
+		d.lead = 0
+	}
+	for _, l := range d.in.lives {
+		if first, seen := d.first[l.actor]; !seen || l.incarnation < first {
+			d.first[l.actor] = l.incarnation
+		}
+	}
+}
+
+// maxWindows is how many stretches of failures of one actor are told apart before small ones count as its error rate.
+const maxWindows = 12
+
+// startup is how long an actor usually takes to be ready, and longer than any of its incarnations that died before it was.
+func (d *drafting) startup(path string) time.Duration {
+	var all []time.Duration
+	var least time.Duration
+	for _, l := range d.in.lives {
+		switch {
+		case l.actor != path:
+		case l.ready != unseen:
+			all = append(all, l.took)
+		case l.failed != unseen && l.starting != unseen:
+			least = max(least, l.failed-l.starting+time.Millisecond)
+		}
+	}
+	slices.Sort(all)
+	return max(quantile(all, 0.5), least)
+}
+
+// down tells whether an attempt met an actor that had died, or was about to.
+func (d *drafting) down(path string, t attempt) bool {
+	const about = 5 * time.Millisecond
+	for i := range d.in.lives {
+		l := &d.in.lives[i]
+		if l.actor != path || l.failed == unseen || t.began+t.took < l.failed-about {
+			continue
+		}
+		back := time.Duration(math.MaxInt64)
+		for _, next := range d.in.lives {
+			if next.actor == path && next.ready > l.failed {
+				back = min(back, next.ready)
+			}
+		}
+		if t.began <= back {
+			return true
+		}
+	}
+	return false
+}
+
+// world lists the models of what is outside, as the recorded calls show them.
+func (d *drafting) world() []string {
+	var out []string
+	for i := range d.plan.Actors {
+		a := &d.plan.Actors[i]
+		if !d.outside(a) {
+			continue
+		}
+		var parts []string
+		troubled := slices.Concat(d.fails[a.Path], d.slows[a.Path])
+		usual := slices.DeleteFunc(slices.Clone(d.in.tried(a.Path)), func(t attempt) bool {
+			return during(troubled, t.began) || t.class != "" && d.down(a.Path, t)
+		})
+		if took := tookWell(usual); len(took) > 0 {
+			p50 := max(brief(quantile(took, 0.5)), time.Microsecond)
+			parts = append(parts, fmt.Sprintf("latency: {p50: %s, p99: %s}", p50, max(brief(quantile(took, 0.99)), p50)))
+		}
+		parts = append(parts, errorRate(usual)...)
+		if up := brief(d.startup(a.Path)); up > 0 && a.Kind == plan.Process {
+			parts = append(parts, "startup: "+up.String())
+		}
+		if len(parts) > 0 {
+			out = append(out, d.name(a.Path)+": {"+strings.Join(parts, ", ")+"}")
+		}
+	}
+	return out
+}
+
+// errorRate is how often usual attempts fail, and how.
+func errorRate(usual []attempt) []string {
+	bad, last := 0, attempt{}
+	for _, a := range usual {
+		if a.class != "" {
+			bad, last = bad+1, a
+		}
+	}
+	if bad == 0 {
+		return nil
+	}
+	out := []string{"error_rate: " + ratio(float64(bad)/float64(len(usual)))}
+	switch {
+	case last.status >= 100:
+		out = append(out, "status: "+strconv.Itoa(last.status))
+	case ident.MatchString(last.class):
+		out = append(out, "kind: "+last.class)
+	}
+	return out
+}
+
+var ident = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+// ratio is a share with three digits.
+func ratio(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) }
+
+// brief keeps three digits of a duration.
+func brief(d time.Duration) time.Duration {
+	for unit := time.Duration(1); unit < time.Hour; unit *= 10 {
+		if d < 1000*unit {
+			return d.Round(unit)
+		}
+	}
+	return d.Round(time.Minute)
+}
+
+// load lists the loads, one for each caller, and the calls that they repeat.
+func (d *drafting) load(recording string) ([]string, []plan.Arrival) {
+	if len(d.in.Calls) == 0 {
+		if !d.in.recorded {
+			d.note("the journal has no messages and no calls of that time (journal.record), so the scenario has faults and no load")
+		}
+		return nil, nil
+	}
+	if recording == "" {
+		d.note("%d recorded calls are left out: with a file to write to, they go into a recording beside it", len(d.in.Calls))
+		return nil, nil
+	}
+	from := d.lead
+	if d.in.booted { // calls begin to count when everything is up
+		for _, l := range d.in.lives {
+			if l.incarnation == 1 && l.ready > from && d.plan.Actor(l.actor) != nil {
+				from = l.ready.Truncate(time.Millisecond) + time.Millisecond
+				if l.actor == d.plan.Actors[0].Path {
+					break
+				}
+			}
+		}
+	}
+	calls := slices.Clone(d.in.Calls)
+	var callers, out []string
+	for i := range calls {
+		calls[i].At = max(0, calls[i].At+d.lead-from)
+		if calls[i].From == "" {
+			calls[i].From = "outside"
+		}
+		if !slices.Contains(callers, calls[i].From) {
+			callers = append(callers, calls[i].From)
+		}
+	}
+	for _, c := range callers {
+		to := ""
+		if via := d.route(c, calls); via != "" {
+			to = ", via: " + via
+		}
+		out = append(out, fmt.Sprintf("- {name: %s, from: %s%s, recorded: {file: %s, caller: %s}}", loadName(c), from, to, quoted(recording), quoted(c)))
+	}
+	d.note("what calls carried is not recorded: give a load a payload, or a request, where handlers read it")
+	return out, calls
+}
+
+// loadName makes a name of a caller.
+func loadName(caller string) string {
+	name := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(caller), "-"), "-")
+	if name == "" || name[0] < 'a' {
+		name = "load-" + name
+	}
+	return strings.TrimSuffix(name, "-")
+}
+
+// route is the route of the gateway that a caller is, with the method of its calls; "" when it is none.
+func (d *drafting) route(caller string, calls []plan.Arrival) string {
+	listener, name, ok := strings.Cut(caller, "/")
+	for i := range d.plan.Gateway {
+		for j := range d.plan.Gateway[i].Routes {
+			r := &d.plan.Gateway[i].Routes[j]
+			if !ok || d.plan.Gateway[i].Name != listener || r.Name != name {
+				continue
+			}
+			method := "GET"
+			if r.Message == "" {
+				at := slices.IndexFunc(calls, func(a plan.Arrival) bool { return a.From == caller })
+				method = strings.ToUpper(calls[at].Message)
+			}
+			if len(r.Methods) > 0 && !slices.Contains(r.Methods, method) {
+				method = r.Methods[0]
+			}
+			if method != "GET" {
+				return caller + ", request: {method: " + method + "}"
+			}
+			return caller
+		}
+	}
+	return ""
+}
+
+// timeline lists what went wrong and what operators did, in order.
+func (d *drafting) timeline() []string {
+	var all []planned
+	all = append(all, d.windows()...)
+	all = append(all, d.crashes()...)
+	all = append(all, d.commands()...)
+	all = append(all, d.reloads()...)
+	slices.SortStableFunc(all, func(a, b planned) int { return cmp.Compare(a.at, b.at) })
+	slices.SortStableFunc(d.causes, func(a, b cause) int { return cmp.Compare(a.at, b.at) })
+	var out []string
+	for _, p := range all {
+		out = append(out, p.text)
+	}
+	return out
+}
+
+// at is a moment of the incident in the scenario, in whole milliseconds.
+func (d *drafting) at(t time.Duration) time.Duration {
+	return max(0, d.lead+t).Truncate(time.Millisecond)
+}
+
+// windows are the stretches in which something outside failed or was slow.
+func (d *drafting) windows() []planned {
+	var all []window
+	for i := range d.plan.Actors {
+		path := d.plan.Actors[i].Path
+		all = append(all, d.fails[path]...)
+		all = append(all, d.slows[path]...)
+		if len(d.in.tried(path)) == 0 && d.plan.Actors[i].Kind == plan.Upstream {
+			all = append(all, d.unhealthy(path)...)
+		}
+	}
+	var out []planned
+	used := map[string]int{}
+	for _, w := range all {
+		id := identOf(d.name(w.actor)) + "_fails"
+		verb := "fail: {target: " + d.name(w.actor)
+		switch {
+		case w.by > 0:
+			id = identOf(d.name(w.actor)) + "_slow"
+			verb = "slow: {target: " + d.name(w.actor) + ", by: " + brief(w.by).String()
+		case w.status >= 100:
+			verb += ", status: " + strconv.Itoa(w.status)
+		case ident.MatchString(w.class):
+			verb += ", kind: " + w.class
+		}
+		if w.rate < 0.995 {
+			verb += ", rate: " + ratio(max(w.rate, 0.01))
+		}
+		if used[id]++; used[id] > 1 {
+			id += "_" + strconv.Itoa(used[id])
+		}
+		at := d.at(w.from - time.Millisecond)
+		long := max((w.to - w.from).Round(time.Millisecond), 2*time.Millisecond)
+		d.causes = append(d.causes, cause{at, id + ".start"})
+		out = append(out, planned{at, fmt.Sprintf("- {id: %s, at: %s, for: %s, %s}}", id, at, long, verb)})
+	}
+	return out
+}
+
+// unhealthy are the stretches in which an upstream's health check failed, for want of calls that tell more.
+func (d *drafting) unhealthy(path string) []window {
+	var out []window
+	for _, p := range d.in.probes {
+		switch {
+		case p.actor != path:
+		case !p.healthy:
+			out = append(out, window{actor: path, from: p.at, to: d.in.End.Sub(d.in.Start), rate: 1, class: "unreachable", unfinished: true})
+		case len(out) > 0 && out[len(out)-1].unfinished:
+			out[len(out)-1].to, out[len(out)-1].unfinished = p.at, false
+		}
+	}
+	return out
+}
+
+// identOf makes an id of a name.
+func identOf(name string) string {
+	id := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(name), "_"), "_")
+	if id == "" || id[0] < 'a' {
+		id = "it_" + id
+	}
+	return id
+}
+
+// maxCrashes bounds the crashes of one draft.
+const maxCrashes = 200
+
+// crashes are the failures of actors. The first incarnation's comes when it came; those of later ones so long after they
+// were up, since waits between restarts have their own jitter.
+func (d *drafting) crashes() []planned {
+	var out []planned
+	left := 0
+	for _, l := range d.in.lives {
+		a := d.plan.Actor(l.actor)
+		if l.failed == unseen || a == nil || a.Kind == plan.Supervisor {
+			continue
+		}
+		if len(out) >= 2*maxCrashes {
+			left++
+			continue
+		}
+		at := d.at(l.failed)
+		n := l.incarnation - d.first[l.actor]
+		if n == 0 && (l.ready != unseen || l.starting == unseen) {
+			d.causes = append(d.causes, cause{at, "start + " + at.String()})
+			out = append(out, planned{at, fmt.Sprintf("- {at: %s, crash: %s} # %s", at, d.name(l.actor), comment(l.kind+": "+l.message))})
+			continue
+		}
+		state, since := `state == "starting"`, l.failed-l.starting
+		if l.ready != unseen {
+			state, since = "ready", l.failed-l.ready
+		}
+		id := fmt.Sprintf("%s_%d", identOf(d.name(l.actor)), n+1)
+		since = max(since.Truncate(time.Millisecond), time.Millisecond)
+		d.causes = append(d.causes, cause{at, id + " + " + since.String()})
+		out = append(out,
+			planned{at, fmt.Sprintf("- {id: %s, when: 'actor(%q).restarts >= %d && actor(%q).%s'}", id, d.name(l.actor), n, d.name(l.actor), state)},
+			planned{at, fmt.Sprintf("- {at: %s + %s, crash: %s} # %s", id, since, d.name(l.actor), comment(l.kind+": "+l.message))})
+	}
+	if left > 0 {
+		d.note("%d more crashes are left out", left)
+	}
+	return out
+}
+
+// comment is text that can stand behind a # on its line.
+func comment(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > 80 {
+		text = strings.ToValidUTF8(text[:80], "") + "…"
+	}
+	return text
+}
+
+// commands are what operators did.
+func (d *drafting) commands() []planned {
+	var out []planned
+	for _, o := range d.in.orders {
+		at := d.at(o.at)
+		d.causes = append(d.causes, cause{at, "start + " + at.String()})
+		out = append(out, planned{at, "- {" + strings.Join(steering(at, &o.what), ", ") + "}"})
+	}
+	return out
+}
+
+// steering writes a command as the parts of a step.
+func steering(at time.Duration, c *journal.Commanded) []string {
+	parts := []string{"at: " + at.String()}
+	if span, ok := c.Args["for"].(string); ok {
+		parts = append(parts, "for: "+value(span))
+	}
+	text, _ := c.Args["text"].(string)
+	switch c.Verb {
+	case "emergency":
+		return append(parts, "emergency: "+quoted(text))
+	case "checkpoint", "run":
+		return append(parts, c.Verb+": "+quoted(text))
+	}
+	does := []string{"target: " + quoted(c.Target)}
+	if message, ok := c.Args["message"].(string); ok {
+		does = append(does, "message: "+quoted(message))
+	}
+	if count, ok := c.Args["count"]; ok {
+		does = append(does, fmt.Sprintf("count: %v", count))
+	}
+	if c.Why != "" {
+		does = append(does, "reason: "+quoted(c.Why))
+	}
+	return append(parts, c.Verb+": {"+strings.Join(does, ", ")+"}")
+}
+
+// reloads are the reloads that were committed, with what a scenario can set.
+func (d *drafting) reloads() []planned {
+	var out []planned
+	for _, r := range d.in.reloads {
+		at := d.at(r.at)
+		var sets []string
+		left := r.omitted
+		for _, c := range r.changes {
+			path := setPath(c)
+			if path == "" {
+				left++
+				continue
+			}
+			sets = append(sets, path+": "+value(c.To))
+		}
+		if left > 0 {
+			d.note("the reload at %s made %d changes that a step cannot say, such as new actors", at, left)
+		}
+		if len(sets) > 0 {
+			d.causes = append(d.causes, cause{at, "start + " + at.String()})
+			out = append(out, planned{at, fmt.Sprintf("- {at: %s, reload: {set: {%s}}}", at, strings.Join(sets, ", "))})
+		}
+	}
+	return out
+}
+
+// before is how things stood before the first reloads.
+func (d *drafting) before(reloads int) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, r := range d.in.reloads[:min(reloads, len(d.in.reloads))] {
+		for _, c := range r.changes {
+			if path := setPath(c); path != "" && !seen[path] {
+				seen[path] = true
+				out = append(out, path+": "+value(c.From))
+			}
+		}
+	}
+	return out
+}
+
+// setPath is where a scenario sets what a reload has changed; "" when it cannot.
+func setPath(c journal.Change) string {
+	if c.From == "" || c.To == "" || c.From == c.To {
+		return ""
+	}
+	return strings.Replace(c.Path, "groups.", "actors.", 1)
+}
+
+// value is a value of a plan as YAML.
+func value(text string) string {
+	if regexp.MustCompile(`^[A-Za-z0-9_.%/-]+$`).MatchString(text) {
+		return text
+	}
+	return quoted(text)
+}
+
+// expect lists what the incident decided, in the order it did, and how it ended.
+func (d *drafting) expect() []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, f := range d.in.facts {
+		key := f.kind + " " + f.whom
+		if seen[key] || f.kind == "closed" {
+			continue
+		}
+		seen[key] = true
+		if line := d.expectation(f); line != "" {
+			out = append(out, line)
+		}
+	}
+	return append(out, d.ending()...)
+}
+
+// expectation says that a decision comes again.
+func (d *drafting) expectation(f fact) string {
+	who, event := f.whom, f.kind
+	kind := ""
+	switch f.kind {
+	case "opened":
+		if !strings.Contains(who, "/") {
+			return d.opens(f)
+		}
+		event, kind = "breaker", "open"
+	case "gave_up", "quarantined":
+		who = d.name(who)
+	case "rule", "emergency", "reload":
+		who, kind = "", f.whom
+	}
+	cond := fmt.Sprintf("event.type == %q", event)
+	name := strings.ReplaceAll(strings.TrimSpace(who+" "+f.kind+" "+kind), "_", " ")
+	if who != "" {
+		cond += fmt.Sprintf(" && event.actor == %q", who)
+	}
+	if kind != "" {
+		cond += fmt.Sprintf(" && event.kind == %q", kind)
+	}
+	return fmt.Sprintf("- {name: %s, sometimes: %s}", quoted(name), quoted(cond))
+}
+
+// opens says that a breaker opens, soon after what made it open.
+func (d *drafting) opens(f fact) string {
+	at := d.at(f.at)
+	after, waited := "", at
+	for _, c := range d.causes {
+		if c.at <= at {
+			after, waited = "after: "+c.moment+", ", at-c.at
+		}
+	}
+	within := max((2 * waited).Round(time.Second), time.Second)
+	return fmt.Sprintf("- {name: %s, %seventually: %s, within: %s}", quoted(f.whom+" opens"), after,
+		quoted(fmt.Sprintf("breaker(%q).state == \"open\"", f.whom)), within)
+}
+
+// ending says how things stood in the end.
+func (d *drafting) ending() []string {
+	var out []string
+	last := map[string]string{}
+	var breakers []string
+	for _, f := range d.in.facts {
+		if f.kind == "opened" || f.kind == "closed" {
+			if !slices.Contains(breakers, f.whom) && !strings.Contains(f.whom, "/") {
+				breakers = append(breakers, f.whom)
+			}
+			last[f.whom] = f.kind
+		}
+	}
+	for _, b := range breakers {
+		if last[b] == "closed" {
+			out = append(out, fmt.Sprintf("- {name: %s, finally: %s}", quoted(b+" closes again"), quoted(fmt.Sprintf("breaker(%q).state == \"closed\"", b))))
+		}
+	}
+	restarts := map[string]uint64{}
+	var crashed []string
+	for _, l := range d.in.lives {
+		a := d.plan.Actor(l.actor)
+		if a == nil || a.Kind == plan.Supervisor {
+			continue
+		}
+		if l.failed != unseen && !slices.Contains(crashed, l.actor) {
+			crashed = append(crashed, l.actor)
+		}
+		restarts[l.actor] = max(restarts[l.actor], l.incarnation-d.first[l.actor])
+	}
+	for _, path := range crashed {
+		name := d.name(path)
+		if n := restarts[path]; n > 0 {
+			out = append(out, fmt.Sprintf("- {name: %s, sometimes: %s}", quoted(fmt.Sprintf("%s comes up again, %d in all", name, n)),
+				quoted(fmt.Sprintf("actor(%q).restarts == %d", name, n))))
+		}
+	}
+	if d.in.level == "healthy" && len(out) > 0 {
+		out = append(out, "- {name: healthy in the end, finally: 'system.level == \"healthy\"'}")
+	}
+	return out
+}

@@ -1,0 +1,270 @@
+package scenario_test
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/lukhasai/lukhas-run/compiler"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/engine/scenario"
+	"github.com/lukhasai/lukhas-run/journal"
+	"github.com/lukhasai/lukhas-run/spec"
+)
+
+// log is a journal in memory.
+type log []journal.Event
+
+// tell adds what happened so many milliseconds after the start.
+func (l *log) tell(ms int, actor string, b journal.Body) {
+	e := journal.New(actor, b)
+	e.Seq, e.Time = uint64(len(*l)+1), time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC).UnixNano()+int64(ms)*1e6
+	*l = append(*l, e)
+}
+
+// Scan implements scenario.Events.
+func (l log) Scan(q journal.Query) iter.Seq2[journal.Event, error] {
+	return func(yield func(journal.Event, error) bool) {
+		for _, e := range l {
+			at := time.Unix(0, e.Time)
+			if e.Seq < q.From || q.To > 0 && e.Seq > q.To || !q.Since.IsZero() && at.Before(q.Since) || !q.Until.IsZero() && at.After(q.Until) ||
+				len(q.Types) > 0 && !slices.Contains(q.Types, e.Type) || q.Correlation != "" && e.Correlation != q.Correlation {
+				continue
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// shop is the topology of these journals.
+const shop = `apiVersion: lukhas/v1
+kind: Topology
+metadata: {name: shop}
+root:
+  intensity: {max: 50, within: 60s}
+  children:
+    - name: workers
+      intensity: {max: 3, within: 30s}
+      children:
+        - name: worker
+          replicas: 2
+          restart: {backoff: {initial: 100ms, factor: 2, max: 2s, jitter: 0%}}
+          process: {command: [x], protocol: jsonl}
+    - name: rates
+      upstream: {url: "http://127.0.0.1:9001"}
+      guard: {breaker: {trip: {consecutive_failures: 3}, open: {for: 1s}}, timeout: 500ms}
+    - name: api
+      script: {handlers: {get: {reply: {ok: true}}}}
+gateway:
+  - name: public
+    listen: 127.0.0.1:0
+    routes: [{name: rates, path: /rates/, methods: [GET], to: rates}]
+`
+
+// exported makes a scenario of a journal in a directory of its own. It checks that the scenario compiles and is laid out.
+func exported(t interface {
+	Fatalf(string, ...any)
+	Helper()
+}, dir string, l scenario.Events, s scenario.Slice) (*scenario.Incident, scenario.Draft, *plan.Scenario, string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "shop.yaml"), []byte(shop), 0o600); err != nil {
+		t.Fatalf("%v", err)
+	}
+	set, diags := spec.Parse("shop.yaml", []byte(shop), spec.Options{})
+	p, more := compiler.Compile(set, compiler.Options{})
+	if p == nil {
+		t.Fatalf("%v %v", diags, more)
+	}
+	in, err := scenario.ReadIncident(l, s)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	d := in.Draft(scenario.Source{Plan: p, Topology: "shop.yaml", Recording: "calls.jsonl"})
+	var b bytes.Buffer
+	if err := scenario.WriteArrivals(&b, d.Recording); err != nil {
+		t.Fatalf("%v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "calls.jsonl"), b.Bytes(), 0o600); err != nil {
+		t.Fatalf("%v", err)
+	}
+	path := filepath.Join(dir, "incident.yaml")
+	text, compiled, diags := scenario.Settle(path, d.Text, spec.Options{})
+	if compiled == nil {
+		t.Fatalf("%v\n%s", diags, text)
+	}
+	if again, _ := spec.Format(path, text); !bytes.Equal(again, text) {
+		t.Fatalf("not laid out:\n%s", text)
+	}
+	return in, d, compiled, string(text)
+}
+
+// Whatever a journal tells, the scenario made of it compiles, is laid out, and can be played.
+func TestEveryExportedScenarioCompiles(t *testing.T) {
+	dir := t.TempDir()
+	rapid.Check(t, func(t *rapid.T) {
+		var l log
+		l.tell(0, "", journal.EngineStarted{Name: rapid.SampledFrom([]string{"shop", "a: b", "it's"}).Draw(t, "name")})
+		now := 0
+		for range rapid.IntRange(0, 40).Draw(t, "events") {
+			now += rapid.IntRange(0, 400).Draw(t, "wait")
+			l.tell(now, whom.Draw(t, "actor"), body(t))
+		}
+		_, _, s, text := exported(t, dir, l, scenario.Slice{From: uint64(rapid.IntRange(0, 3).Draw(t, "from"))})
+		if r, err := scenario.Run(s, scenario.Options{}); err != nil || r.Problem != "" {
+			t.Fatalf("%v %s\n%s", err, r.Problem, text)
+		}
+	})
+}
+
+var whom = rapid.SampledFrom([]string{"root", "root/workers", "root/workers/worker-0", "root/workers/worker-1", "root/rates", "root/api", "root/gone", ""})
+
+// body draws an event, also of what the topology does not have.
+func body(t *rapid.T) journal.Body {
+	n := uint64(rapid.IntRange(1, 3).Draw(t, "n"))
+	text := rapid.SampledFrom([]string{"rates", "api", "root/gone", "a'b: {c}", "", "x\ny # z", "root/workers/worker"}).Draw(t, "text")
+	took := time.Duration(rapid.IntRange(0, 900).Draw(t, "took")) * time.Millisecond
+	switch rapid.IntRange(0, 15).Draw(t, "kind") {
+	case 0:
+		return journal.ActorStarting{Incarnation: n}
+	case 1:
+		return journal.ActorReady{Incarnation: n, Took: took}
+	case 2, 3:
+		return journal.ActorFailed{Incarnation: n, Kind: text, Message: text}
+	case 4:
+		return journal.SupervisorGaveUp{Reason: text}
+	case 5:
+		return journal.BreakerChanged{Breaker: text, From: "closed", To: rapid.SampledFrom([]string{"open", "closed", "half_open"}).Draw(t, "to")}
+	case 6:
+		return journal.Commanded{Verb: rapid.SampledFrom([]string{"pause", "restart", "scale", "emergency", "run", "set_state", "inject", "stop"}).Draw(t, "verb"),
+			Target: text, Why: text, Args: journal.Values{"for": "1s", "text": text, "count": 2.0}}
+	case 7:
+		return journal.ReloadCommitted{Changes: []journal.Change{{Class: "hot", Path: "actors.root/rates.guard.timeout", From: "500ms", To: text}, {Path: text}}}
+	case 8:
+		return journal.Probe{Healthy: n == 1}
+	case 9:
+		return journal.RuleFired{Rule: text}
+	case 10:
+		return journal.HealthChanged{To: "healthy"}
+	case 11:
+		return journal.EmergencyChanged{On: n == 1}
+	case 12:
+		return journal.Message{From: text, Message: "get", Outcome: rapid.SampledFrom([]string{"ok", "crash"}).Draw(t, "outcome"), Took: took}
+	}
+	return journal.Call{From: rapid.SampledFrom([]string{"public/rates", "operator", "", "root/api"}).Draw(t, "from"), Message: "GET", Breaker: "rates", Attempt: 1,
+		Outcome: rapid.SampledFrom([]string{"success", "failure", "rejected"}).Draw(t, "outcome"), Class: rapid.SampledFrom([]string{"", "timeout", "status", "Odd"}).Draw(t, "class"),
+		Status: rapid.SampledFrom([]int{0, 200, 503}).Draw(t, "status"), Duration: took, Replica: rapid.SampledFrom([]string{"", "worker-0"}).Draw(t, "replica")}
+}
+
+// outage is a journal of an upstream that is calm, fails, is slow and is calm again.
+func outage() log {
+	var l log
+	l.tell(0, "", journal.EngineStarted{Name: "shop"})
+	for i := range 100 {
+		c := journal.Call{From: "public/rates", Message: "GET", Breaker: "rates", Attempt: 1, Outcome: "success", Status: 200, Duration: 4 * time.Millisecond}
+		at := 1000 + i*100
+		switch {
+		case i >= 20 && i < 40:
+			c.Outcome, c.Class, c.Status = "failure", "status", 503
+		case i >= 60 && i < 80:
+			c.Duration = 304 * time.Millisecond
+		}
+		l.tell(at+int(c.Duration.Milliseconds()), "root/rates", c)
+		if i == 22 {
+			l.tell(at+5, "", journal.BreakerChanged{Breaker: "rates", From: "closed", To: "open"})
+		}
+		if i == 42 {
+			l.tell(at+5, "", journal.BreakerChanged{Breaker: "rates", From: "half_open", To: "closed"})
+		}
+	}
+	return l
+}
+
+func TestAnOutageIsToldByItsCalls(t *testing.T) {
+	in, d, s, text := exported(t, t.TempDir(), outage(), scenario.Slice{})
+	if len(d.Recording) != 100 || in.First != 1 {
+		t.Fatalf("%d calls from event %d", len(d.Recording), in.First)
+	}
+	steps := s.Steps
+	if len(steps) != 2 || steps[0].Verb != "fail" || steps[0].Fault.Status != 503 || steps[1].Verb != "slow" {
+		t.Fatalf("%s", text)
+	}
+	near := func(what string, got, want time.Duration) {
+		if d := got - want; d < -60*time.Millisecond || d > 60*time.Millisecond {
+			t.Errorf("%s: %s, expected about %s", what, got, want)
+		}
+	}
+	near("it fails", steps[0].At.Offset, 3*time.Second)
+	near("for", steps[0].For, 1950*time.Millisecond)
+	near("it is slow", steps[1].At.Offset, 7*time.Second)
+	near("by", steps[1].Fault.By, 300*time.Millisecond)
+	near("for", steps[1].For, 1950*time.Millisecond)
+	if len(s.World) != 1 || s.World[0].Model.Latency.P50 != 4*time.Millisecond || s.World[0].Model.ErrorRate != 0 {
+		t.Errorf("world: %+v", s.World)
+	}
+	if r := play(t, s, scenario.Options{}); !r.Passed() {
+		t.Errorf("%q\n%s", broken(r), text)
+	}
+}
+
+// A process that dies while it starts, again and again, is told so that waits of another length change nothing.
+func TestACrashLoopIsToldByIncarnations(t *testing.T) {
+	var l log
+	l.tell(0, "", journal.EngineStarted{Name: "shop"})
+	at, wait := 50, 100
+	for n := range uint64(4) {
+		l.tell(at, "root/workers/worker-1", journal.ActorStarting{Incarnation: n + 1})
+		if n == 0 {
+			l.tell(at+20, "root/workers/worker-1", journal.ActorReady{Incarnation: 1, Took: 20 * time.Millisecond})
+		}
+		l.tell(at+30, "root/workers/worker-1", journal.ActorFailed{Incarnation: n + 1, Kind: "exit", Message: "exit status 1"})
+		at, wait = at+30+wait*13/10, wait*2 // later than the topology says
+	}
+	l.tell(at, "root/workers", journal.SupervisorGaveUp{Max: 3})
+	_, _, s, text := exported(t, t.TempDir(), l, scenario.Slice{})
+	if !strings.Contains(text, `actor("worker-1").state == "starting"`) || !strings.Contains(text, "workers gave up") {
+		t.Fatalf("%s", text)
+	}
+	r := play(t, s, scenario.Options{})
+	if !r.Passed() {
+		t.Errorf("%q\n%s", broken(r), text)
+	}
+}
+
+// A part of a journal belongs to one run; others, and what is not about the actor, are left out.
+func TestAPartOfAJournalIsOneRunsAndOneActors(t *testing.T) {
+	l := outage()
+	n := len(l)
+	l.tell(20_000, "", journal.EngineStarted{Name: "shop", Digest: "d1"})
+	l.tell(21_000, "root/api", journal.ActorFailed{Incarnation: 1, Kind: "crash"})
+	l.tell(22_000, "", journal.ReloadCommitted{Generation: 2, Digest: "d2"})
+	l.tell(23_000, "root/workers/worker-0", journal.ActorFailed{Incarnation: 1, Kind: "exit"})
+	read := func(s scenario.Slice) *scenario.Incident {
+		in, err := scenario.ReadIncident(l, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in
+	}
+	if in := read(scenario.Slice{}); in.First != uint64(n+1) || in.Left != n || in.Digest != "d1" || fmt.Sprint(in.Later) != "[d2]" {
+		t.Errorf("the newest run: %+v", in)
+	}
+	if in := read(scenario.Slice{To: uint64(n)}); in.First != 1 || in.Last != uint64(n) || in.Left != 0 {
+		t.Errorf("the run before: %+v", in)
+	}
+	if in := read(scenario.Slice{From: uint64(n + 4)}); in.Digest != "d2" || len(in.Later) != 0 {
+		t.Errorf("after the reload: %+v", in)
+	}
+	if in := read(scenario.Slice{Actor: "root/workers"}); in.First != uint64(n+4) {
+		t.Errorf("one actor: %+v", in)
+	}
+}

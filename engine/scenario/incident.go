@@ -1,0 +1,302 @@
+package scenario
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
+)
+
+// Events are a journal, or a part of one.
+type Events interface {
+	// Scan yields the events that match, in order.
+	Scan(q journal.Query) iter.Seq2[journal.Event, error]
+}
+
+// Slice says which part of a journal is wanted. The zero value is the newest run of the engine.
+type Slice struct {
+	Since, Until time.Time // zero: no bound
+	From, To     uint64    // numbers; 0: no bound
+	Actor        string    // only what concerns this actor and those below it; "": all
+	Correlation  string    // only this incident or request; "": all
+}
+
+// Incident is what a part of a journal tells: of one run of the engine.
+type Incident struct {
+	Name        string   // of the topology
+	Files       []string // of the topology, as the run was given them; none when the journal does not say
+	Digest      string   // of the plan in force when it began
+	Later       []string // digests of those that came into force meanwhile
+	First, Last uint64   // numbers of its events
+	Start, End  time.Time
+	Left        int            // events of earlier runs within the bounds, left out
+	Damage      []string       // parts of the journal that cannot be read
+	Calls       []plan.Arrival // from outside, since Start
+
+	booted   bool // the run's start is part of it
+	attempts map[string][]attempt
+	recorded bool // calls or messages are
+	lives    []life
+	probes   []probed
+	orders   []order
+	reloads  []reloaded
+	facts    []fact
+	level    string // of health, at the end; "" when it never changed
+}
+
+// attempt is one attempt of a call, or a handled message, with its end.
+type attempt struct {
+	began  time.Duration
+	took   time.Duration
+	class  string // of a failure; "" when it went well
+	status int
+}
+
+// life is one incarnation of an actor, as far as it is seen.
+type life struct {
+	actor                   string
+	incarnation             uint64
+	starting, ready, failed time.Duration // unseen is none
+	took                    time.Duration // to be ready
+	kind, message           string        // of the failure
+}
+
+// unseen is the time of what was not seen.
+const unseen = time.Duration(-1)
+
+// probed is a health check's change.
+type probed struct {
+	actor   string
+	at      time.Duration
+	healthy bool
+}
+
+// order is an operator's command.
+type order struct {
+	at   time.Duration
+	what journal.Commanded
+}
+
+type reloaded struct {
+	at      time.Duration
+	changes []journal.Change
+	omitted int
+}
+
+// fact is a decision worth expecting again.
+type fact struct {
+	at   time.Duration
+	kind string // opened, closed, gave_up, quarantined, rule, emergency or reload
+	whom string // the breaker, actor, rule or level
+}
+
+// maxLives bounds how many incarnations are told apart.
+const maxLives = 10_000
+
+// ReadIncident reads what a part of a journal tells. Damaged parts are left out, and named in Damage.
+func ReadIncident(j Events, s Slice) (*Incident, error) {
+	in := &Incident{attempts: map[string][]attempt{}}
+	begin, err := in.locate(j, &s)
+	if err != nil {
+		return nil, err
+	}
+	q := journal.Query{Since: s.Since, Until: s.Until, From: max(s.From, begin), To: s.To, Correlation: s.Correlation}
+	q.Types = slices.DeleteFunc(journal.Types(), func(t journal.Type) bool {
+		return t == journal.TypeInput || t == journal.TypeSample || t == journal.TypeLogged
+	})
+	var calls arrivalsFound
+	for e, err := range j.Scan(q) {
+		if err != nil {
+			if !in.damaged(err) {
+				return nil, err
+			}
+			continue
+		}
+		if s.Actor != "" && e.Actor != s.Actor && !strings.HasPrefix(e.Actor, s.Actor+"/") && groupOf(e.Actor) != s.Actor {
+			continue
+		}
+		if in.First == 0 {
+			in.First, in.Start = e.Seq, time.Unix(0, e.Time).UTC()
+		}
+		in.Last, in.End = e.Seq, time.Unix(0, e.Time).UTC()
+		if err := calls.take(e); err != nil {
+			return nil, err
+		}
+		if err := in.take(e); err != nil {
+			return nil, err
+		}
+	}
+	in.Calls = calls.settle(in.Start)
+	for _, all := range in.attempts {
+		slices.SortStableFunc(all, func(a, b attempt) int { return int(min(max(a.began-b.began, -1), 1)) })
+	}
+	return in, nil
+}
+
+// damaged notes a part that cannot be read.
+func (in *Incident) damaged(err error) bool {
+	d, ok := err.(*journal.Damage)
+	if ok {
+		in.Damage = append(in.Damage, d.Error())
+	}
+	return ok
+}
+
+// locate finds the run that the part belongs to, and which plan was in force. It gives the number of the run's first event.
+func (in *Incident) locate(j Events, s *Slice) (uint64, error) {
+	begin := uint64(0)
+	for e, err := range j.Scan(journal.Query{Types: []journal.Type{journal.TypeEngineStarted, journal.TypeReloadCommitted}, Until: s.Until, To: s.To}) {
+		if err != nil {
+			if !in.damaged(err) {
+				return 0, err
+			}
+			continue
+		}
+		body, err := e.Body()
+		if err != nil {
+			return 0, err
+		}
+		before := e.Seq < s.From || !s.Since.IsZero() && e.Time < s.Since.UnixNano()
+		switch b := body.(type) {
+		case journal.EngineStarted:
+			if begin > 0 && begin >= s.From {
+				in.Left = int(e.Seq - max(begin, s.From))
+			}
+			begin = e.Seq
+			in.Name, in.Files, in.Digest, in.Later = b.Name, b.Files, b.Digest, nil
+			in.booted = !before
+		case journal.ReloadCommitted:
+			if before {
+				in.Digest = b.Digest
+			} else {
+				in.Later = append(in.Later, b.Digest)
+			}
+		}
+	}
+	return begin, nil
+}
+
+// take notes what one event tells.
+func (in *Incident) take(e journal.Event) error {
+	body, err := e.Body()
+	if err != nil {
+		return err
+	}
+	at := time.Duration(e.Time - in.Start.UnixNano())
+	switch b := body.(type) {
+	case journal.Call:
+		in.recorded = true
+		in.called(e.Actor, at, &b)
+	case journal.Message:
+		in.recorded = true
+		in.handled(e.Actor, at, &b)
+	case journal.ActorStarting:
+		if len(in.lives) < maxLives {
+			in.lives = append(in.lives, life{actor: e.Actor, incarnation: b.Incarnation, starting: at, ready: unseen, failed: unseen})
+		}
+	case journal.ActorReady:
+		l := in.life(e.Actor, b.Incarnation)
+		l.ready, l.took = at, b.Took
+	case journal.ActorFailed:
+		l := in.life(e.Actor, b.Incarnation)
+		l.failed, l.kind, l.message = at, b.Kind, b.Message
+	case journal.Probe:
+		in.probes = append(in.probes, probed{e.Actor, at, b.Healthy})
+	case journal.Commanded:
+		in.orders = append(in.orders, order{at, b})
+	case journal.ReloadCommitted:
+		in.reloads = append(in.reloads, reloaded{at, b.Changes, b.Omitted})
+	case journal.HealthChanged:
+		in.level = b.To
+	}
+	in.decided(at, e.Actor, body)
+	return nil
+}
+
+// decided notes the decisions that a test of the incident would want to see again.
+func (in *Incident) decided(at time.Duration, actor string, body journal.Body) {
+	f := fact{at: at}
+	switch b := body.(type) {
+	case journal.BreakerChanged:
+		switch b.To {
+		case "open":
+			f.kind, f.whom = "opened", b.Breaker
+		case "closed":
+			f.kind, f.whom = "closed", b.Breaker
+		}
+	case journal.SupervisorGaveUp:
+		f.kind, f.whom = "gave_up", actor
+	case journal.Quarantined:
+		f.kind, f.whom = "quarantined", actor
+	case journal.RuleFired:
+		f.kind, f.whom = "rule", b.Rule
+	case journal.EmergencyChanged:
+		f.kind, f.whom = "emergency", "left"
+		if b.On {
+			f.whom = "entered"
+		}
+	case journal.ReloadCommitted:
+		f.kind, f.whom = "reload", "committed"
+	}
+	if f.kind != "" {
+		in.facts = append(in.facts, f)
+	}
+}
+
+// life finds an incarnation, which may have begun before the part of the journal.
+func (in *Incident) life(actor string, incarnation uint64) *life {
+	for i := len(in.lives) - 1; i >= 0; i-- {
+		if l := &in.lives[i]; l.actor == actor && l.incarnation == incarnation {
+			return l
+		}
+	}
+	in.lives = append(in.lives, life{actor: actor, incarnation: incarnation, starting: unseen, ready: unseen, failed: unseen})
+	return &in.lives[len(in.lives)-1]
+}
+
+// called notes an attempt of a call that reached its callee.
+func (in *Incident) called(actor string, at time.Duration, c *journal.Call) {
+	if c.Outcome != "success" && c.Outcome != "failure" {
+		return
+	}
+	if c.Replica != "" {
+		actor = actor[:strings.LastIndexByte(actor, '/')+1] + c.Replica
+	}
+	a := attempt{began: at - c.Duration, took: c.Duration, status: c.Status}
+	if c.Outcome == "failure" {
+		if a.class = c.Class; a.class == "" {
+			a.class = "failed"
+		}
+	}
+	in.attempts[actor] = append(in.attempts[actor], a)
+}
+
+// handled notes a message that was handled, unless calls tell the same better.
+func (in *Incident) handled(actor string, at time.Duration, m *journal.Message) {
+	a := attempt{began: at - m.Took, took: m.Took, class: m.Outcome}
+	if m.Outcome == "ok" {
+		a.class = ""
+	}
+	key := messages + actor
+	in.attempts[key] = append(in.attempts[key], a)
+}
+
+// messages marks the attempts that were seen as handled messages.
+const messages = "m "
+
+// tried are the attempts to reach an actor: calls through guards, or else handled messages.
+func (in *Incident) tried(actor string) []attempt {
+	if all := in.attempts[actor]; len(all) > 0 {
+		return all
+	}
+	return in.attempts[messages+actor]
+}
+
+// String says what the incident is a part of.
+func (in *Incident) String() string {
+	return fmt.Sprintf("%s from %s to %s UTC, events %d to %d", in.Name, in.Start.Format("2006-01-02 15:04:05.000"), in.End.Format("15:04:05.000"), in.First, in.Last)
+}
