@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"hash"
+	"strings"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/journal"
@@ -69,4 +71,27 @@ func appendEffect(dst []byte, e Effect) []byte {
 		return fmt.Appendf(dst, "%+v", e)
 	}
 	return append(dst, b...)
+}
+
+// StepText tells a step of the Machine in one line: its input, and what it decided.
+func StepText(in Input, effects []Effect) string {
+	var text []byte
+	switch in := in.(type) {
+	case Boot:
+		text = fmt.Appendf(nil, "Boot %s seed %d", in.Plan.Digest(), in.Seed)
+	case Reloaded:
+		text = fmt.Appendf(nil, "Reloaded generation %d %s", in.Generation, in.Plan.Digest())
+	default:
+		text = fmt.Appendf(nil, "%s ", strings.TrimPrefix(fmt.Sprintf("%T", in), "engine."))
+		if b, err := json.Marshal(in); err == nil {
+			text = append(text, b...)
+		} else {
+			text = fmt.Appendf(text, "%+v", in) // numbers that JSON does not have
+		}
+	}
+	for _, e := range effects {
+		text = append(text, "; "...)
+		text = append(text, bytes.TrimPrefix(appendEffect(nil, e), []byte("*engine."))...)
+	}
+	return string(text)
 }

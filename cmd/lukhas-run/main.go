@@ -46,10 +46,13 @@ func (e exit) Unwrap() error { return e.err }
 // execute runs the command line and gives the process's exit code. A signal cancels the verb's context; a second one ends
 // the process at once.
 func execute(args []string, in io.Reader, out, errs io.Writer) int {
+	return perform(newRoot(), args, in, out, errs)
+}
+
+func perform(root *cobra.Command, args []string, in io.Reader, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal has its usual meaning again
-	root := newRoot()
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lukhasai/lukhas-run/compiler"
+	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/host"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/engine/scenario"
@@ -31,12 +32,15 @@ type testRun struct {
 	testOutputs
 	strict   bool
 	digests  bool // only tell digests: the second of two processes
+	steps    int  // with digests: the case whose steps are told instead; -1: none
 	once     bool // only one process
 	shuffle  uint64
 	runs     int // of exploring, for each scenario
 	shrink   bool
 	mutants  bool
 	coverage bool
+
+	behaviours map[string]engine.Factory // that programs around this one register
 
 	cases []*testCase
 	names map[string][]string // of all scenarios of a file
@@ -58,8 +62,8 @@ type testCase struct {
 	file   string
 	spec   *plan.Scenario
 	report *scenario.Report
-	err    error // that it could not be played
-	parted string
+	err    error    // that it could not be played
+	parted *parting // from the same run in another process; nil: it was equal
 	took   time.Duration
 
 	golden  *scenario.Golden // the trace that it must have; nil: any
@@ -67,7 +71,10 @@ type testCase struct {
 }
 
 func newTest(s *settings) *cobra.Command {
-	t := &testRun{s: s}
+	return (&testRun{s: s}).command()
+}
+
+func (t *testRun) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test PATH…",
 		Short: "run scenarios in virtual time and judge what must hold",
@@ -92,7 +99,9 @@ func newTest(s *settings) *cobra.Command {
 	f.BoolVar(&t.update, "update", false, "write the golden traces, FILE.trace beside each scenario file, of what passes")
 	f.BoolVar(&t.strict, "strict", false, "warnings about a file are errors")
 	f.BoolVar(&t.digests, "digests", false, "only write the digest of each run")
+	f.IntVar(&t.steps, "steps", -1, "with --digests: write each step of the scenario of this number instead")
 	_ = f.MarkHidden("digests")
+	_ = f.MarkHidden("steps")
 	f.Uint64Var(&t.shuffle, "shuffle", 0, "seeds the choice among what can happen at the same moment; 0: first come, first served")
 	f.IntVar(&t.runs, "explore", 0, "play `N` schedules of random faults on each scenario that passes; the first that breaks it is written beside it")
 	f.BoolVar(&t.shrink, "shrink", true, "with --explore: look for the smallest schedule that breaks it")
@@ -125,12 +134,15 @@ func (t *testRun) all(cmd *cobra.Command, args []string) error {
 	if err := t.readGoldens(); err != nil {
 		return exit{exitBadScenario, err}
 	}
+	if t.digests && t.steps >= 0 {
+		return t.writeSteps(cmd.OutOrStdout())
+	}
 	twin := t.twin(cmd.Context(), args)
 	t.play(newProgress(cmd.ErrOrStderr(), t.s, "ran"))
 	if t.digests {
 		return writeJSON(cmd.OutOrStdout(), t.digestLines())
 	}
-	if err := t.compare(twin); err != nil {
+	if err := t.compare(cmd.Context(), args, twin); err != nil {
 		return exit{exitFailed, err}
 	}
 	t.compareGoldens()
@@ -239,6 +251,12 @@ func missing(args []string) string {
 	return ""
 }
 
+// options are what all runs of a scenario have in common.
+func (t *testRun) options(o scenario.Options) scenario.Options {
+	o.Seed, o.Shuffle, o.Behaviours = t.seed, t.shuffle, t.behaviours
+	return o
+}
+
 // play runs the cases, several at a time.
 func (t *testRun) play(p *progress) {
 	var mu sync.Mutex
@@ -250,6 +268,9 @@ func (t *testRun) play(p *progress) {
 			return nil
 		}
 		next++
+		if t.digests {
+			return t.cases[len(t.cases)-next] // the other process begins at the other end
+		}
 		return t.cases[next-1]
 	}
 	var workers sync.WaitGroup
@@ -257,7 +278,7 @@ func (t *testRun) play(p *progress) {
 		workers.Go(func() {
 			for c := take(); c != nil; c = take() {
 				start := time.Now()
-				c.report, c.err = scenario.Run(c.spec, scenario.Options{Seed: t.seed, Shuffle: t.shuffle, MarkEvery: time.Second, Record: t.traced(c)})
+				c.report, c.err = scenario.Run(c.spec, t.options(scenario.Options{MarkEvery: time.Second, Record: t.traced(c)}))
 				c.took = time.Since(start)
 				mu.Lock()
 				done++
@@ -272,7 +293,7 @@ func (t *testRun) play(p *progress) {
 
 // passed tells whether all is well with a case.
 func (c *testCase) passed() bool {
-	return c.err == nil && c.parted == "" && c.strayed == "" && c.report.Passed()
+	return c.err == nil && c.parted == nil && c.strayed == "" && c.report.Passed()
 }
 
 // summary is the last line.

@@ -60,7 +60,7 @@ func (t *testRun) weaken(c *testCase, m scenario.Mutation, opts spec.Options) we
 		return out
 	}
 	out.fits = true
-	r, err := scenario.Run(l.Scenarios[at], scenario.Options{Seed: t.seed, Shuffle: t.shuffle})
+	r, err := scenario.Run(l.Scenarios[at], t.options(scenario.Options{}))
 	if err != nil {
 		out.by = []string{err.Error()}
 		return out

@@ -82,8 +82,8 @@ func (t *testRun) failures(c *testCase) []failure {
 		return []failure{whole(canBePlayed, c.err.Error())}
 	}
 	var out []failure
-	if c.parted != "" {
-		out = append(out, whole(isDeterministic, c.parted))
+	if c.parted != nil {
+		out = append(out, whole(isDeterministic, c.parted.text()))
 	}
 	if c.report.Problem != "" {
 		out = append(out, whole(canBePlayed, c.report.Problem))
@@ -270,7 +270,7 @@ type scenarioJSON struct {
 	Name   string           `json:"name"`
 	OK     bool             `json:"ok"`
 	Error  string           `json:"error,omitempty"`
-	Parted string           `json:"parted,omitempty"` // how two runs of it differ
+	Parted *parting         `json:"parted,omitempty"` // how two runs of it differ
 	Trace  string           `json:"trace,omitempty"`  // how it differs from its golden trace
 	Took   float64          `json:"took"`             // seconds of the machine's time
 	Report *scenario.Report `json:"report,omitempty"`

@@ -49,21 +49,30 @@ func (t *testRun) twin(ctx context.Context, args []string) *twin {
 	if t.once || t.digests {
 		return nil
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		return &twin{failed: err}
+	w := &twin{}
+	if w.cmd, w.failed = t.again(ctx, args); w.failed == nil {
+		w.cmd.Stdout, w.cmd.Stderr = &w.out, &w.err
+		w.failed = w.cmd.Start()
 	}
-	procs := runtime.GOMAXPROCS(0)%2 + 1
-	flags := []string{"test", "--digests", "--run", t.pattern, "--seed", strconv.FormatUint(t.seed, 10), "--shuffle", strconv.FormatUint(t.shuffle, 10), "--parallel", strconv.Itoa(procs), "--"}
-	w := &twin{cmd: exec.CommandContext(ctx, exe, append(flags, args...)...)}
-	w.cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(procs), "GOGC=40")
-	w.cmd.Stdout, w.cmd.Stderr = &w.out, &w.err
-	w.failed = w.cmd.Start()
 	return w
 }
 
+// again is the command that runs the same scenarios in another process, for their digests or with more flags.
+func (t *testRun) again(ctx context.Context, args []string, more ...string) (*exec.Cmd, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	procs := runtime.GOMAXPROCS(0)%2 + 1
+	flags := []string{"test", "--digests", "--run", t.pattern, "--seed", strconv.FormatUint(t.seed, 10), "--shuffle", strconv.FormatUint(t.shuffle, 10), "--parallel", strconv.Itoa(procs)}
+	flags = append(append(flags, more...), "--")
+	cmd := exec.CommandContext(ctx, exe, append(flags, args...)...)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(procs), "GOGC=40")
+	return cmd, nil
+}
+
 // compare waits for the second process and notes which runs differ.
-func (t *testRun) compare(w *twin) error {
+func (t *testRun) compare(ctx context.Context, args []string, w *twin) error {
 	if w == nil {
 		return nil
 	}
@@ -79,20 +88,23 @@ func (t *testRun) compare(w *twin) error {
 	}
 	for i, c := range t.cases {
 		if c.err == nil && c.report.Digest != lines[i].Digest {
-			c.parted = parted(c.report.Marks, lines[i])
+			c.parted = &parting{Roughly: parted(c.report.Marks, lines[i])}
+			if err := t.locate(ctx, args, i, c.parted); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// parted says when two runs parted.
+// parted says roughly when two runs parted.
 func parted(own []sim.Mark, other digestLine) string {
 	from := time.Duration(0)
 	for i := range min(len(own), len(other.Marks)) {
 		if own[i] != other.Marks[i] {
-			return fmt.Sprintf("the same run in another process was another one: they part between %s and %s", from, own[i].At)
+			return fmt.Sprintf("between %s and %s", from, own[i].At)
 		}
 		from = own[i].At
 	}
-	return fmt.Sprintf("the same run in another process was another one: they part after %s", from)
+	return fmt.Sprintf("after %s", from)
 }

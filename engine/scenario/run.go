@@ -24,6 +24,7 @@ type Options struct {
 	Behaviours map[string]engine.Factory // what `go: {behaviour: NAME}` names; others are replaced by their world
 	MarkEvery  time.Duration             // of Report.Marks
 	Record     bool                      // fills Report.Tape
+	Witness    func(sim.Step)            // is told each step of the run, in words; nil: nobody is
 }
 
 // run is one scenario under way.
@@ -77,7 +78,7 @@ func Run(s *plan.Scenario, o Options) (*Report, error) {
 	eng, err := sim.New(sim.Options{
 		Plan: s.Plan, Seed: r.seed, Start: s.Clock, Factories: factories(o.Behaviours), World: r.modelsOf(s.Plan),
 		Present:  func(a *plan.Actor) bool { return o.Behaviours[a.Go.Behaviour] != nil },
-		Observer: (*observer)(r), Sample: newSampler(r).sample, RollBack: r.rollBack, Shuffle: o.Shuffle, Watch: r.programs(), MarkEvery: o.MarkEvery,
+		Observer: (*observer)(r), Sample: newSampler(r).sample, RollBack: r.rollBack, Shuffle: o.Shuffle, Watch: r.programs(), MarkEvery: o.MarkEvery, Steps: o.Witness,
 	})
 	if err != nil {
 		return nil, err

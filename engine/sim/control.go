@@ -73,7 +73,7 @@ func (e *Engine) step(h happening) {
 		e.furnish(h.next)
 	}
 	c.effects = c.machine.Step(e.Now(), h.in, c.effects[:0])
-	e.digest.step(e.Now(), h.in, c.effects)
+	e.digest.decided(e.Now(), h.in, c.effects)
 	if h.up != nil {
 		h.up.open()
 	}

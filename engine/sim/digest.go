@@ -1,8 +1,11 @@
 package sim
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -16,6 +19,16 @@ type digest struct {
 	count   uint64
 	every   time.Duration
 	marks   []Mark
+	tell    func(Step) // nil: nobody is told
+	keys    []string   // used again
+}
+
+// Step is one thing that the digest has taken in, in words.
+type Step struct {
+	At     time.Duration
+	Actor  string // path; "" for the Machine's decisions
+	Text   string
+	Digest uint64 // of the messages, this one included
 }
 
 // Mark is the digest of all that was before a moment. Two runs that differ have their first differing Mark just after
@@ -34,35 +47,110 @@ func (d *digest) message(now time.Duration, a *actor, env *envelope) {
 	d.count++
 	d.fold(uint64(now) ^ a.seat)
 	d.fold(guard.Hash(env.msg.Type) ^ uint64(env.meta.Attempt))
-	d.payload(env.msg.Payload)
+	d.payload(env.msg.Payload, 0)
+	if d.tell != nil {
+		d.step(now, a.path, "takes "+env.msg.Type+" "+words(env.msg.Payload))
+	}
 }
 
-// payload takes in what is cheap to read of a payload.
-func (d *digest) payload(v any) {
+// Bounds of what is read of a payload.
+const (
+	payloadDepth = 4
+	payloadWidth = 64
+)
+
+// payload takes in what people can read of a payload, down to a depth.
+func (d *digest) payload(v any, depth int) {
 	switch v := v.(type) {
+	case nil:
+	case bool:
+		if v {
+			d.fold(2)
+		}
 	case float64:
 		d.fold(math.Float64bits(v))
+	case int:
+		d.fold(uint64(v))
+	case int64:
+		d.fold(uint64(v))
 	case string:
 		d.fold(guard.Hash(v))
-	case map[string]any:
+	case []any:
 		d.fold(uint64(len(v)))
+		for _, item := range v[:min(len(v), payloadWidth)] {
+			if depth < payloadDepth {
+				d.payload(item, depth+1)
+			}
+		}
+	case map[string]any:
+		d.mapping(v, depth)
 	}
+}
+
+// mapping takes in a mapping by its sorted keys.
+func (d *digest) mapping(v map[string]any, depth int) {
+	d.fold(uint64(len(v)))
+	if depth >= payloadDepth || len(v) > payloadWidth {
+		return
+	}
+	from := len(d.keys)
+	d.keys = slices.AppendSeq(d.keys, maps.Keys(v))
+	keys := d.keys[from:]
+	slices.Sort(keys)
+	for _, key := range keys {
+		d.fold(guard.Hash(key))
+		d.payload(v[key], depth+1)
+	}
+	clear(keys)
+	d.keys = d.keys[:from]
+}
+
+// words are a payload as people read it.
+func words(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		text = fmt.Appendf(nil, "%v", v)
+	}
+	return string(text)
 }
 
 // ended takes in how a message's handling ended.
 func (d *digest) ended(now time.Duration, a *actor, failed bool) {
 	d.fold(uint64(now) + a.seat)
+	text := "is done"
 	if failed {
 		d.fold(1)
+		text = "fails"
+	}
+	if d.tell != nil {
+		d.step(now, a.path, text)
 	}
 }
 
-// step takes in a step of the Machine.
-func (d *digest) step(now time.Duration, in engine.Input, effects []engine.Effect) {
+// answer takes in what an actor answers.
+func (d *digest) answer(now time.Duration, a *actor, value any, err error) {
+	d.payload(value, 0)
+	if d.tell == nil {
+		return
+	}
+	text := "answers " + words(value)
+	if err != nil {
+		text = "answers: " + err.Error()
+	}
+	d.step(now, a.path, text)
+}
+
+// decided takes in a step of the Machine.
+func (d *digest) decided(now time.Duration, in engine.Input, effects []engine.Effect) {
 	d.mark(now)
 	d.control.Fold(now, in, effects)
 	d.fold(uint64(now))
+	if d.tell != nil {
+		d.step(now, "", engine.StepText(in, effects))
+	}
 }
+
+func (d *digest) step(now time.Duration, actor, text string) { d.tell(Step{now, actor, text, d.data}) }
 
 // mark notes the digest at the end of each interval.
 func (d *digest) mark(now time.Duration) {

@@ -41,6 +41,7 @@ type Options struct {
 	// Strict gives each message a context of its own, so that one used too late or by somebody else is noticed.
 	Strict    bool
 	MarkEvery time.Duration // of Marks; 0: none are taken
+	Steps     func(Step)    // is told all that the digest takes in; nil: nobody is
 	MaxTurns  int           // tasks within one moment; 0 is a million
 	Watchdog  time.Duration // of the machine's time without a turn, after which a handler is stuck; 0 is 10s, negative never
 }
@@ -104,7 +105,7 @@ func New(o Options) (*Engine, error) {
 	e.control.machine.Watch(o.Watch)
 	e.roster.byPath, e.roster.groups = map[string]*actor{}, map[string]*group{}
 	e.guards.edges, e.letters.kinds = map[string]*edge{}, map[letter]uint64{}
-	e.digest.every = o.MarkEvery
+	e.digest.every, e.digest.tell = o.MarkEvery, o.Steps
 	for _, path := range slices.Sorted(maps.Keys(o.World)) {
 		m := o.World[path]
 		e.world[path] = &m

@@ -379,6 +379,7 @@ func (a *actor) respond(env *envelope, value any, err error) bool {
 			}
 		}
 	}
+	e.digest.answer(e.Now(), a, value, err)
 	if len(e.faults.edges) == 0 {
 		return t.settle(value, err)
 	}
