@@ -111,10 +111,10 @@ func (r *roster) incarnation(id ID, epoch Epoch) *actor {
 func (r *roster) enrol(p *plan.Plan) {
 	block := make([]actor, len(p.Actors))
 	r.byID = make([]*actor, len(block))
-	r.byIndex = make([]*actor, len(block))
+	r.byIndex = r.byID // until a reload makes its own
 	for i := range block {
 		a := &block[i]
-		r.byID[i], r.byIndex[i] = a, a
+		r.byID[i] = a
 		a.id = ID(i + 1)
 		r.define(a, p, i)
 	}

@@ -70,14 +70,11 @@ type actor struct {
 	eng  *Engine
 	path string
 
-	group *group                      // of a replica; nil otherwise
-	guard atomic.Pointer[guard.Guard] // nil for replicas, whose group has it
-	stats atomic.Pointer[stats]
-	// asking is the waiter of the one handler at work, for finding circles; see caller.circle.
-	asking atomic.Pointer[waiter]
+	group  *group // of a replica; nil otherwise
+	active atomic.Pointer[active]
 	id     engine.ID
 	at     atomic.Int32 // index of its definition in the plan that was last asked; see spec
-	// unfit has a bit for each reason why nothing is routed here, and markHungry; senders read it without the lock.
+	// unfit has a bit for each reason why nothing is routed here, and the marks; senders read it without the lock.
 	unfit atomic.Uint32
 	alone atomic.Bool   // one message at a time
 	done  atomic.Uint32 // messages taken or dropped; written by whoever owns the consuming end
@@ -98,6 +95,42 @@ type actor struct {
 	inc   *incarnation // the latest; nil before the first
 	rare  *rare        // nil until needed
 	cause engine.Cause // of what is being done to it: what it reports is caused by that
+}
+
+// active is what an actor has once it has handled a message or has a guard of its own.
+type active struct {
+	guard atomic.Pointer[guard.Guard] // nil for replicas, whose group has it
+	// asking is the waiter of the one handler at work, for finding circles; see caller.circle.
+	asking atomic.Pointer[waiter]
+	stats
+}
+
+// activity gives the actor's active part, made if need be.
+func (a *actor) activity() *active {
+	if x := a.active.Load(); x != nil {
+		return x
+	}
+	a.active.CompareAndSwap(nil, new(active))
+	return a.active.Load()
+}
+
+// counts are what the actor has counted.
+func (a *actor) counts() *stats { return &a.activity().stats }
+
+// Guard is the actor's own guard, nil when it has none.
+func (a *actor) Guard() *guard.Guard {
+	if a.unfit.Load()&markGuarded == 0 {
+		return nil
+	}
+	return a.activity().guard.Load()
+}
+
+// protectBy gives the actor its own guard, or takes it away.
+func (a *actor) protectBy(g *guard.Guard) {
+	if g != nil || a.active.Load() != nil {
+		a.activity().guard.Store(g)
+	}
+	a.mark(markGuarded, g != nil)
 }
 
 // rare is what an actor has only when something unusual waits for it. It belongs to the actor's lock.
@@ -163,8 +196,10 @@ const (
 	unfitQuarantined
 	unfitSick
 	unfitAny = 1<<iota - 1
-	// markHungry is no such reason: messages are parked.
-	markHungry = 1 << iota
+	// The marks are no such reasons. Messages are parked:
+	markHungry = 1 << (iota - 1)
+	// It has a guard of its own:
+	markGuarded
 )
 
 // spec is the actor's definition in p, nil when p has none. That it mostly stands where it stood saves the search.

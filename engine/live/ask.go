@@ -53,8 +53,8 @@ const maxCircle = 64
 // published before it looks, so of several asks that close a circle at the same moment at least the last one sees it.
 // Only actors that handle one message at a time are followed: another handler of a wider one may still answer.
 func (c *caller) circle(to *actor) string {
-	if c.actor.asking.Load() != c.w {
-		c.actor.asking.Store(c.w)
+	if own := c.actor.activity(); own.asking.Load() != c.w {
+		own.asking.Store(c.w)
 	}
 	var path []string
 	for at := to; at != nil && len(path) < maxCircle; {
@@ -72,8 +72,12 @@ func (c *caller) circle(to *actor) string {
 
 // waitsFor is the actor whose answer the one handler of a waits for, nil when it waits for none.
 func (a *actor) waitsFor() *actor {
-	w := a.asking.Load()
-	if w == nil || !a.single() {
+	x := a.active.Load()
+	if x == nil || !a.single() {
+		return nil
+	}
+	w := x.asking.Load()
+	if w == nil {
 		return nil
 	}
 	state := w.state.Load()

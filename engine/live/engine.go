@@ -75,7 +75,7 @@ func New(o Options) (*Engine, error) {
 	e.scribe = scribe{eng: e, to: o.Recorder, last: o.LastSeq}
 	e.letters.kinds = map[letter]uint64{}
 	e.control = control{machine: o.Machine, timers: map[engine.TimerID]alarm{}, answers: map[uint64]chan string{}, supervisors: map[string]*actor{}}
-	e.roster.byPath, e.roster.groups = newPaths(len(o.Plan.Actors)), map[string]*group{}
+	e.roster.byPath, e.roster.groups = newPaths(e, o.Plan), map[string]*group{}
 	e.guards.edges = map[string]*edge{}
 	v := kernel.NewView(o.Plan, 1)
 	commit, err := e.prepareGuards(o.Plan)
@@ -150,6 +150,9 @@ func (e *Engine) furnish(v *kernel.View) {
 	r := &e.roster
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if v.Generation > 1 {
+		r.byPath.leave()
+	}
 	for i := range v.Plan.Groups {
 		path := v.Plan.Groups[i].Path
 		if r.groups[path] == nil {

@@ -102,7 +102,7 @@ func (e *Engine) placeGuards(all []guard.Placed, byName map[string]*guard.Guard)
 	}
 	gs.listed.Store(&listed)
 	gs.mu.Unlock()
-	e.each(func(a *actor) bool { a.guard.Store(own[a.path]); return true })
+	e.each(func(a *actor) bool { a.protectBy(own[a.path]); return true })
 	e.roster.mu.RLock()
 	defer e.roster.mu.RUnlock()
 	for _, g := range e.roster.list {

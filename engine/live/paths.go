@@ -1,25 +1,44 @@
 package live
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+)
 
 // paths finds actors by path: a hash table of the actors themselves, open and probed in a line, because a map of a
 // million paths would take more memory for each actor than its mailbox. The roster's lock guards it.
+//
+// Until the first reload the table is empty: the actors stand as in the first plan, which finds them.
 type paths struct {
+	first *plan.Plan // nil once the table is in use
+	eng   *Engine
 	seed  maphash.Seed
 	slots []*actor // a power of two, at least a quarter of them free
 	n     int
 }
 
-func newPaths(room int) paths {
-	size := 16
-	for size*3/4 < room {
-		size *= 2
-	}
-	return paths{seed: maphash.MakeSeed(), slots: make([]*actor, size)}
+func newPaths(e *Engine, first *plan.Plan) paths {
+	return paths{first: first, eng: e, seed: maphash.MakeSeed(), slots: make([]*actor, 16)}
 }
 
 // find is nil for a path that nobody has.
-func (p *paths) find(path string) *actor { return p.slots[p.slot(path)] }
+func (p *paths) find(path string) *actor {
+	if p.first == nil {
+		return p.slots[p.slot(path)]
+	}
+	return p.eng.actor(engine.ID(p.first.Index(path) + 1))
+}
+
+// leave fills the table: from now on the first plan does not tell any more who there is.
+func (p *paths) leave() {
+	if p.first == nil {
+		return
+	}
+	p.first = nil
+	p.eng.each(func(a *actor) bool { p.put(a); return true })
+}
 
 // slot is where the actor of a path is, or would be.
 func (p *paths) slot(path string) int {
@@ -34,8 +53,14 @@ func (p *paths) home(path string) int {
 	return int(maphash.String(p.seed, path)) & (len(p.slots) - 1)
 }
 
-// put makes a the actor of its path, in place of another.
+// put makes a the actor of its path, in place of another. It is in the roster already.
 func (p *paths) put(a *actor) {
+	if p.first != nil {
+		if at := int(a.id) - 1; at < len(p.first.Actors) && p.first.Actors[at].Path == a.path {
+			return
+		}
+		p.leave()
+	}
 	at := p.slot(a.path)
 	if p.slots[at] == nil {
 		p.n++
@@ -55,6 +80,7 @@ func (p *paths) put(a *actor) {
 
 // remove takes the actor of a path out. Those behind it move up to where they would be without it.
 func (p *paths) remove(path string) {
+	p.leave()
 	gap := p.slot(path)
 	if p.slots[gap] == nil {
 		return

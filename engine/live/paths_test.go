@@ -9,7 +9,7 @@ import (
 // A table of paths behaves as a map from paths to actors.
 func TestPathsAreAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p, model := newPaths(0), map[string]*actor{}
+		p, model := newPaths(nil, nil), map[string]*actor{}
 		name := rapid.StringMatching("[a-e]{1,3}")
 		for range rapid.IntRange(0, 300).Draw(t, "steps") {
 			path := name.Draw(t, "path")

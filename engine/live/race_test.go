@@ -39,7 +39,7 @@ func TestAnEndedWaitIsNoPartOfACircle(t *testing.T) {
 	a, b := &actor{path: "a"}, &actor{path: "b"}
 	a.alone.Store(true)
 	w := newWaiter(clock.NewVirtual(time.Time{}))
-	a.asking.Store(w)
+	a.activity().asking.Store(w)
 	ticket := w.begin(forAnswer, a, b, 0)
 	if a.waitsFor() != b {
 		t.Error("a wait is not seen")

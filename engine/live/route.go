@@ -19,26 +19,41 @@ type group struct {
 	guard   atomic.Pointer[guard.Guard]
 	members atomic.Pointer[[]*actor] // by replica number; replaced, never changed
 	mu      sync.Mutex
-	numbers []int // replica numbers of members
+	numbers []int32 // replica numbers of members
 }
 
+// join adds a member. One with the highest number, as at a start, is put behind those that readers see: they look no further
+// than what they loaded.
 func (g *group) join(a *actor, replica int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	members := slices.Clone(*g.members.Load())
-	at, _ := slices.BinarySearch(g.numbers, replica)
-	g.numbers = slices.Insert(g.numbers, at, replica)
+	members := *g.members.Load()
+	at, _ := slices.BinarySearch(g.numbers, int32(replica))
+	if at < len(members) {
+		members = slices.Clone(members)
+	}
+	g.numbers = slices.Insert(g.numbers, at, int32(replica))
 	members = slices.Insert(members, at, a)
 	g.members.Store(&members)
 }
 
+// part takes a member out. What is behind the last one is never written to again: readers may still look at it.
 func (g *group) part(a *actor) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	members := slices.Clone(*g.members.Load())
-	if at := slices.Index(members, a); at >= 0 {
-		members = slices.Delete(members, at, at+1)
-		g.numbers = slices.Delete(g.numbers, at, at+1)
+	members := *g.members.Load()
+	at := len(members) - 1
+	for at >= 0 && members[at] != a { // replicas go last first
+		at--
+	}
+	if at < 0 {
+		return
+	}
+	g.numbers = slices.Delete(g.numbers, at, at+1)
+	if at == len(members)-1 {
+		members = slices.Clip(members[:at])
+	} else {
+		members = slices.Delete(slices.Clone(members), at, at+1)
 	}
 	g.members.Store(&members)
 }

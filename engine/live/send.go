@@ -119,7 +119,7 @@ func (e *Engine) direct(to engine.Ref) *actor {
 		return nil
 	}
 	a := e.actor(to.ID)
-	if a == nil || a.group != nil || a.kind == plan.Supervisor || a.unfit.Load()&unfitQuarantined != 0 || a.guard.Load() != nil {
+	if a == nil || a.group != nil || a.kind == plan.Supervisor || a.unfit.Load()&(unfitQuarantined|markGuarded) != 0 {
 		return nil
 	}
 	return a

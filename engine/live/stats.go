@@ -147,15 +147,6 @@ func (f *frame) flush() {
 	t.calls, t.failures = 0, 0
 }
 
-// counts returns the actor's stats, making them if need be.
-func (a *actor) counts() *stats {
-	if s := a.stats.Load(); s != nil {
-		return s
-	}
-	a.stats.CompareAndSwap(nil, new(stats))
-	return a.stats.Load()
-}
-
 func (s *stats) histogram() *engine.Histogram {
 	if h := s.hist.Load(); h != nil {
 		return h

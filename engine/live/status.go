@@ -103,7 +103,7 @@ func (a *actor) status(now time.Duration) ActorStatus {
 		}
 	}
 	a.mu.Unlock()
-	if c := a.stats.Load(); c != nil {
+	if c := a.active.Load(); c != nil {
 		s.Calls, s.Failures, s.DeadLetters, s.Restarts = c.calls.Load(), c.failures.Load(), c.refused.Load(), c.restarts.Load()
 		s.Latency = c.hist.Load()
 	}

@@ -76,14 +76,15 @@ func (e *Engine) create(id engine.ID, path string) {
 	v := e.incoming()
 	a := &actor{eng: e, id: id, path: path}
 	a.unfit.Store(unfitDown)
-	spec := v.Plan.Actor(path)
+	a.at.Store(int32(id) - 1) // where it stands in the first plan
+	spec := a.spec(v.Plan)
 	if spec != nil {
 		a.box = newBox(spec.Mailbox)
 		a.alone.Store(spec.Concurrency == 1)
 		a.kind = spec.Kind
 	}
-	if own := e.ownGuards.Load(); own != nil {
-		a.guard.Store((*own)[path])
+	if own := e.ownGuards.Load(); own != nil && len(*own) > 0 {
+		a.protectBy((*own)[path])
 	}
 	delete(e.control.supervisors, path) // of another kind from now on
 	if a.kind == plan.Supervisor {

@@ -111,7 +111,7 @@ func (a *actor) Name() string {
 
 // Stand is what stands before the actor.
 func (a *actor) Stand() kernel.Stand {
-	s := kernel.Stand{Kind: a.kind, Guard: a.guard.Load(), Quarantined: a.unfit.Load()&unfitQuarantined != 0}
+	s := kernel.Stand{Kind: a.kind, Guard: a.Guard(), Quarantined: a.unfit.Load()&unfitQuarantined != 0}
 	if a.group != nil {
 		s.Group, s.Guard = a.group, a.group.guard.Load()
 	}

@@ -55,10 +55,12 @@ func (h handler) Handle(ctx engine.Context, m engine.Msg) error { return h(ctx, 
 // cast is the handlers of a tree by the name of their behaviour.
 type cast map[string]handler
 
-// crew is how many actors have a behaviour; all of them are children of the root.
+// crew is how many actors have a behaviour; all of them are children of the root. Those of a group are its replicas, which
+// share their definition as those of a file do.
 type crew struct {
 	behaviour string
 	n         int
+	group     bool
 }
 
 // clockOn starts the clock of a benchmark and gives what stops it. Beside the time that passed it reports the processor time
@@ -97,17 +99,25 @@ func tree(b *testing.B, level string, crews ...crew) *plan.Plan {
 	}
 	p.Actors = append(p.Actors, plan.Actor{Name: "root", Path: "root", Parent: -1, Definition: &plan.Definition{Kind: plan.Supervisor, Concurrency: 1, Supervisor: root}})
 	for _, c := range crews {
-		spec := &plan.GoSpec{Behaviour: c.behaviour}
+		def := &plan.Definition{
+			Kind: plan.Go, Concurrency: 1, Go: &plan.GoSpec{Behaviour: c.behaviour},
+			Restart:  plan.Restart{Policy: plan.Always},
+			Mailbox:  plan.Mailbox{Capacity: 1 << 12, Overflow: "block", OnRestart: "keep", Attempts: 1},
+			Shutdown: plan.Shutdown{Drain: time.Second, Kill: time.Second},
+		}
+		group := plan.Group{Name: c.behaviour, Path: "root/" + c.behaviour, Route: plan.Route{Pick: "least_loaded"}}
 		for i := range c.n {
-			path := fmt.Sprintf("root/%s%d", c.behaviour, i)
+			path := fmt.Sprintf("%s%d", group.Path, i)
+			a := plan.Actor{Name: path[len("root/"):], Path: path, Definition: def}
+			if c.group {
+				a.Group, a.Replica = group.Path, i
+				group.Members = append(group.Members, path)
+			}
 			root.Children = append(root.Children, len(p.Actors))
-			p.Actors = append(p.Actors, plan.Actor{
-				Name: path[len("root/"):], Path: path, Definition: &plan.Definition{
-					Kind: plan.Go, Concurrency: 1, Go: spec,
-					Restart:  plan.Restart{Policy: plan.Always},
-					Mailbox:  plan.Mailbox{Capacity: 1 << 12, Overflow: "block", OnRestart: "keep", Attempts: 1},
-					Shutdown: plan.Shutdown{Drain: time.Second, Kill: time.Second},
-				}})
+			p.Actors = append(p.Actors, a)
+		}
+		if c.group {
+			p.Groups = append(p.Groups, group)
 		}
 	}
 	if err := p.Seal(); err != nil {
@@ -187,7 +197,7 @@ func tellOurs(b *testing.B, senders, receivers int) {
 	each := share(b.N, senders*receivers) // of each sender to each receiver
 	t := newToll(receivers, each*senders)
 	note := engine.Msg{Type: "n"}
-	e := start(b, tree(b, "basic", crew{"receiver", receivers}, crew{"sender", senders}), cast{
+	e := start(b, tree(b, "basic", crew{behaviour: "receiver", n: receivers}, crew{behaviour: "sender", n: senders}), cast{
 		"receiver": func(ctx engine.Context, m engine.Msg) error { t.pay(int(ctx.Self().ID) - 2); return nil },
 		"sender": func(ctx engine.Context, m engine.Msg) error {
 			to := m.Payload.([]engine.Ref)
@@ -298,7 +308,7 @@ func askOurs(b *testing.B, callers int) {
 	each := share(b.N, callers)
 	var done sync.WaitGroup
 	done.Add(callers)
-	e := start(b, tree(b, "basic", crew{"answerer", 1}, crew{"caller", callers}), cast{
+	e := start(b, tree(b, "basic", crew{behaviour: "answerer", n: 1}, crew{behaviour: "caller", n: callers}), cast{
 		"answerer": func(ctx engine.Context, m engine.Msg) error {
 			deep(func() { ctx.Reply(m.Payload) })
 			return nil
@@ -393,7 +403,7 @@ func report(b *testing.B, took []time.Duration) {
 func restartOurs(b *testing.B) {
 	var failed time.Time
 	back := make(chan time.Duration, 1)
-	e := start(b, tree(b, "basic", crew{"child", 1}), cast{"child": func(ctx engine.Context, m engine.Msg) error {
+	e := start(b, tree(b, "basic", crew{behaviour: "child", n: 1}), cast{"child": func(ctx engine.Context, m engine.Msg) error {
 		if m.Type == "boom" {
 			deep(func() { failed = time.Now(); panic("boom") })
 		}
@@ -481,7 +491,7 @@ func measure(b *testing.B, n int, make func() (stop func())) {
 func idleOurs(b *testing.B, n int) {
 	var p *plan.Plan
 	before := inUse()
-	p = tree(b, "basic", crew{"idle", n})
+	p = tree(b, "basic", crew{behaviour: "idle", n: n, group: true})
 	b.ReportMetric((inUse()-before)/float64(n), "plan-B/actor")
 	measure(b, n, func() func() {
 		e := start(b, p, cast{"idle": func(engine.Context, engine.Msg) error { return nil }})
@@ -538,7 +548,7 @@ func BenchmarkPoison(b *testing.B) {
 		done := make(chan struct{}, 1)
 		for range b.N {
 			got = nil
-			e := start(b, tree(b, "basic", crew{"child", 1}), cast{"child": func(ctx engine.Context, m engine.Msg) error {
+			e := start(b, tree(b, "basic", crew{behaviour: "child", n: 1}), cast{"child": func(ctx engine.Context, m engine.Msg) error {
 				n := m.Payload.(int)
 				switch {
 				case n == 50:

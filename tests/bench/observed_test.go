@@ -25,7 +25,7 @@ func BenchmarkObserved(b *testing.B) {
 }
 
 func observedTell(b *testing.B, level string, record []string) {
-	p := tree(b, level, crew{"receiver", 1}, crew{"sender", 1})
+	p := tree(b, level, crew{behaviour: "receiver", n: 1}, crew{behaviour: "sender", n: 1})
 	p.Journal.Record = record
 	t := newToll(1, b.N)
 	e := start(b, p, cast{
@@ -50,7 +50,7 @@ func observedTell(b *testing.B, level string, record []string) {
 }
 
 func observedCall(b *testing.B, level string, record []string) {
-	p := tree(b, level, crew{"callee", 1}, crew{"caller", 1})
+	p := tree(b, level, crew{behaviour: "callee", n: 1}, crew{behaviour: "caller", n: 1})
 	p.Journal.Record = record
 	p.Actors[1].Guard = &plan.Guard{
 		Name: "callee", Timeout: time.Second, Bulkhead: &plan.Bulkhead{Concurrent: 8},
