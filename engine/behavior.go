@@ -110,7 +110,16 @@ type Context interface {
 	Tell(to Ref, m Msg) error // never blocks longer than the receiver's overflow policy says
 	Reply(payload any) bool   // first answer wins; false when nobody waits any more
 	Fail(err *Error) bool     // answers with an error without failing the actor
+	// After tells the actor itself m when d has passed, unless cancel was called in time, which it reports. It is the
+	// incarnation's own: one that comes due later never reaches the next incarnation.
 	After(d time.Duration, m Msg) (cancel func() bool)
+	// Stash puts the message at hand aside, with its asker and deadline, once the handler has returned without an error;
+	// until then nothing else is taken. Unstash puts all that is aside back at the head of the mailbox, in order, and tells
+	// how many. What is aside survives a restart: the next incarnation finds it at the head of its mailbox. At most the
+	// mailbox's capacity can be aside: ErrStashFull. ErrNoStash says that this message cannot be: it was answered, the actor
+	// handles several at once, or there is none.
+	Stash() error
+	Unstash() int
 	Emit(body journal.Body)
 
 	Ask(to Ref, m Msg, timeout time.Duration) (any, error) // may block: ends a segment; 0 is the guard's timeout

@@ -47,6 +47,10 @@ func (e *Error) Error() string {
 var (
 	// ErrStopped is returned by blocking calls of a Context when the incarnation must end: return at once.
 	ErrStopped = errors.New("the actor is stopping")
+	// ErrStashFull is returned by Stash when as many messages are aside as the mailbox may hold.
+	ErrStashFull = errors.New("the stash is full")
+	// ErrNoStash is returned by Stash for a message that cannot be put aside; the text says why.
+	ErrNoStash = errors.New("the message cannot be stashed")
 	// ErrUnknownActor is returned for a name or path that the running plan does not have.
 	ErrUnknownActor = errors.New("unknown actor")
 )

@@ -136,8 +136,38 @@ func (a *actor) protectBy(g *guard.Guard) {
 // rare is what an actor has only when something unusual waits for it. It belongs to the actor's lock.
 type rare struct {
 	parked []parked
-	again  queue // messages that killed an incarnation and are tried again, before all others
+	again  queue // put back at the head of the mailbox: messages that killed an incarnation, and what was stashed
+	ahead  int   // how many those are
+	stash  queue
+	aside  int // how many are stashed
 	sys    []sysOp
+}
+
+// putBack puts one message at the head of the mailbox.
+func (r *rare) putBack(e *envelope) {
+	var one queue
+	one.push(e)
+	r.again.prepend(&one)
+	r.ahead++
+}
+
+// unstash puts what is stashed at the head of the mailbox and tells how many.
+func (r *rare) unstash() int {
+	if r == nil || r.aside == 0 {
+		return 0
+	}
+	n := r.aside
+	r.again.prepend(&r.stash)
+	r.ahead, r.aside = r.ahead+n, 0
+	return n
+}
+
+// held is how many messages are put aside or back.
+func (r *rare) held() int {
+	if r == nil {
+		return 0
+	}
+	return r.ahead + r.aside
 }
 
 // unusual gives the actor's rare part, made if need be. It needs the lock.
@@ -174,19 +204,21 @@ func (r *rare) operation() sysOp {
 	return op
 }
 
-// retry takes the next message that is tried again.
-func (r *rare) retry(e *envelope) bool { return r != nil && r.again.pop(e) }
+// retry takes the next message that was put back.
+func (r *rare) retry(e *envelope) bool {
+	if r == nil || !r.again.pop(e) {
+		return false
+	}
+	r.ahead--
+	return true
+}
 
-// retries counts the messages that are tried again.
+// retries counts the messages that were put back.
 func (r *rare) retries() int {
 	if r == nil {
 		return 0
 	}
-	n := 0
-	for c := r.again.first; c != nil; c = c.next {
-		n += c.tail - c.head
-	}
-	return n
+	return r.ahead
 }
 
 // The reasons why an actor gets no routed message.

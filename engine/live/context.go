@@ -50,11 +50,17 @@ func (f *frame) Tell(to engine.Ref, m engine.Msg) error {
 }
 
 func (f *frame) Reply(payload any) bool {
+	if f.stashed {
+		return false
+	}
 	f.answered = true
 	return f.env.reply.settle(payload, nil)
 }
 
 func (f *frame) Fail(err *engine.Error) bool {
+	if f.stashed {
+		return false
+	}
 	f.answered, f.fault = true, cmp.Or(err.Kind, engine.KindCrash)
 	return f.env.reply.settle(nil, err)
 }
@@ -65,10 +71,38 @@ func (f *frame) After(d time.Duration, m engine.Msg) (cancel func() bool) {
 	meta.Deadline = 0
 	t := f.eng.clock.AfterFunc(d, func() {
 		if !inc.cut.Load() {
-			_ = inc.a.offer(&envelope{msg: m, meta: meta}, nil)
+			_ = inc.a.offer(&envelope{msg: m, meta: meta, only: inc.epoch}, nil)
 		}
 	})
 	return t.Stop
+}
+
+func (f *frame) Stash() error {
+	if f.turn.Load() == turnFenced {
+		return engine.ErrStopped
+	}
+	a := f.inc.a
+	a.mu.Lock()
+	aside, room := a.rare.held(), int(a.box.Capacity)
+	a.mu.Unlock()
+	if f.stashed {
+		return nil
+	}
+	err := engine.Stashable(&f.env.msg, f.inc.limit == 1, f.answered, aside, room)
+	f.stashed = err == nil
+	return err
+}
+
+func (f *frame) Unstash() int {
+	if f.turn.Load() == turnFenced || f.inc.limit != 1 {
+		return 0
+	}
+	a := f.inc.a
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := a.rare.unstash()
+	f.behind = f.behind || n > 0
+	return n
 }
 
 func (f *frame) Emit(body journal.Body) {

@@ -32,6 +32,8 @@ type frame struct {
 	fresh     bool // now has been read in this segment
 	answered  bool
 	fault     string       // the kind of error that was answered, "" for none
+	stashed   bool         // the message at hand is put aside when the handler returns
+	behind    bool         // messages were put back: they come before those that the activation has stolen
 	quit      bool         // the behaviour asked for a normal stop
 	bringing  bool         // the code that runs is a start's
 	launching bool         // the frame's worker is at the launcher
@@ -97,7 +99,7 @@ func (f *frame) operate() pace {
 func (f *frame) take() bool {
 	inc := f.inc
 	a := inc.a
-	if f.seen && inc.limit == 1 && inc.gate.Load() == 0 && a.front.pop(&f.env) {
+	if f.seen && !f.behind && inc.limit == 1 && inc.gate.Load() == 0 && a.front.pop(&f.env) {
 		f.taken(a)
 		return true
 	}
@@ -119,9 +121,11 @@ func (f *frame) take() bool {
 		return true
 	case gate&gatePaused != 0:
 	case a.rare.retry(&f.env):
+		f.behind = true
 		a.mu.Unlock()
 		return true
 	default:
+		f.behind = false
 		if inc.limit == 1 && a.front.empty() && a.box.Overflow != overflowDropOldest {
 			a.front.steal(&a.back)
 		}
@@ -167,13 +171,17 @@ func (f *frame) leave() {
 
 // handle runs the handler for the message at hand and settles what came of it.
 func (f *frame) handle() pace {
+	if f.env.only != 0 && f.env.only != f.inc.epoch {
+		f.env = envelope{} // an older incarnation's timer
+		return goOn
+	}
 	if f.env.reply.w != nil && !f.env.reply.waits() {
 		f.actor.deadLetter(kernel.Expired, &f.env, nil)
 		f.env = envelope{}
 		return goOn
 	}
 	f.view = f.eng.view.Load()
-	f.fresh, f.answered, f.quit, f.failure, f.fault = false, false, false, nil, ""
+	f.fresh, f.answered, f.stashed, f.quit, f.failure, f.fault = false, false, false, false, nil, ""
 	f.ready()
 	f.start()
 	f.turn.Store(turnUser)
@@ -184,7 +192,11 @@ func (f *frame) handle() pace {
 	if f.failure == nil && err != nil && !(f.stop.Load() != 0 && errors.Is(err, engine.ErrStopped)) {
 		f.failure = engine.FailureOf(err, f.inc.a.path)
 	}
-	f.end(f.failure != nil || f.fault != "")
+	if f.stashed && f.failure == nil {
+		f.tally.clock = 0 // it is counted when it is handled
+	} else {
+		f.end(f.failure != nil || f.fault != "")
+	}
 	return f.outcome(err)
 }
 
@@ -211,7 +223,10 @@ func (f *frame) outcome(err error) pace {
 		f.interrupted()
 		return goOn
 	}
-	if !f.answered {
+	switch {
+	case f.stashed:
+		f.putAside()
+	case !f.answered:
 		f.env.reply.settle(nil, nil)
 	}
 	f.env = envelope{}
@@ -223,8 +238,23 @@ func (f *frame) outcome(err error) pace {
 
 // interrupted settles the message of a handler that was cut short by a stop.
 func (f *frame) interrupted() {
+	if f.stashed {
+		f.putAside()
+		f.env = envelope{}
+		return
+	}
 	f.actor.deadLetter(kernel.InFlight, &f.env, kernel.CutShort(f.actor.path, "stopped while it handled the message"))
 	f.env = envelope{}
+}
+
+// putAside stashes the message at hand.
+func (f *frame) putAside() {
+	a := f.actor
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r := a.unusual()
+	r.stash.push(&f.env)
+	r.aside++
 }
 
 // protect runs a behaviour's code and turns a panic into f.failure. runtime.Goexit goes on; see unwound.

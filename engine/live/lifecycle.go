@@ -213,6 +213,7 @@ func (inc *incarnation) open() {
 // restart applies the mailbox's policy for what waited when a new incarnation comes up. It needs the actor's lock.
 func (b box) restart(a *actor) {
 	if !b.Drop || a.inc.epoch == 1 {
+		a.rare.unstash()
 		return
 	}
 	for _, env := range a.empty() {
@@ -224,6 +225,7 @@ func (b box) restart(a *actor) {
 func (a *actor) empty() []envelope {
 	var all []envelope
 	var env envelope
+	a.rare.unstash()
 	for a.rare.retry(&env) || a.front.pop(&env) || a.back.pop(&env) {
 		all = append(all, env)
 	}
@@ -325,8 +327,8 @@ func (e *Engine) halt(x *engine.Stop) {
 // poisoned decides about the message that killed an incarnation: it is tried again first, or it is a dead letter. It
 // needs the lock.
 func (a *actor) poisoned(env *envelope, answer error) {
-	if env.tries < int(a.box.Attempts) && env.msg.Type != "" {
-		a.unusual().again.push(env)
+	if env.tries < int32(a.box.Attempts) && env.msg.Type != "" && env.only == 0 {
+		a.unusual().putBack(env)
 		return
 	}
 	a.deadLetter(kernel.Poison, env, answer)

@@ -15,8 +15,9 @@ const chunkSize = 8
 type envelope struct {
 	msg   engine.Msg
 	meta  engine.Meta
-	reply ticket // of the asker; zero for a tell
-	tries int    // deliveries that failed so far
+	reply ticket       // of the asker; zero for a tell
+	tries int32        // deliveries that failed so far
+	only  engine.Epoch // of the incarnation that it is for, whose timer sent it; 0: for any
 }
 
 type chunk struct {
@@ -65,6 +66,18 @@ func (q *queue) pop(e *envelope) bool {
 		chunks.Put(c)
 	}
 	return true
+}
+
+// prepend puts the whole chain of from before what is there.
+func (q *queue) prepend(from *queue) {
+	if from.empty() {
+		return
+	}
+	if !q.empty() {
+		from.last.next = q.first
+		from.last = q.last
+	}
+	*q, *from = *from, queue{}
 }
 
 // steal takes the whole chain of from; q must be empty.

@@ -90,7 +90,7 @@ func (a *actor) status(now time.Duration) ActorStatus {
 		s.Group = a.group.path
 	}
 	a.mu.Lock()
-	s.State, s.Capacity, s.Mailbox = a.phase.String(), int(a.box.Capacity), a.waiting()+a.rare.crowd()
+	s.State, s.Capacity, s.Mailbox = a.phase.String(), int(a.box.Capacity), a.waiting()+a.rare.crowd()+a.rare.held()
 	s.Kind = a.kind
 	var b engine.Behavior
 	if inc := a.inc; inc != nil {

@@ -89,8 +89,18 @@ type actor struct {
 type traffic struct {
 	parked []parked
 	back   queue
-	again  queue // messages that killed an incarnation and are tried again, before all others
+	again  queue // put back at the head of the mailbox: messages that killed an incarnation, and what was stashed
+	stash  queue
 	sys    []sysOp
+}
+
+// unstash puts what is stashed at the head of the mailbox and tells how many.
+func (t *traffic) unstash() int {
+	n := t.stash.n
+	if n > 0 {
+		t.again.prepend(&t.stash)
+	}
+	return n
 }
 
 // counts are an actor's counts since the engine started.

@@ -72,6 +72,9 @@ func (f *frame) Tell(to engine.Ref, m engine.Msg) error {
 // Reply implements engine.Context.
 func (f *frame) Reply(payload any) bool {
 	f.check()
+	if f.stashed {
+		return false
+	}
 	f.answered = true
 	return f.respond(payload, nil)
 }
@@ -79,6 +82,9 @@ func (f *frame) Reply(payload any) bool {
 // Fail implements engine.Context.
 func (f *frame) Fail(err *engine.Error) bool {
 	f.check()
+	if f.stashed {
+		return false
+	}
 	f.answered, f.faulty = true, true
 	return f.respond(nil, err)
 }
@@ -93,10 +99,31 @@ func (f *frame) After(d time.Duration, m engine.Msg) (cancel func() bool) {
 	alarms := &f.eng.loop.alarms
 	alarms.Set(a, int64(f.eng.Now()+max(d, 0)), func() {
 		if !inc.cut {
-			_ = inc.a.offer(&envelope{msg: m, meta: meta}, nil)
+			_ = inc.a.offer(&envelope{msg: m, meta: meta, only: inc.epoch}, nil)
 		}
 	})
 	return func() bool { return alarms.Cancel(a) }
+}
+
+// Stash implements engine.Context.
+func (f *frame) Stash() error {
+	f.check()
+	if f.stashed {
+		return nil
+	}
+	a := f.actor
+	err := engine.Stashable(&f.env.msg, f.inc.limit == 1, f.answered, a.again.n+a.stash.n, a.box.Capacity)
+	f.stashed = err == nil
+	return err
+}
+
+// Unstash implements engine.Context.
+func (f *frame) Unstash() int {
+	f.check()
+	if f.inc.limit != 1 {
+		return 0
+	}
+	return f.actor.unstash()
 }
 
 // Emit implements engine.Context.

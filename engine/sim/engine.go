@@ -359,7 +359,7 @@ func (e *Engine) Actor(name string) (engine.Vitals, bool) {
 
 func (a *actor) vitals() engine.Vitals {
 	v := engine.Vitals{
-		Path: a.path, Kind: a.kind, State: a.phase.String(), Capacity: a.box.Capacity, Mailbox: a.back.n + a.again.n + len(a.parked),
+		Path: a.path, Kind: a.kind, State: a.phase.String(), Capacity: a.box.Capacity, Mailbox: a.back.n + a.again.n + a.stash.n + len(a.parked),
 		Ready: a.unfit&unfitDown == 0, Paused: a.unfit&unfitPaused != 0, Quarantined: a.unfit&unfitQuarantined != 0, Healthy: a.unfit&unfitSick == 0,
 		Calls: a.calls, Failures: a.failures, DeadLetters: a.refused, Restarts: a.restarts, Latency: a.hist,
 	}

@@ -21,6 +21,7 @@ type frame struct {
 	fresh    bool // now has been read in this segment
 	answered bool
 	faulty   bool // answered with an error
+	stashed  bool // the message at hand is put aside when the handler returns
 	quit     bool // the behaviour asked for a normal stop
 	failure  *engine.Failure
 	began    time.Duration
@@ -142,13 +143,17 @@ func (f *frame) operate(op sysOp) bool {
 // handle runs the handler for the message at hand and settles what came of it. It reports whether the activation is over.
 func (f *frame) handle() bool {
 	e, a := f.eng, f.actor
+	if f.env.only != 0 && f.env.only != f.inc.epoch {
+		f.env = envelope{} // an older incarnation's timer
+		return false
+	}
 	if f.env.reply.w != nil && !f.env.reply.waits() {
 		a.deadLetter(kernel.Expired, &f.env, nil)
 		f.env = envelope{}
 		return false
 	}
 	f.view, f.spec = e.view, a.spec
-	f.fresh, f.answered, f.faulty, f.quit, f.failure = false, false, false, false, nil
+	f.fresh, f.answered, f.faulty, f.stashed, f.quit, f.failure = false, false, false, false, false, nil
 	f.ready()
 	f.began = e.Now()
 	e.digest.message(f.began, a, &f.env)
@@ -164,7 +169,9 @@ func (f *frame) over(err error) bool {
 	if f.failure == nil && err != nil && !(f.stop != stopNone && errors.Is(err, engine.ErrStopped)) {
 		f.failure = engine.FailureOf(err, f.actor.path)
 	}
-	f.actor.count(f.eng.Now()-f.began, f.failure != nil || f.faulty)
+	if !f.stashed || f.failure != nil { // else it is counted when it is handled
+		f.actor.count(f.eng.Now()-f.began, f.failure != nil || f.faulty)
+	}
 	return f.outcome(err)
 }
 
@@ -190,7 +197,10 @@ func (f *frame) outcome(err error) bool {
 		f.interrupted()
 		return false
 	}
-	if !f.answered {
+	switch {
+	case f.stashed:
+		f.actor.stash.push(&f.env)
+	case !f.answered:
 		f.respond(nil, nil)
 	}
 	f.env = envelope{}
@@ -202,6 +212,11 @@ func (f *frame) outcome(err error) bool {
 
 // interrupted settles the message of a handler that was cut short by a stop.
 func (f *frame) interrupted() {
+	if f.stashed {
+		f.actor.stash.push(&f.env)
+		f.env = envelope{}
+		return
+	}
 	f.actor.deadLetter(kernel.InFlight, &f.env, kernel.CutShort(f.actor.path, "stopped while it handled the message"))
 	f.env = envelope{}
 }

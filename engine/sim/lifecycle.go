@@ -164,6 +164,7 @@ func (inc *incarnation) open() {
 // atRestart applies the mailbox's policy for what waited when a new incarnation comes up.
 func (a *actor) atRestart() {
 	if !a.box.Drop || a.inc.epoch == 1 {
+		a.unstash()
 		return
 	}
 	for _, env := range a.empty() {
@@ -175,6 +176,7 @@ func (a *actor) atRestart() {
 func (a *actor) empty() []envelope {
 	var all []envelope
 	var env envelope
+	a.unstash()
 	for _, q := range []*queue{&a.again, &a.back} {
 		for q.pop(&env) {
 			all = append(all, env)
@@ -250,8 +252,10 @@ func (e *Engine) halt(x *engine.Stop) {
 
 // poisoned decides about the message that killed an incarnation: it is tried again first, or it is a dead letter.
 func (a *actor) poisoned(env *envelope, answer error) {
-	if env.tries < a.box.Attempts && env.msg.Type != "" {
-		a.again.push(env)
+	if env.tries < a.box.Attempts && env.msg.Type != "" && env.only == 0 {
+		var one queue
+		one.push(env)
+		a.again.prepend(&one)
 		return
 	}
 	a.deadLetter(kernel.Poison, env, answer)

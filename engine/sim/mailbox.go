@@ -9,8 +9,9 @@ import (
 type envelope struct {
 	msg   engine.Msg
 	meta  engine.Meta
-	reply ticket // of the asker; zero for a tell
-	tries int    // deliveries that failed so far
+	reply ticket       // of the asker; zero for a tell
+	tries int          // deliveries that failed so far
+	only  engine.Epoch // of the incarnation that it is for, whose timer sent it; 0: for any
 }
 
 // queue is first in, first out: a ring that grows.
@@ -42,6 +43,15 @@ func (q *queue) pop(e *envelope) bool {
 	q.head = (q.head + 1) & (len(q.ring) - 1)
 	q.n--
 	return true
+}
+
+// prepend puts all of from before what is there.
+func (q *queue) prepend(from *queue) {
+	var env envelope
+	for q.pop(&env) {
+		from.push(&env)
+	}
+	*q, *from = *from, queue{}
 }
 
 // parked is a message that waits for room, in the order of arrival. Its sender waits with room, or with the message's own

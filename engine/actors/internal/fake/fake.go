@@ -69,6 +69,12 @@ func (c *Context) Rand() uint64 { return 4 }
 // Sleep returns at once.
 func (c *Context) Sleep(time.Duration) error { return nil }
 
+// Stash refuses: what is put aside needs a mailbox.
+func (c *Context) Stash() error { return engine.ErrNoStash }
+
+// Unstash finds nothing.
+func (c *Context) Unstash() int { return 0 }
+
 // Stop sets Ended.
 func (c *Context) Stop() { c.Ended = true }
 
