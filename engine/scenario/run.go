@@ -9,6 +9,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/actors/consensus"
+	"github.com/lukhasai/lukhas-run/engine/actors/persist"
 	"github.com/lukhasai/lukhas-run/engine/actors/script"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/engine/sim"
@@ -75,8 +76,9 @@ func Run(s *plan.Scenario, o Options) (*Report, error) {
 		r.past.most = maxTape
 	}
 	r.watch()
+	states := journal.NewStates(&journal.MemoryFS{}, "snapshots", statesKept)
 	eng, err := sim.New(sim.Options{
-		Plan: s.Plan, Seed: r.seed, Start: s.Clock, Factories: factories(o.Behaviours), World: r.modelsOf(s.Plan),
+		Plan: s.Plan, Seed: r.seed, Start: s.Clock, Factories: r.factories(o.Behaviours, states), World: r.modelsOf(s.Plan), Spoil: states.Spoil,
 		Present:  func(a *plan.Actor) bool { return o.Behaviours[a.Go.Behaviour] != nil },
 		Observer: (*observer)(r), Sample: newSampler(r).sample, RollBack: r.rollBack, Shuffle: o.Shuffle, Watch: r.programs(), MarkEvery: o.MarkEvery, Steps: o.Witness,
 	})
@@ -291,8 +293,12 @@ func about(s *plan.Step) string {
 	return ""
 }
 
-// factories gives the behaviours that run in a scenario as in production.
-func factories(behaviours map[string]engine.Factory) func(plan.Kind) engine.Factory {
+// statesKept is how many saved states of an actor a run has: as many as a real one.
+const statesKept = 3
+
+// factories gives the behaviours that run in a scenario as in production, and keeps their states on a disk of the run's own.
+func (r *run) factories(behaviours map[string]engine.Factory, states *journal.States) func(plan.Kind) engine.Factory {
+	keeper := persist.New(&persist.Memory{}, states, func(actor string, body journal.Body) { r.past.add(journal.New(actor, body)) })
 	registered := func(a *plan.Actor, p *plan.Plan) (engine.Behavior, error) {
 		f := behaviours[a.Go.Behaviour]
 		if f == nil {
@@ -300,9 +306,9 @@ func factories(behaviours map[string]engine.Factory) func(plan.Kind) engine.Fact
 		}
 		return f(a, p)
 	}
-	kinds := map[plan.Kind]engine.Factory{plan.Script: script.New(), plan.Consensus: consensus.New()}
+	kinds := map[plan.Kind]engine.Factory{plan.Script: keeper.Wrap(script.New()), plan.Consensus: consensus.New()}
 	if len(behaviours) > 0 {
-		kinds[plan.Go] = registered
+		kinds[plan.Go] = keeper.Wrap(registered)
 	}
 	return func(k plan.Kind) engine.Factory { return kinds[k] }
 }

@@ -250,15 +250,17 @@ func (e *Engine) pause(x *engine.Pause) {
 }
 
 func (a *actor) setState(state any) {
-	a.system(func(b engine.Behavior) {
-		s, ok := b.(engine.Stateful)
-		if !ok {
-			return
-		}
-		if err := s.SetState(state); err != nil {
-			a.eng.record(a.path, journal.Logged{Level: "error", Text: "set_state: " + err.Error()}, &engine.Cause{})
-		}
-	})
+	a.system(func(b engine.Behavior) { a.replaceState(b, state) })
+}
+
+func (a *actor) replaceState(b engine.Behavior, state any) {
+	s, ok := b.(engine.Stateful)
+	if !ok {
+		return
+	}
+	if err := s.SetState(state); err != nil {
+		a.eng.record(a.path, journal.Logged{Level: "error", Text: "set_state: " + err.Error()}, &engine.Cause{})
+	}
 }
 
 // swap makes the prepared generation the running one.

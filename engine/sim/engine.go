@@ -34,6 +34,8 @@ type Options struct {
 	Webhook func(url string, body any)
 	// RollBack is asked to reload an earlier plan, at the moment it is wanted; nil: the engine reloads it by itself.
 	RollBack func(engine.RollBack)
+	// Spoil spoils the newest state that was saved of an actor; nil: none are saved here.
+	Spoil func(actor string) error
 	// Watch are expressions whose over() and predict() need a history although the plan does not have them.
 	Watch []*rules.Program
 	// Shuffle seeds the choice among what can be done at the same moment; 0 is first come first served.

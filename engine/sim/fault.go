@@ -27,7 +27,7 @@ type Fault struct {
 	Factor float64
 	Kind   string // of fail: the error's kind
 	Status int    // of fail: the HTTP status
-	What   string // of corrupt: reply or state. Of exhaust: memory, cpu or disk_free
+	What   string // of corrupt: reply, state or snapshot. Of exhaust: memory, cpu or disk_free
 	Value  any    // of corrupt
 	Amount float64
 	Where  *rules.Program // of poison: which messages kill
@@ -49,7 +49,7 @@ const (
 	Partition   Verb = "partition"    // nothing passes between the Sides
 	ClockSkew   Verb = "clock_skew"   // Target's clock is off by By
 	FillMailbox Verb = "fill_mailbox" // Target's mailbox is filled; nothing to heal
-	Corrupt     Verb = "corrupt"      // Target answers with Value, or its state becomes Value
+	Corrupt     Verb = "corrupt"      // Target answers with Value, or its state becomes Value, or its newest saved state is spoilt
 	Exhaust     Verb = "exhaust"      // Target, or the node when it is "", has Amount of a resource
 	Poison      Verb = "poison"       // messages Where holds for kill Target
 )
@@ -105,6 +105,8 @@ func (e *Engine) Inject(f Fault) (heal func(), err error) {
 	own := &f
 	list := &e.faults.actors
 	switch {
+	case f.Verb == Corrupt && f.What == "snapshot":
+		return func() {}, e.spoil(f.Target)
 	case f.Verb == Crash || f.Verb == FillMailbox || f.Verb == Corrupt && f.What == "state":
 		for _, a := range e.roster.actors {
 			if a != nil && a.kind != plan.Supervisor && a.answersTo(f.Target) {
@@ -139,8 +141,8 @@ func (e *Engine) check(f *Fault) error {
 		return fmt.Errorf("%s: by how much? %s is not a span of time", f.Verb, f.By)
 	case f.Verb == Poison && f.Where == nil:
 		return fmt.Errorf("poison: where is missing")
-	case f.Verb == Corrupt && f.What != "reply" && f.What != "state":
-		return fmt.Errorf("corrupt: %q cannot be corrupted here; reply and state can", f.What)
+	case f.Verb == Corrupt && (f.What != "reply" && f.What != "state" && f.What != "snapshot" || f.What == "snapshot" && e.options.Spoil == nil):
+		return fmt.Errorf("corrupt: %q cannot be corrupted here", f.What)
 	case f.Verb == Exhaust && f.What != "memory" && (f.Target != "" || f.What != "cpu" && f.What != "disk_free"):
 		return fmt.Errorf("exhaust: %q is no resource of %q", f.What, f.Target)
 	case f.Verb == Partition && (len(f.Sides[0]) == 0 || len(f.Sides[1]) == 0):
@@ -235,8 +237,8 @@ func (inc *incarnation) hang(on bool) {
 // suffer carries out a fault that happens at once.
 func (a *actor) suffer(f *Fault) {
 	switch f.Verb {
-	case Corrupt:
-		a.setState(f.Value)
+	case Corrupt: // in memory: nobody keeps it
+		a.system(func(b engine.Behavior) { a.replaceState(engine.Bare(b), f.Value) })
 	case FillMailbox:
 		for a.back.n < a.box.Capacity && a.closed() == nil {
 			_ = a.offer(&envelope{msg: engine.Msg{Type: fillerType}, meta: engine.Meta{Priority: engine.UsualPriority}}, nil)
@@ -254,6 +256,26 @@ func (a *actor) suffer(f *Fault) {
 		}
 		a.inc.exited(failure)
 	}
+}
+
+// spoil spoils the newest saved states of the actors that a target means and that have one.
+func (e *Engine) spoil(target string) error {
+	var first error
+	spoilt := false
+	for _, a := range e.roster.actors {
+		if a == nil || a.kind == plan.Supervisor || !a.answersTo(target) {
+			continue
+		}
+		err := e.options.Spoil(a.path)
+		spoilt = spoilt || err == nil
+		if first == nil {
+			first = err
+		}
+	}
+	if spoilt {
+		return nil
+	}
+	return first
 }
 
 // fillerType is the type of the messages that fill a mailbox.

@@ -291,7 +291,11 @@ func (inc *incarnation) finish() {
 	}
 	e.push(task{kind: taskJob, job: func() {
 		ctx, cancel := context.WithCancelCause(context.Background())
-		cancel(context.DeadlineExceeded) // there is no time in which it could wait
+		why := error(context.DeadlineExceeded) // there is no time in which it could wait
+		if inc.failure != nil {
+			why = inc.failure.Answer()
+		}
+		cancel(why)
 		defer inc.gone()
 		defer func() {
 			if p := recover(); p != nil {
