@@ -45,13 +45,13 @@ func (c *compiler) action(verb string, v *spec.Value, where acting) plan.Action 
 	case "set_state":
 		a.Payload = c.template(field("set"), s)
 	case "scale":
-		a.Count, a.By = int(field("replicas").Int()), int(field("by").Int())
-		c.scales(field("target"))
-		c.warnf("LR236", v.Pos, "scale is not carried out by this version: when it comes, the journal says that it was refused; change replicas in the topology instead")
+		a.Count, a.By, a.Max = int(field("replicas").Int()), int(field("by").Int()), int(v.Entry("max").Int())
+		if a.By != 0 {
+			a.Min = int(field("min").Int())
+		}
+		c.scales(v, field("target"))
 	case "set_param":
-		a.Text, a.Payload = field("name").Text(), c.template(field("value"), s)
-		c.knownParam(field("name"))
-		c.warnf("LR236", v.Pos, "set_param is not carried out by this version: when it comes, the journal says that it was refused; change params in a policy file instead")
+		a.Text, a.Payload = field("name").Text(), c.setting(field("name"), field("value"), s)
 	case "checkpoint":
 		a.Text = c.text(field("name"), nil)
 	case "emergency":
@@ -132,23 +132,57 @@ func (c *compiler) injects(to, message, payload *spec.Value) {
 	}
 }
 
-func (c *compiler) scales(to *spec.Value) {
+// scales checks numbers of replicas, and that the target has replicas.
+func (c *compiler) scales(v, to *spec.Value) {
+	replicas, by, least, most := v.Entry("replicas"), v.Entry("by"), v.Entry("min"), v.Entry("max")
+	switch {
+	case replicas != nil && replicas.Int() > plan.MaxReplicas:
+		c.errorf("LR217", replicas.Pos, "at most %d replicas, got %d", plan.MaxReplicas, replicas.Int())
+	case replicas != nil && (least != nil || most != nil):
+		c.errorf("LR222", v.Pos, "min and max bound by; replicas says exactly how many")
+	case by != nil && by.Int() == 0:
+		c.errorf("LR222", by.Pos, "by 0 changes nothing; write how many more, or how many fewer")
+	case least != nil && most != nil && least.Int() > most.Int():
+		c.errorf("LR222", least.Pos, "min %d is more than max %d%s", least.Int(), most.Int(), both(least, most))
+	}
 	if to == nil || plan.IsGlob(to.Text()) {
 		return
 	}
-	if found := c.find(to.Text()); len(found) == 1 && !found[0].unit.group {
+	found := c.find(to.Text())
+	if len(found) != 1 {
+		return // reported by aim
+	}
+	switch u := found[0].unit; {
+	case !u.group:
 		c.errorf("LR222", to.Pos, "%q has no replicas to scale; give it replicas: 1", to.Text())
+	case replicas != nil && found[0].replica < 0 && int(replicas.Int()) < u.named:
+		c.errorf("LR222", replicas.Pos, "%q cannot have %d replicas: %s is named elsewhere", to.Text(), replicas.Int(), u.member(u.named-1))
 	}
 }
 
-func (c *compiler) knownParam(name *spec.Value) {
+// setting compiles the new value of a param, which must be of its type.
+func (c *compiler) setting(name, value *spec.Value, s scope) *rules.Template {
+	if name == nil || value == nil {
+		return nil // reported by spec
+	}
 	var have []string
 	for _, p := range c.plan.Params {
 		have = append(have, p.Name)
+		if p.Name != name.Text() {
+			continue
+		}
+		if value.Type.Shape == spec.Table || value.Type.Shape == spec.List {
+			c.errorf("LR222", value.Pos, "params.%s is one value; write an expression", p.Name)
+			return nil
+		}
+		wanted := map[rules.Kind]rules.Want{rules.NumberKind: rules.Number, rules.TextKind: rules.Text, rules.BoolKind: rules.Condition}
+		if program := c.program(value, s.wanting(wanted[kindOfValue(p.Value)])); program != nil {
+			return rules.Expression(program)
+		}
+		return nil
 	}
-	if name != nil && !slices.Contains(have, name.Text()) {
-		c.unknown("LR203", name.Pos, "param", name.Text(), have)
-	}
+	c.unknown("LR203", name.Pos, "param", name.Text(), have)
+	return nil
 }
 
 // runs checks a rule that another one runs.

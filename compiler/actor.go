@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,7 +31,11 @@ func (c *compiler) actors() {
 			c.plan.Actors = append(c.plan.Actors, c.replica(u, n, def))
 		}
 		if u.group {
-			c.plan.Groups = append(c.plan.Groups, c.groupOf(u, p.guard))
+			g := c.groupOf(u, p.guard)
+			if !shared {
+				g.Make = c.maker(u, p)
+			}
+			c.plan.Groups = append(c.plan.Groups, g)
 		}
 	}
 	for _, u := range c.units {
@@ -184,6 +189,21 @@ func (c *compiler) groupOf(u *unit, guard *plan.Guard) plan.Group {
 		c.errorf("LR222", place(route.Entry("pick"), route), "hash needs a key; add key: msg.FIELD")
 	}
 	return g
+}
+
+// maker defines replicas of a unit that the topology does not have. Each call has what the compiler writes to for itself, so
+// that any number may run at once.
+func (c *compiler) maker(u *unit, p parts) func(int) (*plan.Definition, []string, error) {
+	return func(n int) (*plan.Definition, []string, error) {
+		own := &compiler{root: c.root, secrets: map[string]bool{}}
+		def, _ := own.define(u, n, p)
+		for _, d := range own.diags {
+			if d.Severity == spec.Error {
+				return nil, nil, d
+			}
+		}
+		return def, slices.Sorted(maps.Keys(own.secrets)), nil
+	}
 }
 
 func (c *compiler) supervisor(u *unit) *plan.SupervisorSpec {

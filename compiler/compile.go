@@ -111,6 +111,7 @@ func (c *compiler) topology() {
 	c.settings()
 	c.keepLatency()
 	c.checkNamed()
+	c.keepNamed()
 	c.checkCycles()
 	c.checkReach()
 	c.plan.Labels = labels(c.top.Labels)

@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -48,6 +49,22 @@ func (c *compiler) param(v *spec.Value) any {
 		return v.Float()
 	}
 	return c.text(v, nil)
+}
+
+// ParamValue reads a literal as those under params are read: durations in seconds, ratios as 0..1, sizes in bytes. The error
+// says why it is none.
+func ParamValue(text string) (any, error) {
+	v, diags := spec.ParseOverride("VALUE", []byte("params.value: "+text), spec.Options{})
+	for _, d := range diags {
+		if d.Severity == spec.Error {
+			return nil, fmt.Errorf("%q is no value of a param: %w", text, d)
+		}
+	}
+	value := v.Entry("params").Entry("value")
+	if value == nil {
+		return nil, fmt.Errorf("%q is no value of a param; write a number, a duration, a ratio, a size, a text or true or false", text)
+	}
+	return newCompiler(&spec.Topology{}, Options{}).param(value), nil
 }
 
 func kindOfValue(value any) rules.Kind {

@@ -191,6 +191,8 @@ func (c *compiler) checkSubject(n rules.NamedSubject, pos spec.Pos) {
 	case "breaker":
 		if !c.breakers[n.Name] {
 			c.unknownBreaker(n.Name, pos)
+		} else if found := c.find(n.Name); len(found) == 1 {
+			c.count(found[0])
 		}
 	case "load":
 		if !slices.Contains(c.loads, n.Name) {

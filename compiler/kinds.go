@@ -86,12 +86,15 @@ func (c *compiler) consensus(u *unit) *plan.ConsensusSpec {
 		}
 		u.calls = append(u.calls, waits{to: t.unit, pos: item.Pos})
 		out.Members = append(out.Members, t.members()...)
+		if t.unit.group && t.replica < 0 {
+			out.Groups = append(out.Groups, t.unit.path)
+		}
 	}
 	c.checkMembers(v, out.Members)
 	if quorum := v.Entry("quorum"); quorum != nil {
 		out.Quorum = int(quorum.Int())
 	} else {
-		out.Quorum = len(out.Members)/2 + 1
+		out.Quorum, out.Majority = len(out.Members)/2+1, true
 	}
 	out.Weights = c.weights(v.Entry("weights"), out.Members)
 	c.checkConsensus(v, out)

@@ -11,8 +11,8 @@ import (
 
 // Bounds of what one topology may hold.
 const (
-	maxReplicas = 100_000   // of one actor
-	maxActors   = 1_000_000 // in all
+	maxReplicas = plan.MaxReplicas // of one actor
+	maxActors   = 1_000_000        // in all
 )
 
 // unit is one actor as it was written: a single one, or a group of replicas.
@@ -26,6 +26,7 @@ type unit struct {
 	kind     plan.Kind
 	group    bool
 	replicas int   // 1 unless it is a group
+	named    int   // replicas that there must be, because something names one by its number
 	first    int   // index in the plan of its first actor
 	at       []int // indexes in the plan
 	calls    []waits
@@ -227,6 +228,7 @@ func (c *compiler) lookup(name string, pos spec.Pos, what string) (target, bool)
 	found := c.find(name)
 	switch len(found) {
 	case 1:
+		c.count(found[0])
 		return found[0], true
 	case 0:
 		c.unknown("LR203", pos, what, name, c.names(strings.Contains(name, "/")))
@@ -238,6 +240,16 @@ func (c *compiler) lookup(name string, pos spec.Pos, what string) (target, bool)
 	}
 	c.errorf("LR206", pos, "%q is ambiguous; write one of %s", name, strings.Join(paths, ", "))
 	return target{}, false
+}
+
+// count notes that something names this replica, if it is one.
+func (c *compiler) count(t target) { t.unit.named = max(t.unit.named, t.replica+1) }
+
+// keepNamed tells the plan's groups how many replicas the topology counts on: scaling may not take them away.
+func (c *compiler) keepNamed() {
+	for i := range c.plan.Groups {
+		c.plan.Groups[i].Named = c.byPath[c.plan.Groups[i].Path].named
+	}
 }
 
 // names lists what an author may call the actors, for suggestions.

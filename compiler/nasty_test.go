@@ -28,6 +28,13 @@ func children(lines ...string) string {
 	return header + "root:\n  children:\n    " + strings.Join(lines, "\n    ") + "\n"
 }
 
+// scaling is a topology with a group of three, of which the last is named, and a rule that scales.
+func scaling(action string) string {
+	return children("- {name: pool, replicas: 3, upstream: 'http://127.0.0.1:1'}",
+		"- {name: api, script: {handlers: {go: {tell: [{to: pool-2, message: x}]}}}}") +
+		"rules: [{name: r, when: now > 5, then: [{scale: " + action + "}]}]\n"
+}
+
 func brief(diags spec.Diagnostics) string {
 	var out []string
 	for _, d := range diags {
@@ -216,8 +223,17 @@ LR303 13:100 unknown field "helth" of system; did you mean "health"?`},
 		{"a grace that is cut short", "apiVersion: lukhas/v1\nkind: Topology\nmetadata: {name: t}\nroot:\n  strategy: one_for_one\n  children:\n    - name: w\n      process: {command: [sleep, \"1\"], stop: {grace: 10s}}\n      shutdown: {kill: 3s}\n",
 			`warning LR237 9:24 kill 3s comes before the process's grace of 10s is over; raise kill, or lower stop.grace`},
 		{"an unknown param set", with("params: {slow: 1s}", "rules: [{name: r, when: now > 5, then: [{set_param: {name: slwo, value: 2s}}]}]"),
-			`warning LR236 11:53 set_param is not carried out by this version: when it comes, the journal says that it was refused; change params in a policy file instead
-LR203 11:60 unknown param "slwo"; did you mean "slow"?`},
+			`LR203 11:60 unknown param "slwo"; did you mean "slow"?`},
+		{"a param set to another type", with("params: {slow: 1s}", `rules: [{name: r, when: now > 5, then: [{set_param: {name: slow, value: '"2s"'}}]}]`),
+			`LR304 11:74 number expected, this is a text`},
+		{"a param set to a mapping", with("params: {slow: 1s}", `rules: [{name: r, when: now > 5, then: [{set_param: {name: slow, value: {a: 1}}}]}]`),
+			`LR222 11:73 params.slow is one value; write an expression`},
+		{"more replicas than there may be", scaling("{target: pool, replicas: 100001}"), `LR217 8:74 at most 100000 replicas, got 100001`},
+		{"fewer replicas than are named", scaling("{target: pool, replicas: 2}"), `LR222 8:74 "pool" cannot have 2 replicas: pool-2 is named elsewhere`},
+		{"scaling what has no replicas", scaling("{target: api, replicas: 2}"), `LR222 8:58 "api" has no replicas to scale; give it replicas: 1`},
+		{"bounds of an exact number", scaling("{target: pool, replicas: 4, max: 5}"), `LR222 8:49 min and max bound by; replicas says exactly how many`},
+		{"bounds the wrong way round", scaling("{target: pool, by: 2, min: 5, max: 3}"), `LR222 8:76 min 5 is more than max 3 (8:76, 8:84)`},
+		{"scaling by nothing", scaling("{target: pool, by: 0}"), `LR222 8:68 by 0 changes nothing; write how many more, or how many fewer`},
 		{"everything at once, in order", with("rules: [{name: r, when: noww > 5, then: [{pause: dbb}]}]", "emergency: {enter: system.helth < 1}"),
 			`LR303 10:25 unknown name "noww"; did you mean "now"?
 LR203 10:50 unknown actor "dbb"; did you mean "db"?

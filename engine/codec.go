@@ -115,6 +115,8 @@ type (
 		Text     string        `json:",omitzero"`
 		Level    string        `json:",omitzero"`
 		Count    int           `json:",omitzero"`
+		By       int           `json:",omitzero"`
+		Min, Max int           `json:",omitzero"`
 		Reason   string        `json:",omitzero"`
 		Headers  []plan.Label  `json:",omitzero"`
 		Timeout  time.Duration `json:",omitzero"`

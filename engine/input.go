@@ -104,10 +104,36 @@ type Steer struct {
 	Payload  any
 	Text     string
 	Level    string
-	Count    int
+	Count    int // of scale: so many replicas; 0: By says how many more
+	By       int // of scale: so many more, or fewer, within Min and Max (0: the plan's own bounds)
+	Min, Max int
 	Reason   string
 	Headers  []plan.Label  // of webhook
 	Timeout  time.Duration // of webhook
+}
+
+// Report is the event of somebody's wish for an action.
+func (s Steer) Report(by string) journal.Commanded {
+	args := journal.Values{}
+	if s.For > 0 {
+		args["for"] = s.For.String()
+	}
+	if s.Message != "" {
+		args["message"] = s.Message
+	}
+	if s.Text != "" {
+		args["text"] = s.Text
+	}
+	if s.Count != 0 {
+		args["replicas"] = s.Count
+	}
+	if s.By != 0 {
+		args["by"] = s.By
+	}
+	if s.Verb == "set_param" {
+		args["value"] = s.Payload
+	}
+	return journal.Commanded{Verb: s.Verb, Target: s.Target, Who: by, Why: s.Reason, Args: args}
 }
 
 // Report is the event of a transition. now is the engine's time and wall the calendar's at that moment.

@@ -22,6 +22,7 @@ type Machine struct {
 	pools      pools
 	steering
 	probation probation
+	variant   variant       // what the running Step's actions want to change about the plan
 	agenda    []*supervisor // supervisors whose sequence may have come a step further; drained before Step returns
 
 	now  time.Duration // never goes back
@@ -111,6 +112,7 @@ func (m *Machine) take(in Input) {
 	case RollBackFailed:
 		m.rollBackFailed(in)
 	}
+	m.settleVariant()
 }
 
 // isBirth tells the inputs that an unborn Machine takes; Boot is the only one, and it is taken only then.

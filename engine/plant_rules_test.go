@@ -16,6 +16,7 @@ type policy struct {
 	health    *plan.Health
 	emergency *plan.Emergency
 	patterns  []plan.Pattern
+	params    []plan.Param
 }
 
 // growPolicy reads lines such as
@@ -26,6 +27,7 @@ type policy struct {
 //	  then: quarantine for=30s max_share=0.5
 //	health degraded=0.7 critical=0.3 recover=10s
 //	  score: EXPR
+//	param NAME NUMBER
 //	emergency hold=10s
 //	  enter: EXPR
 //	  then: pause target=root/a
@@ -54,6 +56,10 @@ func (p *policy) open(kind string, words []string) error {
 	case "rule":
 		p.rules = append(p.rules, plan.Rule{Name: words[0], Enabled: true, OnError: "ignore", Subject: rules.ActorSubject})
 		words = words[1:]
+	case "param":
+		value, err := strconv.ParseFloat(words[1], 64)
+		p.params = append(p.params, plan.Param{Name: words[0], Value: value})
+		return err
 	case "pattern":
 		p.patterns = append(p.patterns, plan.Pattern{Name: words[0], Sigma: 2})
 		words = words[1:]
@@ -200,6 +206,14 @@ func growAction(words []string) (plan.Action, error) {
 			a.Level = value
 		case "reason":
 			a.Reason = value
+		case "replicas":
+			a.Count, err = strconv.Atoi(value)
+		case "by":
+			a.By, err = strconv.Atoi(value)
+		case "min":
+			a.Min, err = strconv.Atoi(value)
+		case "max":
+			a.Max, err = strconv.Atoi(value)
 		case "payload":
 			var program *rules.Program
 			if program, err = compile(value, rules.Any, rules.Scope{Place: rules.AtRuleAction}); err == nil {

@@ -11,17 +11,36 @@ import (
 // reloaded commits a new plan. What runs goes on under its new definition; added actors start in order, removed ones
 // stop and are forgotten, and those whose own definition changed are replaced without spending intensity.
 func (m *Machine) reloaded(in Reloaded) {
-	if why := m.unfit(in.Plan); why != "" {
+	why := m.unfit(in.Plan)
+	next, err := m.plan.Successor(in.Plan)
+	if why == "" && err != nil {
+		why = err.Error()
+	}
+	if why != "" {
 		m.tell("", &journal.ReloadRejected{Hash: in.Plan.Digest().String(), Diagnostics: []string{why}, Who: in.By})
 		return
 	}
-	changes := plan.Diff(m.plan, in.Plan)
+	_, over := m.plan.Variation().Carry(m.plan.Base(), next.Base())
+	in.Plan = next
 	rolledBack := m.tryOut(in)
-	old := m.plan
-	m.plan, m.generation, m.params = in.Plan, in.Generation, in.Plan.ParamValues()
+	m.generation = in.Generation
+	m.install(next, func(changes plan.Changes) journal.Body { return m.committed(in, changes) })
+	if rolledBack {
+		m.makeGood()
+	}
+	if m.probation.status != ReloadVerifying {
+		m.probation.over()
+	}
+	m.giveWay(over, in.By)
+}
+
+// install makes a plan the running one, of whichever generation.
+func (m *Machine) install(next *plan.Plan, event func(plan.Changes) journal.Body) {
+	old, changes := m.plan, plan.Diff(m.plan, next)
+	m.plan, m.params = next, next.ParamValues()
 	removed, added := m.enrolAgain(old)
-	m.tell("", m.committed(in, changes))
-	m.out = append(m.out, &Swap{Plan: in.Plan, Generation: in.Generation})
+	m.tell("", event(changes))
+	m.out = append(m.out, &Swap{Plan: next, Generation: m.generation})
 	for _, a := range added {
 		m.create(a)
 	}
@@ -36,12 +55,6 @@ func (m *Machine) reloaded(in Reloaded) {
 		}
 	}
 	m.replaceChanged(changes)
-	if rolledBack {
-		m.makeGood()
-	}
-	if m.probation.status != ReloadVerifying {
-		m.probation.over()
-	}
 }
 
 // unfit says why a plan cannot be taken over by a running engine; "" when it can.
@@ -62,15 +75,20 @@ func (m *Machine) committed(in Reloaded, changes plan.Changes) *journal.ReloadCo
 	if p := &m.probation; p.status == ReloadVerifying {
 		body.Probation = p.proven.Reload.VerifyFor
 	}
+	body.Changes, body.Omitted = told(changes)
+	return body
+}
+
+// told are changes as an event tells them, and how many of them it leaves out.
+func told(changes plan.Changes) (list []journal.Change, omitted int) {
 	size := 0
 	for i, c := range changes {
 		if size += len(c.Path) + len(c.Old) + len(c.New); size > mostTold {
-			body.Omitted = len(changes) - i
-			break
+			return list, len(changes) - i
 		}
-		body.Changes = append(body.Changes, journal.Change{Class: c.Class.String(), Path: c.Path, From: c.Old, To: c.New})
+		list = append(list, journal.Change{Class: c.Class.String(), Path: c.Path, From: c.Old, To: c.New})
 	}
-	return body
+	return list, 0
 }
 
 // mostTold bounds the bytes of changes that one event tells: it must fit the journal, whatever a reload changes.
@@ -116,7 +134,7 @@ func (m *Machine) remove(a *actor) {
 	switch a.life {
 	case starting, running:
 		s.leaving++
-		m.stop(a, vanish, "removed by a reload")
+		m.stop(a, vanish, m.goneBy(a))
 	case stopping:
 		s.leaving++
 		a.after = vanish
@@ -144,7 +162,15 @@ func (m *Machine) erase(a *actor) {
 		}
 	}
 	m.roster.byID[a.id-1] = nil
-	m.out = append(m.out, &Remove{ID: a.id, Why: "removed by a reload"})
+	m.out = append(m.out, &Remove{ID: a.id, Why: m.goneBy(a)})
+}
+
+// goneBy is why the plan does not have an actor any more.
+func (m *Machine) goneBy(a *actor) string {
+	if a.def.Group != "" && m.plan.Group(a.def.Group) != nil {
+		return "scaled down"
+	}
+	return "removed by a reload"
 }
 
 // walkAgain lets the supervisors' sequences see their new lists of children. One that was steady walks only when it has
@@ -232,7 +258,7 @@ func (m *Machine) forgetSteering(removed []*actor) {
 	m.rulebook.all = true
 	for _, u := range slices.Clone(m.undos.list) {
 		a := m.roster.find(u.id)
-		if gone[a] || u.breaker != "" && m.circuits.find(u.breaker) == nil {
+		if gone[a] || u.breaker != "" && m.circuits.find(u.breaker) == nil { // those of variants: see giveWay
 			m.dropUndo(u)
 		}
 	}

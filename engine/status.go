@@ -57,7 +57,7 @@ type PatternStatus struct {
 // Temporary is an action that will be taken back.
 type Temporary struct {
 	Undo   string // the action that takes it back
-	Target string // path of an actor or name of a breaker
+	Target string // path of an actor or group, name of a breaker or param
 	By     string
 	At     time.Duration // 0: when the emergency is left
 }
@@ -118,7 +118,7 @@ func (m *Machine) statusOf(a *actor) ActorStatus {
 }
 
 func (m *Machine) temporary(u undo) Temporary {
-	t := Temporary{Undo: u.verb, Target: u.breaker, By: u.by, At: m.clockwork.look(u.timer).at}
+	t := Temporary{Undo: u.verb, Target: or(u.breaker, u.varied), By: u.by, At: m.clockwork.look(u.timer).at}
 	if a := m.roster.find(u.id); a != nil {
 		t.Target = a.def.Path
 	}

@@ -26,6 +26,7 @@ const maxRunDepth = 8
 // commanded carries out an operator's or a program's wish and answers it.
 func (m *Machine) commanded(in Commanded) {
 	err := m.perform(in.Action, nil, origin{by: or(in.By, "operator"), cause: byOperator})
+	m.settleVariant() // before the answer: who gets it finds it done
 	if in.Number == 0 {
 		return
 	}
@@ -47,7 +48,7 @@ func or(a, b string) string {
 func (m *Machine) act(a *plan.Action, o origin) {
 	s := Steer{
 		Verb: a.Verb, Target: a.Target, For: a.For, MaxShare: a.MaxShare, Message: a.Message,
-		Text: a.Text, Level: a.Level, Count: a.Count, Reason: a.Reason, Headers: a.Headers, Timeout: a.Timeout,
+		Text: a.Text, Level: a.Level, Count: a.Count, By: a.By, Min: a.Min, Max: a.Max, Reason: a.Reason, Headers: a.Headers, Timeout: a.Timeout,
 	}
 	if a.Payload != nil {
 		payload, err := a.Payload.Build(m.envOf(o.subject))
@@ -73,7 +74,7 @@ func (m *Machine) done(s Steer, o origin, err error) {
 		result = err.Error()
 	}
 	target := or(s.Target, o.subject.name())
-	if s.Verb == "run" {
+	if s.Verb == "run" || s.Verb == "set_param" {
 		target = or(s.Text, s.Target)
 	}
 	m.tell(o.subject.path(), &journal.ActionDone{Verb: s.Verb, Target: target, By: o.by, Reason: s.Reason, Result: result})
@@ -95,9 +96,9 @@ func (m *Machine) execute(s Steer, where *rules.Program, o origin) error {
 	case "log", "webhook", "checkpoint", "emergency", "run", "stop_all":
 		return m.onSystem(s, o)
 	case "scale":
-		return errors.New(`"scale" cannot be done by this engine: change replicas in the topology, the reload starts or stops only those`)
+		return m.scale(s, where, o)
 	case "set_param":
-		return errors.New(`"set_param" cannot be done by this engine: change params in the topology or a policy, a reload takes them over`)
+		return m.setParam(s, o)
 	case "adopt":
 		return errors.New(`"adopt" cannot be done by this engine: an actor that moves is started anew at its new place by a reload`)
 	}

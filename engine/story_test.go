@@ -15,6 +15,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
+	"github.com/lukhasai/lukhas-run/rules"
 )
 
 var update = flag.Bool("update", false, "write what the stories now say")
@@ -145,6 +146,7 @@ func (s *stage) plant(lines []string) (*plan.Plan, error) {
 		return nil, err
 	}
 	p.Rules, p.Health, p.Emergency, p.Patterns = s.policy.rules, s.policy.health, s.policy.emergency, s.policy.patterns
+	p.Params = s.policy.params
 	return p, p.Seal()
 }
 
@@ -172,7 +174,13 @@ func (s *stage) happen(verb string, args []string) error {
 		return err
 	case "command":
 		a, err := growAction(args)
-		action := Steer{Verb: a.Verb, Target: a.Target, For: a.For, MaxShare: a.MaxShare, Message: a.Message, Text: a.Text, Reason: a.Reason}
+		action := Steer{
+			Verb: a.Verb, Target: a.Target, For: a.For, MaxShare: a.MaxShare, Message: a.Message, Text: a.Text, Reason: a.Reason,
+			Count: a.Count, By: a.By, Min: a.Min, Max: a.Max,
+		}
+		if a.Payload != nil {
+			action.Payload, err = a.Payload.Build(&rules.Env{})
+		}
 		s.step(Commanded{Number: 1, By: "ann", Action: action})
 		return err
 	case "breaker":

@@ -6,6 +6,8 @@ type undo struct {
 	verb      string
 	id        ID
 	breaker   string
+	varied    string // group or param whose override is taken back
+	before    any    // what it is taken back to; nil: what the files say
 	by        string
 	timer     TimerID // 0: only the emergency's end undoes it
 	number    uint64
@@ -27,7 +29,9 @@ func inverse(verb string) string {
 	return ""
 }
 
-func (u undo) same(v undo) bool { return u.verb == v.verb && u.id == v.id && u.breaker == v.breaker }
+func (u undo) same(v undo) bool {
+	return u.verb == v.verb && u.id == v.id && u.breaker == v.breaker && u.varied == v.varied
+}
 
 // undoLater plans an action's undoing. One that was in force already and has no `for` of its own stays as it was; a new
 // `for` replaces the old one; an emergency undoes only what it changed itself.
@@ -100,6 +104,9 @@ func (m *Machine) takeBack(u undo, why string) {
 			m.unforce(c)
 			m.done(s, o, nil)
 		}
+	case u.varied != "":
+		s.Target, s.Text = u.varied, u.varied
+		m.done(s, o, m.unvary(u, o))
 	case u.verb == "calm":
 		m.leaveEmergency(why)
 	default:

@@ -104,7 +104,7 @@ func (m *Machine) tryOut(in Reloaded) (rolledBack bool) {
 	}
 	m.disarm(p.timer)
 	now := moment{m.now, p.restarts, p.ruleErrors}
-	if span := proven.Reload.VerifyFor; in.Plan.Digest() != proven.Digest() && span > 0 {
+	if span := proven.Reload.VerifyFor; in.Plan.Base().Digest() != proven.Base().Digest() && span > 0 {
 		if !p.on {
 			p.left, p.troubled = now, m.inTrouble(span)
 			p.before, p.beforeSpan = in.Before.Rates, in.Before.Span
@@ -225,7 +225,7 @@ func (m *Machine) condemn(code, reason string, values journal.Values) {
 	m.tell("", &journal.ReloadRolledBack{
 		Generation: m.generation, To: p.provenAs, Code: code, Reason: reason, Values: values, After: m.now - p.began.at,
 	})
-	m.out = append(m.out, &RollBack{Generation: m.generation, To: p.provenAs, Plan: p.proven, Why: reason})
+	m.out = append(m.out, &RollBack{Generation: m.generation, To: p.provenAs, Plan: p.proven.Base(), Why: reason})
 }
 
 // rollBackFailed notes that a condemned generation stays, because its predecessor could not be put in force again.
@@ -235,7 +235,7 @@ func (m *Machine) rollBackFailed(in RollBackFailed) {
 		return
 	}
 	m.tell("", &journal.ReloadRejected{
-		Hash: p.proven.Digest().String(), Who: ByVerification,
+		Hash: p.proven.Base().Digest().String(), Who: ByVerification,
 		Diagnostics: []string{fmt.Sprintf("%s generation %d cannot be put in force again, %d stays: %s", CodeStays, p.provenAs, m.generation, in.Why)},
 	})
 	p.status, p.code = ReloadActive, CodeStays

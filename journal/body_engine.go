@@ -78,6 +78,15 @@ type ReloadCommitted struct {
 	Probation  time.Duration `json:"probation_ns,omitempty"` // how long it has to prove itself; 0: not at all
 }
 
+// PlanVaried tells that an action has changed the plan in force: it lies over what the files of the generation say.
+type PlanVaried struct {
+	Digest  string   `json:"digest"` // of the plan in force
+	Changes []Change `json:"changes,omitempty"`
+	Omitted int      `json:"omitted,omitempty"` // changes beyond those, left out because the event would be too large
+	Who     string   `json:"who,omitempty"`
+	Why     string   `json:"why,omitempty"`
+}
+
 // ReloadVerified tells that a generation has proved itself and stays.
 type ReloadVerified struct {
 	Generation uint64        `json:"generation"`
@@ -136,6 +145,9 @@ func (Input) Type() Type { return TypeInput }
 
 // Type returns TypeReloadCommitted.
 func (ReloadCommitted) Type() Type { return TypeReloadCommitted }
+
+// Type returns TypePlanVaried.
+func (PlanVaried) Type() Type { return TypePlanVaried }
 
 // Type returns TypeReloadVerified.
 func (ReloadVerified) Type() Type { return TypeReloadVerified }

@@ -142,6 +142,11 @@ func (b ReloadCommitted) describe() string {
 		clause(" (", changes(b.Changes, b.Omitted), ")"), clause(" by ", b.Who, ""), clause(": ", b.Why, ""))
 }
 
+func (b PlanVaried) describe() string {
+	return fmt.Sprintf("plan changed in place: %s%s%s%s", plural(uint64(len(b.Changes)+b.Omitted), "change"),
+		clause(" (", changes(b.Changes, b.Omitted), ")"), clause(" by ", b.Who, ""), clause(": ", b.Why, ""))
+}
+
 func changes(list []Change, omitted int) string {
 	const shown = 5
 	var parts []string

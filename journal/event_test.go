@@ -63,6 +63,8 @@ func everyBody() []struct {
 		{Commanded{"pause", "w1", "ana", "deploy", Values{"for": "1m"}}, "command pause w1 (for=1m) by ana: deploy"},
 		{ReloadCommitted{4, "ff", []Change{{"hot", "x.y", "1", "2"}}, 0, "ana", "tune", time.Millisecond, 5 * time.Second},
 			"generation 4 in force after 1ms, on probation for 5s: 1 change (hot x.y 1 -> 2) by ana: tune"},
+		{PlanVaried{"ff", []Change{{"start", "actors.w-2", "", "script"}}, 0, "ana", "scale w from 2 to 3"},
+			"plan changed in place: 1 change (start actors.w-2  -> script) by ana: scale w from 2 to 3"},
 		{ReloadVerified{4, 5 * time.Second}, "generation 4 has proved itself in 5s"},
 		{ReloadRolledBack{4, 3, "LR422", "abort_if: new.error_rate > 0.1", Values{"new.error_rate": 0.5}, time.Second},
 			"generation 4 is rolled back to 3 after 1s: LR422 abort_if: new.error_rate > 0.1 (new.error_rate=0.5)"},

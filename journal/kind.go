@@ -48,6 +48,7 @@ const (
 	TypeReloadRejected   Type = 61
 	TypeReloadVerified   Type = 62
 	TypeReloadRolledBack Type = 63
+	TypePlanVaried       Type = 64
 
 	TypeMessage      Type = 70
 	TypeCall         Type = 71
@@ -104,6 +105,7 @@ func kindOf(t Type) kind {
 		TypeReloadRejected:   {"reload_rejected", decodeJSON[ReloadRejected]},
 		TypeReloadVerified:   {"reload_verified", decodeJSON[ReloadVerified]},
 		TypeReloadRolledBack: {"reload_rolled_back", decodeJSON[ReloadRolledBack]},
+		TypePlanVaried:       {"plan_varied", decodeJSON[PlanVaried]},
 		TypeMessage:          {"message", decodeJSON[Message]},
 		TypeCall:             {"call", decodeJSON[Call]},
 		TypeDeadLetter:       {"dead_letter", decodeJSON[DeadLetter]},

@@ -113,7 +113,6 @@ func nameCodes() []Code {
 		{"LR231", "never reached", "What stands here can never have its turn, or always has it.", "", ""},
 		{"LR234", "significant child that cannot end", "A significant child ends its supervisor when it ends, so it must not always restart, and auto_shutdown must be any or all.", "", ""},
 		{"LR235", "restarts without a wait", "Restarting at once, again and again, keeps a processor busy and helps nobody.", "", ""},
-		{"LR236", "action that is refused", "The language has the action, this version of the engine does not carry it out: it is refused, and the journal says so. A saved file changes replicas and params while the engine runs.", "", ""},
 		{"LR237", "grace cut short", "An actor is gone when shutdown.kill is over, whatever its process was promised: what is left of stop.grace then is lost.", "", ""},
 		{"LR299", "inconsistent plan", "The compiler made a plan that contradicts itself: a mistake in the program. Please report it with the file.", "", ""},
 	}

@@ -73,6 +73,9 @@ func printStatus(w io.Writer, st admin.Status) error {
 	if st.Drift != "" {
 		fmt.Fprintf(w, "drift: %s\n", st.Drift)
 	}
+	for _, o := range st.Overrides {
+		fmt.Fprintf(w, "override: %s %s (files: %s)\n", o.What, o.Value, o.Before)
+	}
 	for _, p := range st.Patterns {
 		fmt.Fprintf(w, "pattern %s for %s (confidence %.2f): %s%s\n", p.Name, span(p.Since), p.Confidence, p.Why, rootOf(p))
 	}

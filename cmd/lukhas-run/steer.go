@@ -2,46 +2,42 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/lukhasai/lukhas-run/compiler"
 	"github.com/lukhasai/lukhas-run/engine"
 )
 
 // steerVerbs are the actions an operator may ask for.
-const steerVerbs = "pause resume restart stop inject set-state quarantine release force-open force-close reset run"
+const steerVerbs = "pause resume restart stop inject set-state quarantine release force-open force-close reset scale set-param run"
 
 func newSteer(s *settings) *cobra.Command {
 	var want engine.Steer
 	var payload string
 	cmd := &cobra.Command{
-		Use:   "steer VERB TARGET [MESSAGE]",
+		Use:   "steer VERB TARGET [ARGUMENT]",
 		Short: "act on the running engine: " + strings.ReplaceAll(steerVerbs, " ", ", "),
 		Long: "TARGET is an actor's name or path, a breaker's name, or a glob (* is a level, ** all levels).\n" +
-			"MESSAGE is what inject sends.",
+			"ARGUMENT is the message that inject sends, the number of replicas that scale gives a group, or, with\n" +
+			"TARGET a param, the value that set-param gives it. What scale and set-param change lies over the files\n" +
+			"until --for is over or a reload changes the same thing.",
 		Args:      cobra.RangeArgs(2, 3),
 		ValidArgs: strings.Fields(steerVerbs),
 		Example: `  lukhas-run steer pause worker-1
   lukhas-run steer quarantine worker-2 --for 30s --reason "disk is slow"
   lukhas-run steer force-open rates
-  lukhas-run steer inject shop tick`,
+  lukhas-run steer inject shop tick
+  lukhas-run steer scale worker 5 --for 10m
+  lukhas-run steer scale worker --by -1
+  lukhas-run steer set-param slow 1200ms`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := oneOfVerbs(args[0]); err != nil {
+			if err := wish(&want, args, payload); err != nil {
 				return exit{exitUsage, err}
-			}
-			want.Verb, want.Target = strings.ReplaceAll(args[0], "-", "_"), args[1]
-			if want.Verb == "run" {
-				want.Target, want.Text = "", args[1]
-			}
-			if len(args) == 3 {
-				want.Message = args[2]
-			}
-			if payload != "" {
-				if err := json.Unmarshal([]byte(payload), &want.Payload); err != nil {
-					return exit{exitUsage, fmt.Errorf("--payload %q is not JSON: %w", payload, err)}
-				}
 			}
 			c, err := s.client()
 			if err != nil {
@@ -51,7 +47,7 @@ func newSteer(s *settings) *cobra.Command {
 				return reached(err)
 			}
 			if !s.quiet() {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s %s: done\n", args[0], args[1])
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s: done\n", strings.Join(args, " "))
 			}
 			return nil
 		},
@@ -59,9 +55,65 @@ func newSteer(s *settings) *cobra.Command {
 	f := cmd.Flags()
 	f.DurationVar(&want.For, "for", 0, "undo it after this time")
 	f.StringVar(&want.Reason, "reason", "", "why, for the journal")
-	f.StringVar(&payload, "payload", "", "JSON: inject's payload or set-state's state")
+	f.StringVar(&payload, "payload", "", "JSON: inject's payload, set-state's state or set-param's value")
 	f.Float64Var(&want.MaxShare, "max-share", 0, "quarantine: at most this share of the group, 0..1")
+	f.IntVar(&want.By, "by", 0, "scale: so many more replicas, or fewer when negative")
 	return cmd
+}
+
+// wish fills in what the arguments say.
+func wish(want *engine.Steer, args []string, payload string) error {
+	if err := oneOfVerbs(args[0]); err != nil {
+		return err
+	}
+	want.Verb, want.Target = strings.ReplaceAll(args[0], "-", "_"), args[1]
+	if payload != "" {
+		if err := json.Unmarshal([]byte(payload), &want.Payload); err != nil {
+			return fmt.Errorf("--payload %q is not JSON: %w", payload, err)
+		}
+	}
+	if want.By != 0 && want.Verb != "scale" {
+		return fmt.Errorf("--by belongs to scale, not to %s", args[0])
+	}
+	argument := strings.Join(args[2:], "")
+	switch want.Verb {
+	case "run":
+		want.Target, want.Text = "", args[1]
+	case "scale":
+		return wishReplicas(want, argument)
+	case "set_param":
+		return wishParam(want, argument)
+	default:
+		want.Message = argument
+	}
+	return nil
+}
+
+func wishReplicas(want *engine.Steer, argument string) error {
+	n, err := strconv.Atoi(argument)
+	switch {
+	case argument == "" && want.By == 0:
+		return fmt.Errorf("how many replicas: steer scale %s 5, or --by 2", want.Target)
+	case argument == "":
+		return nil
+	case want.By != 0:
+		return errors.New("give a number of replicas or --by, not both")
+	case err != nil || n < 1:
+		return fmt.Errorf("%q is no number of replicas; write a whole number of at least 1, or --by", argument)
+	}
+	want.Count = n
+	return nil
+}
+
+func wishParam(want *engine.Steer, argument string) (err error) {
+	want.Text, want.Target = want.Target, ""
+	switch {
+	case (argument == "") == (want.Payload == nil):
+		return fmt.Errorf("the new value: steer set-param %s VALUE, or as JSON with --payload", want.Text)
+	case argument != "":
+		want.Payload, err = compiler.ParamValue(argument)
+	}
+	return err
 }
 
 func oneOfVerbs(verb string) error {

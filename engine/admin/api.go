@@ -32,11 +32,12 @@ type Status struct {
 	Health     string          `json:"health"` // starting, healthy, degraded, critical, unknown or stopping
 	Score      float64         `json:"score"`  // 0..1
 	Emergency  bool            `json:"emergency"`
-	Drift      string          `json:"drift,omitempty"`    // why the file on disk is not what runs
-	Reload     ReloadStatus    `json:"reload,omitzero"`    // how the last reload ended; zero before the first
-	Actors     []ActorStatus   `json:"actors"`             // in plan order
-	Breakers   []BreakerStatus `json:"breakers"`           // by name
-	Patterns   []Pattern       `json:"patterns,omitempty"` // of trouble, seen now, oldest first
+	Drift      string          `json:"drift,omitempty"`     // why the file on disk is not what runs
+	Reload     ReloadStatus    `json:"reload,omitzero"`     // how the last reload ended; zero before the first
+	Overrides  []Override      `json:"overrides,omitempty"` // what actions have changed of what the files say
+	Actors     []ActorStatus   `json:"actors"`              // in plan order
+	Breakers   []BreakerStatus `json:"breakers"`            // by name
+	Patterns   []Pattern       `json:"patterns,omitempty"`  // of trouble, seen now, oldest first
 	Listeners  []Listener      `json:"listeners"`
 }
 
@@ -44,6 +45,13 @@ type Status struct {
 type ReloadStatus struct {
 	Status string `json:"status"`
 	Code   string `json:"code,omitempty"`
+}
+
+// Override is something that an action has changed: it lies over what the files say.
+type Override struct {
+	What   string `json:"what"`   // replicas of root/workers/resize, params.slow
+	Value  string `json:"value"`  // in force
+	Before string `json:"before"` // what the files say
 }
 
 // Pattern is a shape of trouble that the engine sees.

@@ -154,6 +154,15 @@ func (g *Gateway) Swap(p *plan.Plan) {
 	}
 }
 
+// Reroute gives the ports the routes of a plan whose listeners are those in force.
+func (g *Gateway) Reroute(p *plan.Plan) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i, port := range g.ports {
+		port.current.site.Load().table.Store(newTable(&p.Gateway[i], p))
+	}
+}
+
 // serve gives the port its site: the one it has with new routes, or a new one where the server itself changes.
 func (g *Gateway) serve(p *port, l *plan.Listener, whole *plan.Plan) {
 	table := newTable(l, whole)

@@ -51,9 +51,11 @@ type Host struct {
 	sampler *sampler
 	started time.Duration // engine time of Start
 
-	reloading sync.Mutex // one reload at a time; guards phase and lineage
+	reloading sync.Mutex // one reload at a time; guards phase, lineage and routed
 	phase     phase
 	lineage   lineage
+	routed    *plan.Plan    // whose routes the gateway has, while serving
+	swapped   chan struct{} // holds one: the plan in force is another
 	running   atomic.Pointer[generation]
 	tried     atomic.Pointer[Loaded] // what the last reload read; nil: none was asked for
 	ready     atomic.Bool            // everything has been up, and the gateway serves
@@ -111,6 +113,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	h.tell("", journal.EngineStarted{Name: loaded.Plan.Name, Generation: 1, Digest: loaded.Plan.Digest().String(), PID: os.Getpid(), Version: o.Version,
 		Files: o.Source.whole()})
 	h.engine.Start()
+	h.reloading.Unlock()
 	go h.oversee()
 	select {
 	case <-h.engine.Up():
@@ -133,8 +136,40 @@ func (h *Host) serve() {
 	h.reloading.Lock()
 	defer h.reloading.Unlock()
 	if h.phase == starting {
-		h.phase = serving
-		h.gateway.Swap(h.plan())
+		h.phase, h.routed = serving, h.plan()
+		h.gateway.Swap(h.routed)
+	}
+}
+
+// inForce is told of every plan before anything of it starts. The one before it may still be stopping, with its secrets.
+func (h *Host) inForce(p *plan.Plan) {
+	h.record.secrets.Store(newRedactor(p, h.plan()))
+	h.kept.Follow(p) // before its actors begin to need the journal
+	select {
+	case h.swapped <- struct{}{}:
+	default: // it is told already
+	}
+}
+
+// follow gives the gateway the plan in force, where an action has changed what its expressions see.
+func (h *Host) follow() {
+	h.reloading.Lock()
+	defer h.reloading.Unlock()
+	if p := h.plan(); h.phase == serving && p != h.routed {
+		h.gateway.Reroute(p)
+		h.routed = p
+	}
+}
+
+// followAll follows until ctx ends.
+func (h *Host) followAll(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.swapped:
+			h.follow()
+		}
 	}
 }
 
@@ -150,7 +185,7 @@ func open(o Options, loaded Loaded) (h *Host, err error) {
 		}
 	}()
 	h = &Host{options: o, clock: o.Clock, stop: make(chan string, 1), done: make(chan struct{}), verdicts: newVerdicts(),
-		condemned: make(chan engine.RollBack, 1)}
+		condemned: make(chan engine.RollBack, 1), swapped: make(chan struct{}, 1)}
 	if h.clock == nil {
 		h.clock = clock.System()
 	}
@@ -168,6 +203,7 @@ func open(o Options, loaded Loaded) (h *Host, err error) {
 	if err = h.gateway.Prepare(loaded.Plan.Gateway); err != nil {
 		return nil, busy(err)
 	}
+	h.reloading.Lock() // until the engine has booted: a reload before that would be taken by nobody
 	if err = h.openAdmin(); err != nil {
 		h.gateway.Abandon()
 		return nil, err
@@ -227,7 +263,7 @@ func (h *Host) makeEngine(p *plan.Plan) error {
 	var err error
 	h.engine, err = live.New(live.Options{
 		Plan: p, Machine: h.machine, Clock: h.clock, Seed: seed, Recorder: h.record,
-		LastSeq: h.journal.Stats().Last, Factories: h.factories(), RollBack: h.condemn,
+		LastSeq: h.journal.Stats().Last, Factories: h.factories(), RollBack: h.condemn, Swapped: h.inForce,
 	})
 	return err
 }
@@ -245,10 +281,11 @@ func (h *Host) openAdmin() error {
 // watcher, what looks after the journal and who rolls back.
 func (h *Host) oversee() {
 	ctx, cancel := context.WithCancel(context.Background())
-	h.workers.Add(3)
+	h.workers.Add(4)
 	go func() { defer h.workers.Done(); h.sampler.run(ctx) }()
 	go func() { defer h.workers.Done(); h.retain(ctx) }()
 	go func() { defer h.workers.Done(); h.rollBacks(ctx) }()
+	go func() { defer h.workers.Done(); h.followAll(ctx) }()
 	if h.options.Watch {
 		h.workers.Add(1)
 		go func() { defer h.workers.Done(); h.watch(ctx) }()

@@ -88,8 +88,13 @@ func (h *Host) reload(r admin.ReloadRequest) (admin.ReloadResult, error) {
 		v, _, _ := h.verdicts.now()
 		return admin.ReloadResult{Generation: now.number, Status: v.status}, nil
 	}
-	changes := plan.Diff(now.loaded.Plan, next.Plan)
-	if err := h.possible(now.loaded.Plan, next.Plan, changes, r.AllowDestroy); err != nil {
+	old := h.plan()
+	to, err := old.Successor(next.Plan)
+	if err != nil {
+		return h.rejected(now, next, []string{err.Error()}, err)
+	}
+	changes := plan.Diff(old, to)
+	if err := h.possible(old, to, changes, r.AllowDestroy); err != nil {
 		return h.rejected(now, next, []string{err.Error()}, err)
 	}
 	return h.commit(now, next, changes, r.By)
@@ -107,8 +112,12 @@ func (h *Host) Plan(_ context.Context, r admin.PlanRequest) (admin.PlanResult, e
 		return admin.PlanResult{}, &engine.Error{Kind: engine.KindInvalid, Message: err.Error()}
 	}
 	old := h.plan()
-	res := admin.PlanResult{Name: next.Plan.Name, Old: old.Digest().String(), New: next.Plan.Digest().String()}
-	for _, c := range plan.Diff(old, next.Plan) {
+	to, err := old.Successor(next.Plan)
+	if err != nil {
+		return admin.PlanResult{}, &engine.Error{Kind: engine.KindInvalid, Message: err.Error()}
+	}
+	res := admin.PlanResult{Name: to.Name, Old: old.Digest().String(), New: to.Digest().String()}
+	for _, c := range plan.Diff(old, to) {
 		res.Changes = append(res.Changes, admin.PlanChange{Path: c.Path, Actor: c.Actor, Class: c.Class.String(), Old: c.Old, New: c.New})
 	}
 	return res, nil
@@ -171,22 +180,21 @@ func (h *Host) swap(now *generation, next Loaded, by, why string) error {
 		return err
 	}
 	number := now.number + 1
-	h.record.secrets.Store(newRedactor(next.Plan, now.loaded.Plan))
-	h.kept.Follow(next.Plan) // before its actors begin to need the journal
+	h.record.secrets.Store(newRedactor(next.Plan, h.plan())) // its commit is told before it is in force
 	if err := h.engine.Reload(engine.Reloaded{Plan: next.Plan, Generation: number, By: by, Why: why}); err != nil {
 		h.unprepare(now)
-		h.kept.Follow(now.loaded.Plan)
 		return err
 	}
 	if h.phase == serving {
-		h.gateway.Swap(next.Plan)
+		h.routed = h.plan()
+		h.gateway.Swap(h.routed)
 	}
 	h.running.Store(&generation{number: number, loaded: next})
 	_, _, proven := h.verdicts.now()
 	h.lineage.leave(now, proven)
 	h.drift.Store(nil)
 	h.sampler.reloaded()
-	h.need(next.Plan)
+	h.need(h.plan())
 	return nil
 }
 

@@ -15,8 +15,8 @@ import (
 	"github.com/lukhasai/lukhas-run/rules"
 )
 
-// plan is the one in force.
-func (h *Host) plan() *plan.Plan { return h.running.Load().loaded.Plan }
+// plan is the one in force: what the files say, and over it what actions have changed since.
+func (h *Host) plan() *plan.Plan { return h.engine.Plan() }
 
 // system is what rules may know of the engine as a whole. Health and emergency are the Machine's own.
 func (h *Host) system() rules.System {
@@ -37,8 +37,7 @@ func (h *Host) lastReload() rules.Reload {
 // Status is what the engine looks like now.
 func (h *Host) Status() admin.Status {
 	now := h.engine.Status()
-	g := h.running.Load()
-	digest := g.loaded.Plan.Digest()
+	digest := now.Plan.Digest()
 	level, score := h.record.health()
 	if !h.ready.Load() {
 		level = "starting"
@@ -46,6 +45,9 @@ func (h *Host) Status() admin.Status {
 	out := admin.Status{
 		Name: now.Plan.Name, Generation: now.Generation, Digest: hex.EncodeToString(digest[:]), PID: os.Getpid(),
 		Uptime: (now.Now - h.started).Seconds(), Health: level, Score: score, Emergency: now.Emergency, Listeners: h.listeners(), Patterns: h.record.patterns(),
+	}
+	for _, o := range now.Plan.Overrides() {
+		out.Overrides = append(out.Overrides, admin.Override(o))
 	}
 	if d := h.drift.Load(); d != nil {
 		out.Drift = d.text
@@ -155,7 +157,9 @@ func breakers(p *plan.Plan) map[string]*plan.Breaker {
 
 // Steer asks the Machine for an action and waits for its verdict.
 func (h *Host) Steer(ctx context.Context, s engine.Steer, by string) error {
-	return h.engine.Command(ctx, s, by)
+	err := h.engine.Command(ctx, s, by)
+	h.follow() // a request that comes after the verdict finds it done
+	return err
 }
 
 // Ask sends a message through the actor's guard and waits for the reply. Errors of the call are *engine.Error; an unknown

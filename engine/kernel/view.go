@@ -1,11 +1,13 @@
 package kernel
 
 import (
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
 	"github.com/lukhasai/lukhas-run/rules"
 )
 
@@ -19,6 +21,9 @@ type View struct {
 	Decisions  bool           // inputs of the Machine are recorded
 	Messages   bool           // handled messages are
 	Calls      bool           // attempts of guarded calls are
+
+	Taken   bool   // by the Machine; it and Refused belong to whoever tells the Machine
+	Refused string // why the Machine did not take it
 
 	repeatable map[string]struct{} // types of messages that may be handled twice; nil when there are none
 }
@@ -36,6 +41,24 @@ func NewView(p *plan.Plan, generation uint64) *View {
 		}
 	}
 	return v
+}
+
+// Verdict is why the Machine did not take a generation that it was told of; nil when it did.
+func (v *View) Verdict() error {
+	switch {
+	case v.Taken:
+		return nil
+	case v.Refused != "":
+		return errors.New(v.Refused)
+	}
+	return errors.New("the engine took no new plan: it is stopping")
+}
+
+// Refuse notes what the Machine says about a generation that it does not take. There may be none.
+func (v *View) Refuse(body journal.Body) {
+	if no, ok := body.(*journal.ReloadRejected); ok && v != nil && len(no.Diagnostics) > 0 {
+		v.Refused = no.Diagnostics[0]
+	}
 }
 
 // records tells whether the journal of p keeps events of a kind that is off unless wanted.

@@ -317,6 +317,7 @@ func (e *Engine) applyWide(effect engine.Effect) {
 func (e *Engine) heard(x *engine.Emit) {
 	if x.Actor == "" {
 		e.trial.heard(x.Body)
+		e.next.Refuse(x.Body)
 		return
 	}
 	_, again := x.Body.(*journal.ActorRestarting)

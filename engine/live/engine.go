@@ -24,6 +24,9 @@ type Options struct {
 	Recorder  Recorder
 	LastSeq   uint64                              // the last sequence number recorded before this run
 	Factories func(kind plan.Kind) engine.Factory // nil for a kind without behaviours
+	// Swapped is told of each plan that comes in force, by a reload or an action, before anything of it starts. It is called
+	// under the engine's lock: it must be quick and must not call the engine. nil: nobody.
+	Swapped func(p *plan.Plan)
 	// Webhook posts a body as JSON to a URL; nil: http.DefaultClient does. It runs on a goroutine of its own.
 	Webhook func(ctx context.Context, url string, headers []plan.Label, body any) error
 	// RollBack is asked to reload an earlier plan; it must not block. Nil: the engine reloads it by itself.

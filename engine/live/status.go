@@ -122,5 +122,11 @@ func (l *letters) count() uint64 {
 	return l.total
 }
 
+// Plan is the plan in force.
+func (e *Engine) Plan() *plan.Plan { return e.view.Load().Plan }
+
+// Generation is its number.
+func (e *Engine) Generation() uint64 { return e.view.Load().Generation }
+
 // DeadLetters is how many messages were not handled since the engine started.
 func (e *Engine) DeadLetters() uint64 { return e.letters.count() }

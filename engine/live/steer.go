@@ -48,22 +48,9 @@ func (e *Engine) Command(ctx context.Context, action engine.Steer, by string) er
 
 // command tells the Machine of a wish; number 0 waits for no verdict.
 func (e *Engine) command(number uint64, a engine.Steer, by string) {
-	args := journal.Values{}
-	if a.For > 0 {
-		args["for"] = a.For.String()
-	}
-	if a.Message != "" {
-		args["message"] = a.Message
-	}
-	if a.Text != "" {
-		args["text"] = a.Text
-	}
-	if a.Verb == "scale" {
-		args["count"] = a.Count
-	}
 	e.happen(happening{
 		in:   engine.Commanded{Number: number, Action: a, By: by},
-		fact: journal.Commanded{Verb: a.Verb, Target: a.Target, Who: by, Why: a.Reason, Args: args},
+		fact: a.Report(by),
 	})
 }
 

@@ -17,11 +17,19 @@ import (
 	"github.com/lukhasai/lukhas-run/journal"
 )
 
-// swap makes the prepared generation the running one.
+// swap makes a plan the running one: the prepared generation, or a variant of it or of the one in force.
 func (e *Engine) swap(x *engine.Swap) {
 	v := e.next
+	if v != nil {
+		v.Taken = true
+	}
 	if v == nil || v.Plan != x.Plan {
-		return // only a prepared generation can be put in force
+		v = e.variant(x.Plan)
+	}
+	v.Generation = x.Generation
+	e.next = v
+	if e.options.Swapped != nil {
+		e.options.Swapped(v.Plan)
 	}
 	e.view.Store(v)
 	v.Commit()
@@ -38,6 +46,20 @@ func (e *Engine) swap(x *engine.Swap) {
 			a.mu.Unlock()
 		}
 	}
+}
+
+// variant prepares a plan that differs from a prepared one in what cannot fail. Should it fail all the same, the guards
+// stay as they are, and that is told.
+func (e *Engine) variant(p *plan.Plan) *kernel.View {
+	v := kernel.NewView(p, 0)
+	commit, err := e.prepareGuards(p)
+	if err != nil {
+		cause := e.control.cause
+		e.scribe.record("", journal.Logged{Level: "error", Text: "guards stay as they are: " + err.Error()}, &cause)
+		return v
+	}
+	v.Commit = commit
+	return v
 }
 
 // Reload makes a plan the running generation, by whom and why as the journal shows it. Everything that can fail is
@@ -61,8 +83,8 @@ func (e *Engine) reload(in engine.Reloaded, cause engine.Cause) error {
 	v.Commit = commit
 	in.Before = e.trial.before(e)
 	e.happen(happening{in: in, cause: cause, next: v})
-	if e.view.Load() != v {
-		return errors.New("the engine took no new plan: it is stopping")
+	if err := v.Verdict(); err != nil {
+		return err
 	}
 	e.trial.begin(e, in.Generation)
 	return nil

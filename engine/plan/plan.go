@@ -40,6 +40,9 @@ type Plan struct {
 
 	Secrets []string `plan:"-"` // texts that are never shown; a change of one is a change all the same
 
+	base      *Plan     // that it is a variant of; nil when it is none
+	variation Variation // from base
+
 	digest  Digest         // of all tagged leaves, set by Seal
 	params  map[string]any // values of Params by name, set by Seal
 	paths   index          // of Actors, set by Seal
@@ -134,6 +137,12 @@ type Group struct {
 	Members []string `plan:"members,start"` // paths, by replica number
 	Route   Route    `plan:"route,hot"`
 	Guard   *Guard   `plan:"guard,hot"`
+
+	// Named is how many replicas there must be at least, because the topology names one of them by its number.
+	Named int `plan:"-"`
+	// Make defines another replica, with the texts in it that are secret. Nil: a new replica shares the first one's
+	// definition. It must be safe for concurrent use.
+	Make func(replica int) (def *Definition, secrets []string, err error) `plan:"-"`
 }
 
 // Route picks the replica that gets a message: least_loaded, round_robin, random, hash (by Key) or all.
@@ -344,6 +353,9 @@ type ConsensusSpec struct {
 	Weights   []Weight       `plan:"weights"` // by member
 	Liars     int            `plan:"liars"`
 	OnDissent []Action       `plan:"on_dissent"`
+
+	Groups   []string `plan:"-"` // paths of groups whose replicas are all members, however many there are
+	Majority bool     `plan:"-"` // the quorum is that of most members, however many there are
 }
 
 // Weight is what a member's answer counts.
@@ -488,6 +500,8 @@ type Action struct {
 	Level    string          `plan:"level,hot"`   // of log
 	Count    int             `plan:"count,hot"`   // of scale: so many replicas; 0: By says how many more
 	By       int             `plan:"by,hot"`      // of scale: so many more, or fewer
+	Min      int             `plan:"min,hot"`     // of scale by: never fewer; 0 is 1
+	Max      int             `plan:"max,hot"`     // of scale by: never more; 0 is MaxReplicas
 	Headers  []Label         `plan:"headers,hot"` // of webhook, by name
 	Timeout  time.Duration   `plan:"timeout,hot"` // of webhook
 	Reason   string          `plan:"reason,hot"`

@@ -94,10 +94,15 @@ func (p *Plan) unknown(name string) error {
 	for i := range p.Groups {
 		names = append(names, choose(byPath, p.Groups[i].Path, p.Groups[i].Name))
 	}
+	return fmt.Errorf("%w %q%s", ErrUnknown, name, nearest(name, names))
+}
+
+// nearest asks whether another name was meant; "" when none is near.
+func nearest(name string, names []string) string {
 	if near := suggest.Nearest(name, names); near != "" {
-		return fmt.Errorf("%w %q; did you mean %q?", ErrUnknown, name, near)
+		return fmt.Sprintf("; did you mean %q?", near)
 	}
-	return fmt.Errorf("%w %q", ErrUnknown, name)
+	return ""
 }
 
 func choose(first bool, a, b string) string {

@@ -43,6 +43,18 @@ func (r *run) furnish() {
 	}
 }
 
+// supply gives those that a plan brings their models, before they start.
+func (r *run) supply(p *plan.Plan) {
+	before := r.eng.Plan()
+	models := r.modelsOf(p)
+	for i := range p.Actors {
+		path := p.Actors[i].Path
+		if m, ok := models[path]; ok && before.Index(path) < 0 {
+			r.eng.SetModel(path, m)
+		}
+	}
+}
+
 func model(w *plan.WorldModel) sim.Model {
 	l := w.Latency
 	out := sim.Model{

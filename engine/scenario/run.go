@@ -79,6 +79,7 @@ func Run(s *plan.Scenario, o Options) (*Report, error) {
 	states := journal.NewStates(&journal.MemoryFS{}, "snapshots", statesKept)
 	eng, err := sim.New(sim.Options{
 		Plan: s.Plan, Seed: r.seed, Start: s.Clock, Factories: r.factories(o.Behaviours, states), World: r.modelsOf(s.Plan), Spoil: states.Spoil,
+		Swapped:  r.supply,
 		Present:  func(a *plan.Actor) bool { return o.Behaviours[a.Go.Behaviour] != nil },
 		Observer: (*observer)(r), Sample: newSampler(r).sample, RollBack: r.rollBack, Shuffle: o.Shuffle, Watch: r.programs(), MarkEvery: o.MarkEvery, Steps: o.Witness,
 	})

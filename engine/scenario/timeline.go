@@ -203,7 +203,7 @@ func (r *run) steer(s *plan.Step) {
 		return
 	}
 	out := engine.Steer{
-		Verb: a.Verb, Target: a.Target, For: a.For, MaxShare: a.MaxShare, Message: a.Message, Text: a.Text, Level: a.Level, Count: a.Count,
+		Verb: a.Verb, Target: a.Target, For: a.For, MaxShare: a.MaxShare, Message: a.Message, Text: a.Text, Level: a.Level, Count: a.Count, By: a.By, Min: a.Min, Max: a.Max,
 		Reason: a.Reason, Headers: a.Headers, Timeout: a.Timeout,
 	}
 	if a.Payload != nil {
@@ -233,9 +233,11 @@ func (r *run) command(s *plan.Step, a engine.Steer) {
 func (r *run) reload(l *plan.Reloading) bool {
 	code, problems := l.Code, l.Problems
 	if l.Plan != nil {
-		changes := plan.Diff(r.eng.Plan(), l.Plan)
+		changes, err := r.changes(l.Plan)
 		at := slices.IndexFunc(changes, func(c plan.Change) bool { return c.Class == plan.RestartEngine })
 		switch {
+		case err != nil:
+			problems = []string{err.Error()}
 		case len(changes) == 0:
 			return false
 		case at >= 0:
@@ -245,7 +247,7 @@ func (r *run) reload(l *plan.Reloading) bool {
 		case l.Plan.Digest() == r.condemned:
 			code, problems = engine.CodeSameContent, []string{engine.CodeSameContent + " this was rolled back and has not changed since"}
 		default:
-			err := r.commit(l.Plan, "scenario", "")
+			err = r.commit(l.Plan, "scenario", "")
 			if err == nil {
 				r.condemned = plan.Digest{}
 				return true
@@ -256,6 +258,15 @@ func (r *run) reload(l *plan.Reloading) bool {
 	r.refused = rules.Reload{Status: engine.ReloadRejected, Code: code}
 	r.happened(journal.New("", journal.ReloadRejected{Diagnostics: problems, Who: "scenario"}))
 	return false
+}
+
+// changes are what a reload would change, with what actions have changed since.
+func (r *run) changes(next *plan.Plan) (plan.Changes, error) {
+	to, err := r.eng.Plan().Successor(next)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Diff(r.eng.Plan(), to), nil
 }
 
 // commit makes a plan the running one.
@@ -270,7 +281,7 @@ func (r *run) commit(p *plan.Plan, by, why string) error {
 
 // rollBack makes an earlier plan the running one again.
 func (r *run) rollBack(x engine.RollBack) {
-	bad := r.eng.Plan().Digest()
+	bad := r.eng.Plan().Base().Digest()
 	if err := r.commit(x.Plan, engine.ByVerification, x.Why); err != nil {
 		r.eng.Submit(engine.RollBackFailed{Generation: x.Generation, Why: err.Error()})
 		return

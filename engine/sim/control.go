@@ -186,6 +186,7 @@ func (e *Engine) applyWide(effect engine.Effect) {
 
 // heard lets status follow what the Machine announces and no other effect says.
 func (e *Engine) heard(x *engine.Emit) {
+	e.incoming.Refuse(x.Body)
 	a := e.roster.byPath[x.Actor]
 	if a == nil {
 		return
@@ -263,13 +264,18 @@ func (a *actor) replaceState(b engine.Behavior, state any) {
 	}
 }
 
-// swap makes the prepared generation the running one.
+// swap makes a generation the running one: the prepared one, or a variant of it or of the one in force.
 func (e *Engine) swap(x *engine.Swap) {
 	v := e.incoming
-	if v == e.view || v.Plan != x.Plan {
-		return // only a prepared generation can be put in force
+	v.Taken = true
+	if v.Plan != x.Plan {
+		v = e.variant(x.Plan)
 	}
-	e.view = v
+	v.Generation = x.Generation
+	if e.options.Swapped != nil {
+		e.options.Swapped(v.Plan)
+	}
+	e.view, e.incoming = v, v
 	v.Commit()
 	e.detailed = v.Plan.Observe.Level != "basic"
 	for i := range v.Plan.Actors {
@@ -286,24 +292,25 @@ func (e *Engine) swap(x *engine.Swap) {
 	}
 }
 
+// variant prepares a plan that differs from a prepared one in what cannot fail. Should it fail all the same, the guards
+// stay as they are, and that is told.
+func (e *Engine) variant(p *plan.Plan) *kernel.View {
+	v := kernel.NewView(p, 0)
+	commit, err := e.prepareGuards(p)
+	if err != nil {
+		cause := e.control.cause
+		e.record("", journal.Logged{Level: "error", Text: "guards stay as they are: " + err.Error()}, &cause)
+		return v
+	}
+	v.Commit = commit
+	return v
+}
+
 // command tells the Machine of a wish; number 0 waits for no verdict.
 func (e *Engine) command(number uint64, a engine.Steer, by string) {
-	args := journal.Values{}
-	if a.For > 0 {
-		args["for"] = a.For.String()
-	}
-	if a.Message != "" {
-		args["message"] = a.Message
-	}
-	if a.Text != "" {
-		args["text"] = a.Text
-	}
-	if a.Verb == "scale" {
-		args["count"] = a.Count
-	}
 	e.happen(happening{
 		in:   engine.Commanded{Number: number, Action: a, By: by},
-		fact: journal.Commanded{Verb: a.Verb, Target: a.Target, Who: by, Why: a.Reason, Args: args},
+		fact: a.Report(by),
 	})
 }
 

@@ -32,6 +32,8 @@ type Options struct {
 	// Sample measures for the rules, every observe.interval of the plan; nil: nobody samples.
 	Sample  func(now time.Duration) engine.Sampled
 	Webhook func(url string, body any)
+	// Swapped is told of each plan that comes in force, by a reload or an action, before anything of it starts; nil: nobody.
+	Swapped func(p *plan.Plan)
 	// RollBack is asked to reload an earlier plan, at the moment it is wanted; nil: the engine reloads it by itself.
 	RollBack func(engine.RollBack)
 	// Spoil spoils the newest state that was saved of an actor; nil: none are saved here.
@@ -214,8 +216,8 @@ func (e *Engine) Reload(in engine.Reloaded) error {
 	v.Commit = commit
 	in.Before = e.trial.Before(e.Now(), e.view.Plan, e)
 	e.happen(happening{in: in, next: v})
-	if e.view != v && !e.control.working {
-		return errors.New("the engine took no new plan: it is stopping")
+	if err := v.Verdict(); err != nil && !e.control.working {
+		return err
 	}
 	e.trial.Begin(e.Now(), in.Generation, e.Reloading().Status == engine.ReloadVerifying, e.view.Plan, e)
 	return nil
