@@ -1,7 +1,6 @@
 package live
 
 import (
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,58 +10,6 @@ import (
 	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 )
-
-// What an actor is doing, as status shows it.
-type phase uint8
-
-const (
-	phaseNew phase = iota
-	phaseStarting
-	phaseRunning
-	phaseFailed
-	phaseRestarting
-	phaseStopping
-	phaseStopped
-	phaseRemoved
-)
-
-func (p phase) String() string {
-	return [...]string{"new", "starting", "running", "failed", "restarting", "stopping", "stopped", "removed"}[p]
-}
-
-// overflow is a mailbox's policy as a number.
-type overflow uint8
-
-const (
-	overflowReject overflow = iota
-	overflowBlock
-	overflowDropOldest
-	overflowDropNewest
-)
-
-// box is an actor's mailbox policy.
-type box struct {
-	Capacity uint32
-	Attempts uint16
-	Overflow overflow
-	Drop     bool // what waits is dropped at a restart
-}
-
-func newBox(m plan.Mailbox) box {
-	b := box{
-		Capacity: uint32(min(max(m.Capacity, 1), math.MaxInt32)), Attempts: uint16(min(max(m.Attempts, 1), math.MaxUint16)),
-		Drop: m.OnRestart == "drop",
-	}
-	switch m.Overflow {
-	case "block":
-		b.Overflow = overflowBlock
-	case "drop_oldest":
-		b.Overflow = overflowDropOldest
-	case "drop_newest":
-		b.Overflow = overflowDropNewest
-	}
-	return b
-}
 
 // actor is one actor through all its incarnations: its mailbox, and what senders need to know of it. There may be a
 // million: what few of them need is in rare, and fields stand in an order that leaves no gaps.
@@ -79,8 +26,8 @@ type actor struct {
 	alone atomic.Bool   // one message at a time
 	done  atomic.Uint32 // messages taken or dropped; written by whoever owns the consuming end
 
-	kind   plan.Kind // a Supervisor is the Machine's own: it takes no messages; never changes
-	phase  phase     // this, what follows here and what stands below mu belong to mu
+	kind   plan.Kind    // a Supervisor is the Machine's own: it takes no messages; never changes
+	phase  kernel.Phase // this, what follows here and what stands below mu belong to mu
 	paused bool
 
 	// front is the chain the consumer has stolen. With one handler at a time it belongs to the running activation and,
@@ -91,7 +38,7 @@ type actor struct {
 	back  queue  // what senders put in
 	sent  uint32 // as done it goes round; the mailbox holds less than half of that
 	seen  uint32 // done, when a sender last looked
-	box   box
+	box   kernel.Box
 	inc   *incarnation // the latest; nil before the first
 	rare  *rare        // nil until needed
 	cause engine.Cause // of what is being done to it: what it reports is caused by that
@@ -221,17 +168,10 @@ func (r *rare) retries() int {
 	return r.ahead
 }
 
-// The reasons why an actor gets no routed message.
+// The marks, beside the reasons why an actor is unfit for messages.
 const (
-	unfitDown uint32 = 1 << iota
-	unfitPaused
-	unfitQuarantined
-	unfitSick
-	unfitAny = 1<<iota - 1
-	// The marks are no such reasons. Messages are parked:
-	markHungry = 1 << (iota - 1)
-	// It has a guard of its own:
-	markGuarded
+	markHungry  = (kernel.UnfitAny + 1) << iota // messages are parked
+	markGuarded                                 // it has a guard of its own
 )
 
 // spec is the actor's definition in p, nil when p has none. That it mostly stands where it stood saves the search.
@@ -257,31 +197,11 @@ func (a *actor) mark(bit uint32, on bool) {
 // single tells whether the actor handles one message at a time.
 func (a *actor) single() bool { return a.alone.Load() }
 
-// closed says why the mailbox takes nothing. It needs the lock.
-func (a *actor) closed() *engine.Error {
-	switch a.phase {
-	case phaseStopped:
-		return kernel.Unreachable(a.path, kernel.Stopped)
-	case phaseRemoved:
-		return kernel.Unreachable(a.path, kernel.Removed)
-	}
-	return nil
-}
-
 // The reasons why an incarnation takes no messages, as bits of its gate.
 const (
 	gateDown   uint32 = 1 << iota // not up yet, failed, or on its way out
 	gatePaused                    // messages wait; system operations run
 	gateSystem                    // a system operation waits
-)
-
-// ending is how an incarnation goes.
-type ending uint8
-
-const (
-	notEnding  ending = iota
-	endExited         // by itself
-	endStopped        // a Stop effect wants it
 )
 
 // incarnation is one life of an actor. Fields below the gap belong to the actor's lock.
@@ -296,7 +216,7 @@ type incarnation struct {
 	cut      atomic.Bool // handlers are told to stop
 	soft     bool        // a failed call fails that call only: processes and upstreams
 
-	ending ending
+	ending kernel.Ending
 	runs   bool   // the behaviour is a Runner whose Start was called: Stop ends what began
 	active int32  // activations handed out, the starting one included
 	frames *frame // of activations that have begun, linked by their left and right
@@ -305,11 +225,11 @@ type incarnation struct {
 
 // last is what an incarnation has only when it fails or ends. It belongs to the actor's lock.
 type last struct {
-	failure *engine.Failure // of endExited
+	failure *engine.Failure // of kernel.EndExited
 	poison  *envelope       // the message it failed on, until the verdict
 	verdict *engine.Error   // what its asker is told then
 	leaked  bool
-	stop    stopSpec
+	stop    kernel.Stop
 	asked   time.Duration // when the stop was asked for
 }
 
@@ -322,11 +242,11 @@ func (inc *incarnation) end() *last {
 }
 
 // stage is how far the end is.
-func (inc *incarnation) stage() stage {
+func (inc *incarnation) stage() kernel.Stage {
 	if inc.last == nil {
-		return stageNone
+		return kernel.StageNone
 	}
-	return inc.last.stop.stage
+	return inc.last.stop.Stage
 }
 
 // poisoned reports whether a message that it failed on waits for the verdict.
@@ -344,25 +264,6 @@ func (inc *incarnation) takePoison() (*envelope, *engine.Error) {
 
 // busy reports whether no further activation may be handed out.
 func (inc *incarnation) busy() bool { return inc.limit > 0 && inc.active >= inc.limit }
-
-// stopSpec is the Stop effect being carried out.
-type stopSpec struct {
-	drain, kill time.Duration
-	why         string
-	again       bool // another incarnation follows
-	stage       stage
-}
-
-// stage is how far the end of an incarnation is.
-type stage uint8
-
-const (
-	stageNone   stage = iota
-	stageDrain        // handlers may finish
-	stageCancel       // blocked calls have returned ErrStopped
-	stageEnding       // all handlers are out or fenced off; what the behaviour owns is being stopped
-	stageGone
-)
 
 // enlist hands out one activation when there is work and leave to do it. It needs the lock; the caller then runs what
 // it returns.

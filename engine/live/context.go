@@ -110,7 +110,7 @@ func (f *frame) Emit(body journal.Body) {
 		return
 	}
 	m := f.env.meta
-	f.eng.scribe.record(f.inc.a.path, body, &engine.Cause{Correlation: m.Correlation, Seq: m.Causation})
+	f.eng.scribe.Record(f.inc.a.path, body, &engine.Cause{Correlation: m.Correlation, Seq: m.Causation})
 }
 
 func (f *frame) Ask(to engine.Ref, m engine.Msg, timeout time.Duration) (any, error) {

@@ -18,7 +18,7 @@ import (
 // Options are what an Engine is made of. Plan, Machine, Clock, Recorder and Factories are needed.
 type Options struct {
 	Plan      *plan.Plan
-	Machine   Machine
+	Machine   kernel.Machine
 	Clock     clock.Clock // engine time is its Now
 	Seed      uint64      // of all randomness: jitter, routing, Rand
 	Recorder  Recorder
@@ -39,19 +39,17 @@ type Engine struct {
 	clock     clock.Clock
 	roster    roster
 	view      atomic.Pointer[kernel.View]
-	next      *kernel.View // being swapped in; guarded by the control lock
 	control   control
 	pool      pool
 	launcher  launcher
-	scribe    scribe
-	letters   letters
+	scribe    kernel.Scribe
+	letters   *kernel.Letters
 	stacks    engine.Stacks
 	emergency atomic.Bool
 	detail    atomic.Uint32 // which durations are wanted
 	outside   callers
 	proxies   frames
-	guards    guards
-	ownGuards atomic.Pointer[map[string]*guard.Guard] // by path of the actor or group
+	guards    kernel.Guards
 	reloading sync.Mutex
 	trial     trial
 	calls     atomic.Uint64 // numbers guarded calls, for their randomness
@@ -74,19 +72,20 @@ func New(o Options) (*Engine, error) {
 		return nil, fmt.Errorf("live: %d actors are too many, at most %d", len(o.Plan.Actors), pageSize*maxPages-1)
 	}
 	e := &Engine{options: o, clock: o.Clock, up: make(chan struct{}), done: make(chan struct{})}
-	e.pool.eng, e.launcher.eng, e.letters.eng, e.outside.eng, e.proxies.eng = e, e, e, e, e
-	e.scribe = scribe{eng: e, to: o.Recorder, last: o.LastSeq}
-	e.letters.kinds = map[letter]uint64{}
-	e.control = control{machine: o.Machine, timers: map[engine.TimerID]alarm{}, answers: map[uint64]chan string{}, supervisors: map[string]*actor{}}
+	e.pool.eng, e.launcher.eng, e.outside.eng, e.proxies.eng = e, e, e, e
+	e.scribe.To, e.scribe.Wall, e.scribe.Last = o.Recorder, o.Clock.Wall, o.LastSeq
+	e.letters = kernel.NewLetters(&e.scribe, func(d time.Duration, fn func()) { e.clock.AfterFunc(d, fn) })
+	e.control = control{timers: map[engine.TimerID]alarm{}, answers: map[uint64]chan string{}, supervisors: map[string]*actor{}}
 	e.roster.byPath, e.roster.groups = newPaths(e, o.Plan), map[string]*group{}
-	e.guards.edges = map[string]*edge{}
+	e.guards.Seed, e.guards.Listen, e.guards.Placed = e.seedFor, e.tripped, e.placeGuards
 	v := kernel.NewView(o.Plan, 1)
-	commit, err := e.prepareGuards(o.Plan)
+	commit, err := e.guards.Prepare(o.Plan, e.now())
 	if err != nil {
 		return nil, fmt.Errorf("live: %w", err)
 	}
 	e.view.Store(v)
-	e.furnish(v)
+	e.control.helm = kernel.NewHelm(o.Machine, &e.scribe, &e.guards, hands{e}, v)
+	hands{e}.Furnish(v)
 	commit()
 	e.detail.Store(uint32(detailOf(o.Plan.Observe.Level)))
 	return e, nil
@@ -104,7 +103,7 @@ func (e *Engine) factories(k plan.Kind) engine.Factory { return e.options.Factor
 
 // Start boots the plan and returns at once; Up tells when all is ready. It must be called once.
 func (e *Engine) Start() {
-	e.happen(happening{in: engine.Boot{Plan: e.options.Plan, Seed: e.options.Seed}})
+	e.happen(kernel.Happening{In: engine.Boot{Plan: e.options.Plan, Seed: e.options.Seed}})
 }
 
 // Up is closed when the root supervisor is ready for the first time: everything below it has started.
@@ -117,39 +116,39 @@ func (e *Engine) Done() <-chan struct{} { return e.done }
 func (e *Engine) Result() (code int, why string) { return e.code, e.why }
 
 // Submit tells the Machine something that happened outside: samples, mostly.
-func (e *Engine) Submit(in engine.Input) { e.happen(happening{in: in}) }
+func (e *Engine) Submit(in engine.Input) { e.happen(kernel.Happening{In: in}) }
 
 // Shutdown stops everything in reverse start order. Done tells when.
-func (e *Engine) Shutdown(why string) { e.happen(happening{in: engine.Shutdown{Why: why}}) }
+func (e *Engine) Shutdown(why string) { e.happen(kernel.Happening{In: engine.Shutdown{Why: why}}) }
 
-// ended is told under the control lock that nothing runs any more.
-func (e *Engine) ended(code int, why string) {
+// Ended is told that nothing runs any more.
+func (e hands) Ended(code int, why string) {
 	e.code, e.why = code, why
 	for id, a := range e.control.timers {
 		a.timer.Stop()
 		delete(e.control.timers, id)
 	}
 	for n := range e.control.answers {
-		e.answer(n, "the engine has ended")
+		e.Answered(n, "the engine has ended")
 	}
 	e.each(func(a *actor) bool {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		if a.phase != phaseStopped {
-			a.shut(phaseStopped, kernel.Stopped) // it waited for a restart that will not come
+		if a.phase != kernel.PhaseStopped {
+			a.shut(kernel.PhaseStopped, kernel.Stopped) // it waited for a restart that will not come
 		}
 		return true
 	})
 	e.pool.spawn(func() {
-		e.letters.close()
+		e.letters.Close()
 		e.pool.close()
 		e.outside.close()
 		close(e.done)
 	})
 }
 
-// furnish makes the groups of a generation known.
-func (e *Engine) furnish(v *kernel.View) {
+// Furnish makes the groups of a generation known.
+func (e hands) Furnish(v *kernel.View) {
 	r := &e.roster
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -165,12 +164,4 @@ func (e *Engine) furnish(v *kernel.View) {
 			r.list = append(r.list, g)
 		}
 	}
-}
-
-// incoming is the generation that effects are about: the one being swapped in, else the one in force.
-func (e *Engine) incoming() *kernel.View {
-	if e.next != nil {
-		return e.next
-	}
-	return e.view.Load()
 }

@@ -126,7 +126,7 @@ func (f *frame) take() bool {
 		return true
 	default:
 		f.behind = false
-		if inc.limit == 1 && a.front.empty() && a.box.Overflow != overflowDropOldest {
+		if inc.limit == 1 && a.front.empty() && a.box.Overflow != kernel.OverflowDropOldest {
 			a.front.steal(&a.back)
 		}
 		if a.front.pop(&f.env) || a.back.pop(&f.env) {
@@ -159,9 +159,9 @@ func (f *frame) leave() {
 	inc.unlist(f)
 	f.inc, f.seen = nil, false
 	inc.active--
-	last := inc.active == 0 && inc.ending != notEnding && inc.stage() < stageEnding
+	last := inc.active == 0 && inc.ending != kernel.NotEnding && inc.stage() < kernel.StageEnding
 	if last {
-		inc.end().stop.stage = stageEnding
+		inc.end().stop.Stage = kernel.StageEnding
 	}
 	inc.a.mu.Unlock()
 	if last {
@@ -281,7 +281,7 @@ func (f *frame) unwound() *incarnation {
 	if inc == nil || !f.turn.CompareAndSwap(turnUser, turnLoop) {
 		return nil
 	}
-	gone := &engine.Failure{Kind: engine.KindCrash, Message: "the handler ended its goroutine (runtime.Goexit)", By: inc.a.path}
+	gone := kernel.Goexited(inc.a.path)
 	switch {
 	case f.bringing:
 		f.failure = gone
@@ -313,23 +313,19 @@ func (f *frame) broken() pace {
 	f.env = envelope{}
 	env.tries++
 	a.mu.Lock()
-	first := inc.ending == notEnding && !inc.poisoned() && inc.gate.Load()&gateDown == 0
+	first := inc.ending == kernel.NotEnding && !inc.poisoned() && inc.gate.Load()&gateDown == 0
 	if first {
 		inc.gate.Or(gateDown)
-		a.mark(unfitDown, true)
-		a.phase = phaseFailed
+		a.mark(kernel.UnfitDown, true)
+		a.phase = kernel.PhaseFailed
 		inc.end().poison, inc.end().verdict = &env, failure.Answer()
 	}
 	f.failure = nil
-	cause := engine.Cause{Correlation: env.meta.Correlation, Seq: env.meta.Causation}
 	f.leave()
 	if !first {
 		a.deadLetter(kernel.InFlight, &env, failure.Answer())
 		return over
 	}
-	a.eng.happenLast(f, happening{
-		in:    engine.Failed{ID: a.id, Epoch: inc.epoch, Failure: failure},
-		cause: cause, actor: a.path, fact: a.eng.stacks.Report(&failure, inc.epoch),
-	})
+	a.eng.happenLast(f, inc.life().Failed(&failure, &env.meta, &a.eng.stacks))
 	return over
 }

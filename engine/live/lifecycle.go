@@ -13,16 +13,15 @@ import (
 	"github.com/lukhasai/lukhas-run/journal"
 )
 
-// begin carries out a Start: the incarnation comes up on a worker.
-func (e *Engine) begin(x *engine.Start) {
+// Start carries out a Start: the incarnation comes up on a worker.
+func (e hands) Start(x *engine.Start) {
 	a := e.actor(x.ID)
 	if a == nil {
 		return
 	}
 	spec := a.spec(e.view.Load().Plan)
 	if spec == nil {
-		e.raise(happening{in: engine.Exited{ID: x.ID, Epoch: x.Epoch, Failure: &engine.Failure{
-			Kind: engine.KindStart, Message: "the plan has no such actor", By: a.path, ExitCode: -1, Starting: true}}})
+		e.raise(kernel.Life{ID: x.ID, Epoch: x.Epoch, Path: a.path}.Absent())
 		return
 	}
 	inc := &incarnation{a: a, epoch: x.Epoch, limit: int32(min(spec.Concurrency, math.MaxInt32)), began: e.control.now, active: 1}
@@ -31,8 +30,8 @@ func (e *Engine) begin(x *engine.Start) {
 	inc.gate.Store(gateDown)
 	a.alone.Store(spec.Concurrency == 1)
 	a.mu.Lock()
-	a.inc, a.phase = inc, phaseStarting
-	a.cause = e.control.causeFor(a.path)
+	a.inc, a.phase = inc, kernel.PhaseStarting
+	a.cause = e.control.helm.CauseFor(a.path)
 	if a.paused {
 		inc.gate.Or(gatePaused)
 	}
@@ -122,7 +121,7 @@ func (f *frame) make(inc *incarnation) (engine.Behavior, error) {
 	spec := f.Actor()
 	factory := f.eng.factories(spec.Kind)
 	if factory == nil {
-		return nil, &engine.Error{Kind: engine.KindStart, Message: "no behaviour for actors of kind " + spec.Kind.String(), By: spec.Path}
+		return nil, kernel.Unmade(spec)
 	}
 	b, err := factory(spec, f.view.Plan)
 	if err != nil {
@@ -140,7 +139,7 @@ func (f *frame) announce(inc *incarnation, b engine.Behavior) {
 		started.PID, started.Address = l.Locate()
 	}
 	cause := inc.a.why()
-	cause.Seq = f.eng.scribe.record(inc.a.path, started, &cause)
+	cause.Seq = f.eng.scribe.Record(inc.a.path, started, &cause)
 	inc.a.because(cause)
 }
 
@@ -149,50 +148,49 @@ func (f *frame) risen(inc *incarnation, err error) {
 	a := inc.a
 	f.env = envelope{}
 	if f.failure == nil && err != nil {
-		f.failure = engine.FailureOf(err, a.path)
-		if f.failure.Kind == engine.KindCrash {
-			f.failure.Kind = engine.KindStart
-		}
+		f.failure = kernel.Unstarted(err, a.path)
 	}
 	if f.failure != nil {
 		f.failure.Starting = true
 		failure := *f.failure
 		a.mu.Lock()
-		if inc.ending == notEnding {
-			inc.ending, inc.end().failure = endExited, &failure
+		if inc.ending == kernel.NotEnding {
+			inc.ending, inc.end().failure = kernel.EndExited, &failure
 		}
 		f.failure = nil
 		f.leave()
 		return
 	}
 	a.mu.Lock()
-	if inc.ending != notEnding {
+	if inc.ending != kernel.NotEnding {
 		f.leave()
 		return
 	}
-	a.phase = phaseRunning
+	a.phase = kernel.PhaseRunning
 	e, cause := a.eng, a.cause
-	a.box.restart(a)
+	a.atRestart()
 	inc.unlist(f)
 	f.inc, f.seen = nil, false
 	a.mu.Unlock()
-	e.reportLast(f, happening{
-		in: engine.Started{ID: a.id, Epoch: inc.epoch}, cause: cause, actor: a.path, up: inc,
-		fact: journal.ActorReady{Incarnation: uint64(inc.epoch), Took: e.now() - inc.began},
-	})
+	e.reportLast(f, inc.life().Ready(cause, e.now()-inc.began, inc))
 }
 
-// open lets messages in, at the moment between the Machine's learning that the incarnation is up and the effects of
+// life is what the incarnation is called in what is told of it.
+func (inc *incarnation) life() kernel.Life {
+	return kernel.Life{ID: inc.a.id, Epoch: inc.epoch, Path: inc.a.path}
+}
+
+// Open lets messages in, at the moment between the Machine's learning that the incarnation is up and the effects of
 // that: who hears of it finds it open, and what fails on a message fails after it was up. It is called under the control
 // lock.
-func (inc *incarnation) open() {
+func (inc *incarnation) Open() {
 	a := inc.a
 	a.mu.Lock()
 	inc.active--
-	if inc.ending != notEnding { // a stop came first
-		last := inc.active == 0 && inc.stage() < stageEnding
+	if inc.ending != kernel.NotEnding { // a stop came first
+		last := inc.active == 0 && inc.stage() < kernel.StageEnding
 		if last {
-			inc.end().stop.stage = stageEnding
+			inc.end().stop.Stage = kernel.StageEnding
 		}
 		a.mu.Unlock()
 		if last {
@@ -202,7 +200,7 @@ func (inc *incarnation) open() {
 	}
 	defer a.mu.Unlock()
 	inc.gate.And(^gateDown)
-	a.mark(unfitDown|unfitSick, false) // its checks begin anew and tell only changes
+	a.mark(kernel.UnfitDown|kernel.UnfitSick, false) // its checks begin anew and tell only changes
 	if inc.limit == 1 && a.work() > 0 && a.eng.control.volunteer.takes(inc) {
 		inc.active++
 		return
@@ -210,9 +208,9 @@ func (inc *incarnation) open() {
 	a.rouse()
 }
 
-// restart applies the mailbox's policy for what waited when a new incarnation comes up. It needs the actor's lock.
-func (b box) restart(a *actor) {
-	if !b.Drop || a.inc.epoch == 1 {
+// atRestart applies the mailbox's policy for what waited when a new incarnation comes up. It needs the actor's lock.
+func (a *actor) atRestart() {
+	if !a.box.Drop || a.inc.epoch == 1 {
 		a.rare.unstash()
 		return
 	}
@@ -258,8 +256,8 @@ func (a *actor) because(c engine.Cause) {
 	a.mu.Unlock()
 }
 
-// resume carries out a Continue: the message that failed is answered with its failure and forgotten.
-func (e *Engine) resume(x *engine.Continue) {
+// Continue carries out a Continue: the message that failed is answered with its failure and forgotten.
+func (e hands) Continue(x *engine.Continue) {
 	a := e.actor(x.ID)
 	if a == nil {
 		return
@@ -267,58 +265,58 @@ func (e *Engine) resume(x *engine.Continue) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	inc := a.inc
-	if inc == nil || inc.epoch != x.Epoch || !inc.poisoned() || inc.ending != notEnding {
+	if inc == nil || inc.epoch != x.Epoch || !inc.poisoned() || inc.ending != kernel.NotEnding {
 		return
 	}
 	poison, verdict := inc.takePoison()
 	poison.reply.settle(nil, verdict)
-	a.phase = phaseRunning
+	a.phase = kernel.PhaseRunning
 	inc.gate.And(^gateDown)
-	a.mark(unfitDown, false)
+	a.mark(kernel.UnfitDown, false)
 	a.rouse()
 }
 
-// halt carries out a Stop: drain, cancel, fence.
-func (e *Engine) halt(x *engine.Stop) {
+// Stop carries out a Stop: drain, cancel, fence.
+func (e hands) Stop(x *engine.Stop) {
 	a := e.actor(x.ID)
 	if a == nil {
 		return
 	}
 	a.mu.Lock()
 	inc := a.inc
-	if inc == nil || inc.epoch != x.Epoch || inc.stage() == stageGone {
+	if inc == nil || inc.epoch != x.Epoch || inc.stage() == kernel.StageGone {
 		if inc != nil && inc.epoch == x.Epoch { // its own end is about to be told
-			inc.ending, inc.end().stop.again = endStopped, x.Again
+			inc.ending, inc.end().stop.Again = kernel.EndStopped, x.Again
 		}
 		a.mu.Unlock()
-		e.raise(happening{in: engine.Stopped{ID: x.ID, Epoch: x.Epoch}})
+		e.raise(kernel.Happening{In: engine.Stopped{ID: x.ID, Epoch: x.Epoch}})
 		return
 	}
-	a.cause = e.control.causeFor(a.path)
-	starting := a.phase == phaseStarting
-	a.phase = phaseStopping
-	a.mark(unfitDown, true)
+	a.cause = e.control.helm.CauseFor(a.path)
+	starting := a.phase == kernel.PhaseStarting
+	a.phase = kernel.PhaseStopping
+	a.mark(kernel.UnfitDown, true)
 	inc.gate.Or(gateDown)
-	inc.ending = endStopped
+	inc.ending = kernel.EndStopped
 	end := inc.end()
 	end.asked = e.control.now
-	end.stop.drain, end.stop.kill, end.stop.why, end.stop.again = x.Drain, x.Kill, x.Why, x.Again
+	end.stop.Ask(x)
 	poison, verdict := inc.takePoison()
 	if poison != nil {
 		a.poisoned(poison, verdict)
 	}
 	switch {
-	case end.stop.stage >= stageEnding: // it is ending by itself already; finish will see that it was asked
+	case end.stop.Stage >= kernel.StageEnding: // it is ending by itself already; finish will see that it was asked
 		a.mu.Unlock()
 	case inc.active == 0:
-		end.stop.stage = stageEnding
+		end.stop.Stage = kernel.StageEnding
 		a.mu.Unlock()
 		inc.finish(true)
 	case poison != nil || starting || x.Drain <= 0: // a start has no message to finish
 		a.mu.Unlock()
 		inc.cancel()
 	default:
-		end.stop.stage = max(end.stop.stage, stageDrain)
+		end.stop.Stage = max(end.stop.Stage, kernel.StageDrain)
 		a.mu.Unlock()
 		e.clock.AfterFunc(x.Drain, inc.cancel)
 	}
@@ -327,7 +325,7 @@ func (e *Engine) halt(x *engine.Stop) {
 // poisoned decides about the message that killed an incarnation: it is tried again first, or it is a dead letter. It
 // needs the lock.
 func (a *actor) poisoned(env *envelope, answer error) {
-	if env.tries < int32(a.box.Attempts) && env.msg.Type != "" && env.only == 0 {
+	if a.box.Again(int(env.tries), env.msg) && env.only == 0 {
 		a.unusual().putBack(env)
 		return
 	}
@@ -338,16 +336,16 @@ func (a *actor) poisoned(env *envelope, answer error) {
 func (inc *incarnation) cancel() {
 	a := inc.a
 	a.mu.Lock()
-	if inc.stage() >= stageCancel {
+	if inc.stage() >= kernel.StageCancel {
 		a.mu.Unlock()
 		return
 	}
-	inc.end().stop.stage = stageCancel
+	inc.end().stop.Stage = kernel.StageCancel
 	inc.cut.Store(true)
 	for f := inc.frames; f != nil; f = f.right {
 		f.interrupt(stopActor)
 	}
-	kill := inc.end().stop.kill
+	kill := inc.end().stop.Kill
 	a.mu.Unlock()
 	a.eng.clock.AfterFunc(kill, inc.fence)
 }
@@ -357,7 +355,7 @@ func (inc *incarnation) cancel() {
 func (inc *incarnation) fence() {
 	a := inc.a
 	a.mu.Lock()
-	if inc.stage() >= stageEnding {
+	if inc.stage() >= kernel.StageEnding {
 		a.mu.Unlock()
 		return
 	}
@@ -374,7 +372,7 @@ func (inc *incarnation) fence() {
 	}
 	last := inc.active == 0
 	if last {
-		inc.end().stop.stage = stageEnding
+		inc.end().stop.Stage = kernel.StageEnding
 	}
 	a.mu.Unlock()
 	if last {
@@ -395,7 +393,7 @@ func (a *actor) lost(f *frame) {
 func (inc *incarnation) finish(underControl bool) {
 	a := inc.a
 	a.mu.Lock()
-	kill := inc.end().stop.kill
+	kill := inc.end().stop.Kill
 	var runner engine.Runner
 	if inc.runs {
 		runner = inc.behavior.(engine.Runner)
@@ -415,7 +413,7 @@ func (inc *incarnation) finish(underControl bool) {
 func (inc *incarnation) stopRunner(r engine.Runner, kill time.Duration) {
 	e := inc.a.eng
 	if kill <= 0 {
-		kill = defaultKill
+		kill = kernel.DefaultKill
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -442,8 +440,6 @@ func (inc *incarnation) stopRunner(r engine.Runner, kill time.Duration) {
 }
 
 const (
-	// defaultKill bounds each phase of an end that nobody asked for.
-	defaultKill = 5 * time.Second
 	// stopGrace is what a Runner has after its deadline to return from Stop.
 	stopGrace = time.Second
 )
@@ -453,32 +449,17 @@ func (inc *incarnation) gone(underControl bool) {
 	a, e := inc.a, inc.a.eng
 	a.mu.Lock()
 	end := inc.end()
-	end.stop.stage = stageGone
+	end.stop.Stage = kernel.StageGone
 	inc.gate.Or(gateDown)
 	inc.cut.Store(true)
-	h := happening{cause: a.cause, actor: a.path}
-	switch {
-	case inc.ending == endStopped:
-		h.in = engine.Stopped{ID: a.id, Epoch: inc.epoch, Leaked: end.leaked}
-		h.fact = journal.ActorStopped{Incarnation: uint64(inc.epoch), Reason: end.stop.why, Took: e.now() - end.asked}
-	case end.failure != nil:
-		h.in = engine.Exited{ID: a.id, Epoch: inc.epoch, Failure: end.failure}
-		h.fact = e.stacks.Report(end.failure, inc.epoch)
-		if !end.failure.Starting { // while starting, the failure belongs to what caused the start
-			h.cause = engine.Cause{Correlation: end.failure.Correlation}
-		}
-	default:
-		h.in = engine.Exited{ID: a.id, Epoch: inc.epoch}
-		h.fact = journal.ActorStopped{Incarnation: uint64(inc.epoch), Reason: "ended by itself"}
-		h.cause = engine.Cause{}
-	}
-	a.mark(unfitDown, true)
+	h := inc.life().Gone(kernel.Gone{Ending: inc.ending, Failure: end.failure, Leaked: end.leaked, Why: end.stop.Why, Took: e.now() - end.asked},
+		a.cause, &e.stacks, inc)
+	a.mark(kernel.UnfitDown, true)
 	inc.behavior = nil
 	if poison, verdict := inc.takePoison(); poison != nil {
 		a.poisoned(poison, verdict)
 	}
 	a.mu.Unlock()
-	h.gone = inc
 	if underControl {
 		e.raise(h)
 		return
@@ -486,34 +467,34 @@ func (inc *incarnation) gone(underControl bool) {
 	e.happen(h)
 }
 
-// settle closes the mailbox of an incarnation that was stopped for good. That of any other stays open until the Machine
+// Settle closes the mailbox of an incarnation that was stopped for good. That of any other stays open until the Machine
 // says Start or Close, which it may have done already.
-func (inc *incarnation) settle() {
+func (inc *incarnation) Settle() {
 	a := inc.a
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
-	case a.inc != inc || a.phase == phaseRemoved || a.phase == phaseStopped:
-	case inc.ending == endStopped && !inc.end().stop.again:
-		a.shut(phaseStopped, kernel.Stopped)
+	case a.inc != inc || a.phase == kernel.PhaseRemoved || a.phase == kernel.PhaseStopped:
+	case inc.ending == kernel.EndStopped && !inc.end().stop.Again:
+		a.shut(kernel.PhaseStopped, kernel.Stopped)
 	default:
-		a.phase = phaseRestarting
+		a.phase = kernel.PhaseRestarting
 	}
 }
 
-// close carries out a Close: no incarnation follows.
-func (e *Engine) close(x *engine.Close) {
+// Close carries out a Close: no incarnation follows.
+func (e hands) Close(x *engine.Close) {
 	a := e.actor(x.ID)
 	if a == nil {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.shut(phaseStopped, x.Why)
+	a.shut(kernel.PhaseStopped, x.Why)
 }
 
 // shut closes a mailbox: what waits becomes dead letters, askers are told. It needs the lock.
-func (a *actor) shut(p phase, why string) {
+func (a *actor) shut(p kernel.Phase, why string) {
 	a.phase = p
 	for _, env := range a.empty() {
 		a.deadLetter(why, &env, kernel.Unreachable(a.path, why))
@@ -524,21 +505,21 @@ func (a *actor) shut(p phase, why string) {
 func (inc *incarnation) exited(failure *engine.Failure) {
 	a := inc.a
 	a.mu.Lock()
-	if inc.ending != notEnding || inc.stage() != stageNone {
+	if inc.ending != kernel.NotEnding || inc.stage() != kernel.StageNone {
 		a.mu.Unlock()
 		return
 	}
-	inc.ending, inc.end().failure = endExited, failure
+	inc.ending, inc.end().failure = kernel.EndExited, failure
 	if failure != nil {
-		failure.Starting = a.phase == phaseStarting
+		failure.Starting = a.phase == kernel.PhaseStarting
 	}
 	inc.gate.Or(gateDown)
-	a.mark(unfitDown, true)
-	a.phase = phaseFailed
-	inc.end().stop.kill = defaultKill
+	a.mark(kernel.UnfitDown, true)
+	a.phase = kernel.PhaseFailed
+	inc.end().stop.Kill = kernel.DefaultKill
 	idle := inc.active == 0
 	if idle {
-		inc.end().stop.stage = stageEnding
+		inc.end().stop.Stage = kernel.StageEnding
 	}
 	a.mu.Unlock()
 	if idle {
@@ -549,17 +530,17 @@ func (inc *incarnation) exited(failure *engine.Failure) {
 		inc.cancel()
 		return
 	}
-	a.eng.clock.AfterFunc(defaultKill, inc.cancel) // handlers still at work may finish
+	a.eng.clock.AfterFunc(kernel.DefaultKill, inc.cancel) // handlers still at work may finish
 }
 
-// remove forgets an actor.
-func (e *Engine) remove(id engine.ID) {
+// Remove forgets an actor.
+func (e hands) Remove(id engine.ID) {
 	a := e.actor(id)
 	if a == nil {
 		return
 	}
 	a.mu.Lock()
-	a.shut(phaseRemoved, kernel.Removed)
+	a.shut(kernel.PhaseRemoved, kernel.Removed)
 	a.mu.Unlock()
 	e.forget(a)
 }
@@ -577,7 +558,7 @@ func (l life) Exited(failure *engine.Failure) {
 
 func (l life) Emit(body journal.Body) {
 	if !l.over() {
-		l.inc.a.eng.scribe.record(l.inc.a.path, body, &engine.Cause{})
+		l.inc.a.eng.scribe.Record(l.inc.a.path, body, &engine.Cause{})
 	}
 }
 
@@ -594,5 +575,5 @@ func (l life) Now() time.Duration { return l.inc.a.eng.now() }
 func (l life) over() bool {
 	l.inc.a.mu.Lock()
 	defer l.inc.a.mu.Unlock()
-	return l.inc.stage() == stageGone
+	return l.inc.stage() == kernel.StageGone
 }

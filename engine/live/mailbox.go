@@ -98,7 +98,7 @@ type parked struct {
 // cannot wait (timers, injections): for them block means reject.
 func (a *actor) offer(env *envelope, from *caller) error {
 	a.mu.Lock()
-	if refused := a.closed(); refused != nil {
+	if refused := a.phase.Closed(a.path); refused != nil {
 		a.mu.Unlock()
 		a.deadLetter(refused.Message, env, nil)
 		return refused
@@ -140,9 +140,9 @@ func (a *actor) waiting() int { return int(a.sent - a.done.Load()) }
 // overflow carries out the mailbox's policy. It is called with the lock and returns without it.
 func (a *actor) overflow(env *envelope, from *caller) error {
 	switch {
-	case a.box.Overflow == overflowBlock && from != nil:
+	case a.box.Overflow == kernel.OverflowBlock && from != nil:
 		return a.park(env, from)
-	case a.box.Overflow == overflowDropOldest:
+	case a.box.Overflow == kernel.OverflowDropOldest:
 		var oldest envelope
 		if !a.back.pop(&oldest) { // all that waits is in the consumer's hands
 			break
@@ -153,7 +153,7 @@ func (a *actor) overflow(env *envelope, from *caller) error {
 		a.deadLetter(kernel.Dropped, &oldest, a.refuse(kernel.Dropped))
 		return nil
 	}
-	newest := a.box.Overflow == overflowDropNewest
+	newest := a.box.Overflow == kernel.OverflowDropNewest
 	a.mu.Unlock()
 	refused := a.refuse(kernel.Full)
 	a.deadLetter(kernel.Full, env, nil)

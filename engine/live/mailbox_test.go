@@ -90,7 +90,7 @@ func TestOverflowPoliciesAreExact(t *testing.T) {
 			if got := s.list(); !slices.Equal(got, c.want) || failed != c.errors {
 				t.Errorf("%s: handled %v with %d refusals, want %v with %d", c.policy, got, failed, c.want, c.errors)
 			}
-			time.Sleep(2 * letterSpell)
+			time.Sleep(2 * time.Second)
 			var dead uint64
 			for _, e := range r.book.of(journal.TypeDeadLetter, "root/a") {
 				b, _ := e.Body()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 )
@@ -17,7 +18,7 @@ import (
 // The tests here look at moments between two instructions, which no story reaches on purpose.
 
 func TestNobodyOvertakesThoseWhoWaitForRoom(t *testing.T) {
-	a := &actor{box: box{Capacity: 4, Overflow: overflowBlock}, rare: &rare{parked: []parked{{}}}}
+	a := &actor{box: kernel.Box{Capacity: 4, Overflow: kernel.OverflowBlock}, rare: &rare{parked: []parked{{}}}}
 	if !a.full() {
 		t.Error("a free place is open to newcomers while others wait for it")
 	}

@@ -76,9 +76,9 @@ func (g *group) Named(name string) kernel.Actor {
 
 // Pick implements kernel.Group.
 func (g *group) Pick(how, key string, probe bool, open func(string) bool) kernel.Actor {
-	block := uint32(unfitAny)
+	block := uint32(kernel.UnfitAny)
 	if probe {
-		block &^= unfitQuarantined | unfitSick
+		block &^= kernel.UnfitQuarantined | kernel.UnfitSick
 	}
 	fit := func(a *actor) bool { return a.unfit.Load()&block == 0 && (open == nil || !open(a.Name())) }
 	draw := func() uint64 { return kernel.Draw(how, g.seed, g.turn.Add(1)) }

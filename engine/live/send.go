@@ -119,7 +119,7 @@ func (e *Engine) direct(to engine.Ref) *actor {
 		return nil
 	}
 	a := e.actor(to.ID)
-	if a == nil || a.group != nil || a.kind == plan.Supervisor || a.unfit.Load()&(unfitQuarantined|markGuarded) != 0 {
+	if a == nil || a.group != nil || a.kind == plan.Supervisor || a.unfit.Load()&(kernel.UnfitQuarantined|markGuarded) != 0 {
 		return nil
 	}
 	return a
@@ -155,8 +155,7 @@ func (e *Engine) tellFar(c *caller, to engine.Ref, env *envelope) error {
 func (e *Engine) undelivered(path string, env *envelope, err error) error {
 	var refused *engine.Error
 	if errors.As(err, &refused) {
-		cause := engine.Cause{Correlation: env.meta.Correlation, Seq: env.meta.Causation}
-		e.letters.add(letter{path, refused.Message, env.msg.Type}, cause)
+		e.letters.Add(path, refused.Message, env.msg.Type, &env.meta)
 	}
 	return err
 }
@@ -167,7 +166,7 @@ func (e *Engine) tellAll(c *caller, g *group, env *envelope) error {
 	var first error
 	for _, a := range *g.members.Load() {
 		err := error(a.refuse(kernel.Refused))
-		if env.meta.Probe || a.unfit.Load()&unfitQuarantined == 0 {
+		if env.meta.Probe || a.unfit.Load()&kernel.UnfitQuarantined == 0 {
 			err = a.offer(env, c)
 		}
 		if first == nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 )
 
@@ -35,7 +36,7 @@ type Status struct {
 // Status looks at everything. It takes each actor's lock for a moment, one after another.
 func (e *Engine) Status() Status {
 	v := e.view.Load()
-	s := Status{Generation: v.Generation, Plan: v.Plan, Now: e.now(), Emergency: e.emergency.Load(), DeadLetters: e.letters.count()}
+	s := Status{Generation: v.Generation, Plan: v.Plan, Now: e.now(), Emergency: e.emergency.Load(), DeadLetters: e.letters.Count()}
 	e.Actors(func(a ActorStatus) bool { s.Actors = append(s.Actors, a); return true })
 	slices.SortFunc(s.Actors, func(a, b ActorStatus) int { return strings.Compare(a.Path, b.Path) })
 	e.roster.mu.RLock()
@@ -48,7 +49,7 @@ func (e *Engine) Status() Status {
 		st := GroupStatus{Path: g.path}
 		for _, a := range *g.members.Load() {
 			st.Replicas = append(st.Replicas, a.path)
-			if a.unfit.Load()&unfitAny == 0 {
+			if a.unfit.Load()&kernel.UnfitAny == 0 {
 				st.Fit++
 			}
 		}
@@ -59,20 +60,7 @@ func (e *Engine) Status() Status {
 }
 
 // Guards looks at all guards, by name.
-func (e *Engine) Guards() []guard.Snapshot {
-	e.guards.mu.Lock()
-	all := make([]*guard.Guard, 0, len(e.guards.byName))
-	for _, g := range e.guards.byName {
-		all = append(all, g)
-	}
-	e.guards.mu.Unlock()
-	snapshots := make([]guard.Snapshot, 0, len(all))
-	for _, g := range all {
-		snapshots = append(snapshots, g.Snapshot(e.now()))
-	}
-	slices.SortFunc(snapshots, func(a, b guard.Snapshot) int { return strings.Compare(a.Name, b.Name) })
-	return snapshots
-}
+func (e *Engine) Guards() []guard.Snapshot { return e.guards.Snapshots(e.now()) }
 
 // Actors visits every actor in the order of their making, until visit says stop. It is the cheap way for samplers.
 func (e *Engine) Actors(visit func(ActorStatus) bool) {
@@ -83,8 +71,8 @@ func (e *Engine) Actors(visit func(ActorStatus) bool) {
 func (a *actor) status(now time.Duration) ActorStatus {
 	unfit := a.unfit.Load()
 	s := ActorStatus{
-		Path: a.path, Ready: unfit&unfitDown == 0, Paused: unfit&unfitPaused != 0,
-		Quarantined: unfit&unfitQuarantined != 0, Healthy: unfit&unfitSick == 0,
+		Path: a.path, Ready: unfit&kernel.UnfitDown == 0, Paused: unfit&kernel.UnfitPaused != 0,
+		Quarantined: unfit&kernel.UnfitQuarantined != 0, Healthy: unfit&kernel.UnfitSick == 0,
 	}
 	if a.group != nil {
 		s.Group = a.group.path
@@ -116,12 +104,6 @@ func (a *actor) status(now time.Duration) ActorStatus {
 	return s
 }
 
-func (l *letters) count() uint64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.total
-}
-
 // Plan is the plan in force.
 func (e *Engine) Plan() *plan.Plan { return e.view.Load().Plan }
 
@@ -129,4 +111,4 @@ func (e *Engine) Plan() *plan.Plan { return e.view.Load().Plan }
 func (e *Engine) Generation() uint64 { return e.view.Load().Generation }
 
 // DeadLetters is how many messages were not handled since the engine started.
-func (e *Engine) DeadLetters() uint64 { return e.letters.count() }
+func (e *Engine) DeadLetters() uint64 { return e.letters.Count() }

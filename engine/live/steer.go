@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/lukhasai/lukhas-run/engine"
-	"github.com/lukhasai/lukhas-run/journal"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 )
 
 // Command gives an operator's wish to the Machine and waits for its verdict. The error says why it was not done.
@@ -18,7 +18,7 @@ func (e *Engine) Command(ctx context.Context, action engine.Steer, by string) er
 	c.answers[n] = ch
 	c.mu.Unlock()
 	e.drain()
-	e.command(n, action, by)
+	e.happen(kernel.Wish(n, action, by))
 	select {
 	case verdict := <-ch:
 		if verdict != "" {
@@ -46,23 +46,14 @@ func (e *Engine) Command(ctx context.Context, action engine.Steer, by string) er
 	return errors.New("the engine has ended")
 }
 
-// command tells the Machine of a wish; number 0 waits for no verdict.
-func (e *Engine) command(number uint64, a engine.Steer, by string) {
-	e.happen(happening{
-		in:   engine.Commanded{Number: number, Action: a, By: by},
-		fact: a.Report(by),
-	})
-}
-
 // Steer lets a behaviour ask for steering.
-func (f *frame) Steer(by string, a engine.Steer) { f.eng.command(0, a, f.inc.a.path+"/"+by) }
+func (f *frame) Steer(by string, a engine.Steer) {
+	f.eng.happen(kernel.Wish(0, a, f.inc.a.path+"/"+by))
+}
 
 // healthy tells the Machine of a health check's change.
 func (e *Engine) healthy(inc *incarnation, ok bool, why string) {
 	a := inc.a
-	a.mark(unfitSick, !ok)
-	e.happen(happening{
-		in: engine.Probed{ID: a.id, Epoch: inc.epoch, Healthy: ok, Why: why}, actor: a.path,
-		fact: journal.Probe{Healthy: ok, Why: why},
-	})
+	a.mark(kernel.UnfitSick, !ok)
+	e.happen(inc.life().Healthy(ok, why))
 }

@@ -1,8 +1,6 @@
 package live
 
 import (
-	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -71,20 +69,20 @@ func (e *Engine) each(visit func(*actor) bool) {
 	}
 }
 
-// create makes an actor known. It needs the control lock.
-func (e *Engine) create(id engine.ID, path string) {
-	v := e.incoming()
-	a := &actor{eng: e, id: id, path: path}
-	a.unfit.Store(unfitDown)
+// Create makes an actor known.
+func (e hands) Create(id engine.ID, path string) {
+	v := e.control.helm.Incoming()
+	a := &actor{eng: e.Engine, id: id, path: path}
+	a.unfit.Store(kernel.UnfitDown)
 	a.at.Store(int32(id) - 1) // where it stands in the first plan
 	spec := a.spec(v.Plan)
 	if spec != nil {
-		a.box = newBox(spec.Mailbox)
+		a.box = kernel.NewBox(spec.Mailbox)
 		a.alone.Store(spec.Concurrency == 1)
 		a.kind = spec.Kind
 	}
-	if own := e.ownGuards.Load(); own != nil && len(*own) > 0 {
-		a.protectBy((*own)[path])
+	if g := e.guards.Of(path); g != nil {
+		a.protectBy(g)
 	}
 	delete(e.control.supervisors, path) // of another kind from now on
 	if a.kind == plan.Supervisor {
@@ -127,58 +125,18 @@ func (e *Engine) forget(a *actor) {
 // Ref resolves the path of an actor or a group, a name where it is unique, or "caller->callee" for a guarded edge. An
 // unknown name gives an error that wraps engine.ErrUnknownActor.
 func (e *Engine) Ref(name string) (engine.Ref, error) {
-	r := &e.roster
-	r.mu.RLock()
-	if a := r.byPath.find(name); a != nil {
-		r.mu.RUnlock()
-		return engine.Ref{ID: a.id}, nil
-	}
-	if g := r.groups[name]; g != nil {
-		r.mu.RUnlock()
-		return engine.Ref{ID: g.id}, nil
-	}
-	r.mu.RUnlock()
-	if edge := e.edgeNamed(name); edge != nil {
-		to, err := e.Ref(edge.to)
-		to.Edge = edge.number
-		return to, err
-	}
-	if strings.Contains(name, "->") {
-		return engine.Ref{}, fmt.Errorf("%w: no guarded edge %q", engine.ErrUnknownActor, name)
-	}
-	return e.refByName(name)
+	return kernel.Resolve(&e.roster, &e.guards, e.view.Load().Plan, name)
 }
 
-// refByName resolves a bare name: a group's before a replica's, then what the plan finds.
-func (e *Engine) refByName(name string) (engine.Ref, error) {
-	p := e.view.Load().Plan
-	var found []string
-	for i := range p.Groups {
-		if p.Groups[i].Name == name {
-			found = append(found, p.Groups[i].Path)
-		}
+// ID finds the actor or group of a path.
+func (r *roster) ID(path string) (engine.ID, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if a := r.byPath.find(path); a != nil {
+		return a.id, true
 	}
-	if len(found) == 0 {
-		for i := range p.Actors {
-			if p.Actors[i].Name == name {
-				found = append(found, p.Actors[i].Path)
-			}
-		}
+	if g := r.groups[path]; g != nil {
+		return g.id, true
 	}
-	switch len(found) {
-	case 0:
-		return engine.Ref{}, fmt.Errorf("%w %q", engine.ErrUnknownActor, name)
-	case 1:
-		r := &e.roster
-		r.mu.RLock()
-		defer r.mu.RUnlock()
-		if a := r.byPath.find(found[0]); a != nil {
-			return engine.Ref{ID: a.id}, nil
-		}
-		if g := r.groups[found[0]]; g != nil {
-			return engine.Ref{ID: g.id}, nil
-		}
-		return engine.Ref{}, fmt.Errorf("%w %q: it is not started yet", engine.ErrUnknownActor, name)
-	}
-	return engine.Ref{}, fmt.Errorf("%w %q: it could be %s; use the path", engine.ErrUnknownActor, name, strings.Join(found, " or "))
+	return 0, false
 }

@@ -39,7 +39,7 @@ func (c *caller) Group(id engine.ID) kernel.Group {
 }
 
 // Edge is the guard of an edge, nil when it has none any more.
-func (c *caller) Edge(number uint32) *guard.Guard { return c.eng.edgeGuard(number) }
+func (c *caller) Edge(number uint32) *guard.Guard { return c.eng.guards.Edge(number) }
 
 // Ref resolves a name.
 func (c *caller) Ref(name string) (engine.Ref, error) { return c.eng.Ref(name) }
@@ -59,7 +59,7 @@ func (c *caller) Request(q kernel.Question) (kernel.Reply, error) { return c.eng
 
 // Record adds an event.
 func (c *caller) Record(path string, body journal.Body, cause *engine.Cause) {
-	c.eng.scribe.record(path, body, cause)
+	c.eng.scribe.Record(path, body, cause)
 }
 
 // Unsent and Passed are for those who watch; here the journal does.
@@ -111,7 +111,7 @@ func (a *actor) Name() string {
 
 // Stand is what stands before the actor.
 func (a *actor) Stand() kernel.Stand {
-	s := kernel.Stand{Kind: a.kind, Guard: a.Guard(), Quarantined: a.unfit.Load()&unfitQuarantined != 0}
+	s := kernel.Stand{Kind: a.kind, Guard: a.Guard(), Quarantined: a.unfit.Load()&kernel.UnfitQuarantined != 0}
 	if a.group != nil {
 		s.Group, s.Guard = a.group, a.group.guard.Load()
 	}

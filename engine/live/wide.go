@@ -17,51 +17,6 @@ import (
 	"github.com/lukhasai/lukhas-run/journal"
 )
 
-// swap makes a plan the running one: the prepared generation, or a variant of it or of the one in force.
-func (e *Engine) swap(x *engine.Swap) {
-	v := e.next
-	if v != nil {
-		v.Taken = true
-	}
-	if v == nil || v.Plan != x.Plan {
-		v = e.variant(x.Plan)
-	}
-	v.Generation = x.Generation
-	e.next = v
-	if e.options.Swapped != nil {
-		e.options.Swapped(v.Plan)
-	}
-	e.view.Store(v)
-	v.Commit()
-	e.detail.Store(uint32(detailOf(v.Plan.Observe.Level)))
-	for i := range v.Plan.Actors {
-		spec := &v.Plan.Actors[i]
-		if a := e.byPath(spec.Path); a != nil {
-			a.mu.Lock()
-			a.box = newBox(spec.Mailbox)
-			if a.rare.crowd() > 0 {
-				a.admit()
-				a.rouse()
-			}
-			a.mu.Unlock()
-		}
-	}
-}
-
-// variant prepares a plan that differs from a prepared one in what cannot fail. Should it fail all the same, the guards
-// stay as they are, and that is told.
-func (e *Engine) variant(p *plan.Plan) *kernel.View {
-	v := kernel.NewView(p, 0)
-	commit, err := e.prepareGuards(p)
-	if err != nil {
-		cause := e.control.cause
-		e.scribe.record("", journal.Logged{Level: "error", Text: "guards stay as they are: " + err.Error()}, &cause)
-		return v
-	}
-	v.Commit = commit
-	return v
-}
-
 // Reload makes a plan the running generation, by whom and why as the journal shows it. Everything that can fail is
 // prepared first; an error means that nothing has changed.
 func (e *Engine) Reload(in engine.Reloaded) error {
@@ -76,13 +31,13 @@ func (e *Engine) Reload(in engine.Reloaded) error {
 // reload needs the reloading lock.
 func (e *Engine) reload(in engine.Reloaded, cause engine.Cause) error {
 	v := kernel.NewView(in.Plan, in.Generation)
-	commit, err := e.prepareGuards(in.Plan)
+	commit, err := e.guards.Prepare(in.Plan, e.now())
 	if err != nil {
 		return err
 	}
 	v.Commit = commit
 	in.Before = e.trial.before(e)
-	e.happen(happening{in: in, cause: cause, next: v})
+	e.happen(kernel.Happening{In: in, Cause: cause, Next: v})
 	if err := v.Verdict(); err != nil {
 		return err
 	}
@@ -132,14 +87,14 @@ func (e *Engine) Since() engine.Figures {
 	return t.figures.Sample(e.now(), e.view.Load().Plan, e)
 }
 
-// takeBack has a generation rolled back: by whoever runs the engine, when that is wanted, else here and now.
-func (e *Engine) takeBack(x *engine.RollBack) {
+// RollBack has a generation rolled back: by whoever runs the engine, when that is wanted, else here and now.
+func (e hands) RollBack(x *engine.RollBack) {
 	r := *x
 	if e.options.RollBack != nil {
 		e.options.RollBack(r)
 		return
 	}
-	cause := e.control.causeFor("")
+	cause := e.control.helm.CauseFor("")
 	e.pool.spawn(func() {
 		e.reloading.Lock()
 		defer e.reloading.Unlock()
@@ -156,13 +111,13 @@ func (e *Engine) takeBack(x *engine.RollBack) {
 // webhookTimeout bounds a post that names no bound.
 const webhookTimeout = 10 * time.Second
 
-// webhook posts on a worker; a failure is only reported.
-func (e *Engine) webhook(x *engine.Webhook) {
+// Webhook posts on a worker; a failure is only reported.
+func (e hands) Webhook(x *engine.Webhook) {
 	url, headers, body, limit, post := x.URL, x.Headers, x.Body, x.Timeout, e.options.Webhook
 	if limit <= 0 {
 		limit = webhookTimeout
 	}
-	cause := e.control.cause
+	cause := e.control.helm.Cause()
 	if post == nil {
 		post = postJSON
 	}
@@ -172,7 +127,7 @@ func (e *Engine) webhook(x *engine.Webhook) {
 		t := e.clock.AfterFunc(limit, cancel)
 		defer t.Stop()
 		if err := post(ctx, url, headers, body); err != nil {
-			e.scribe.record("", journal.Logged{Level: "error", Text: "webhook " + url + ": " + err.Error()}, &cause)
+			e.scribe.Complain("", "webhook "+url+": "+err.Error(), cause)
 		}
 	})
 }

@@ -6,57 +6,9 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 )
-
-// phase is what an actor is doing, as status shows it.
-type phase uint8
-
-const (
-	phaseNew phase = iota
-	phaseStarting
-	phaseRunning
-	phaseFailed
-	phaseRestarting
-	phaseStopping
-	phaseStopped
-	phaseRemoved
-)
-
-func (p phase) String() string {
-	return [...]string{"new", "starting", "running", "failed", "restarting", "stopping", "stopped", "removed"}[p]
-}
-
-// overflow is a mailbox's policy as a number.
-type overflow uint8
-
-const (
-	overflowReject overflow = iota
-	overflowBlock
-	overflowDropOldest
-	overflowDropNewest
-)
-
-// box is an actor's mailbox policy.
-type box struct {
-	Capacity int
-	Overflow overflow
-	Drop     bool // what waits is dropped at a restart
-	Attempts int
-}
-
-func newBox(m plan.Mailbox) box {
-	b := box{Capacity: max(m.Capacity, 1), Drop: m.OnRestart == "drop", Attempts: max(m.Attempts, 1)}
-	switch m.Overflow {
-	case "block":
-		b.Overflow = overflowBlock
-	case "drop_oldest":
-		b.Overflow = overflowDropOldest
-	case "drop_newest":
-		b.Overflow = overflowDropNewest
-	}
-	return b
-}
 
 // actor is one actor through all its incarnations: its mailbox, and what senders need to know of it.
 type actor struct {
@@ -72,13 +24,13 @@ type actor struct {
 	spec  *plan.Actor  // in the running generation
 	unfit uint8        // a bit for each reason why nothing is routed here
 	alone bool         // one message at a time
-	box   box
+	box   kernel.Box
 	trial // what faults do to it
 	counts
 	traffic
 	numbers numbers // of its guarded calls
 
-	phase  phase
+	phase  kernel.Phase
 	inc    *incarnation // the latest; nil before the first
 	paused bool
 	cause  engine.Cause // of what is being done to it: what it reports is caused by that
@@ -109,14 +61,6 @@ type counts struct {
 	hist                               *engine.Histogram
 }
 
-// The reasons why an actor gets no routed message.
-const (
-	unfitDown uint8 = 1 << iota
-	unfitPaused
-	unfitQuarantined
-	unfitSick
-)
-
 func (a *actor) mark(bit uint8, on bool) {
 	if on {
 		a.unfit |= bit
@@ -144,15 +88,6 @@ const (
 	gateHung                     // by a fault: it takes nothing, and nobody is told
 )
 
-// ending is how an incarnation goes.
-type ending uint8
-
-const (
-	notEnding  ending = iota
-	endExited         // by itself
-	endStopped        // a Stop effect wants it
-)
-
 // incarnation is one life of an actor.
 type incarnation struct {
 	a     *actor
@@ -177,33 +112,14 @@ type incarnation struct {
 
 // end is how an incarnation goes, once it does.
 type end struct {
-	ending  ending
-	failure *engine.Failure // of endExited
+	ending  kernel.Ending
+	failure *engine.Failure // of kernel.EndExited
 	poison  *envelope       // the message it failed on, until the verdict
 	verdict *engine.Error   // what its asker is told then
 	leaked  bool
-	stop    stopSpec
+	stop    kernel.Stop
 	asked   time.Duration // when the stop was asked for
 }
-
-// stopSpec is the Stop effect being carried out.
-type stopSpec struct {
-	drain, kill time.Duration
-	why         string
-	again       bool // another incarnation follows
-	stage       stage
-}
-
-// stage is how far the end of an incarnation is.
-type stage uint8
-
-const (
-	stageNone   stage = iota
-	stageDrain        // handlers may finish
-	stageCancel       // blocked calls have returned ErrStopped
-	stageEnding       // all handlers are out; what the behaviour owns is being stopped
-	stageGone
-)
 
 // enlist hands out one activation when there is work and leave to do it.
 func (a *actor) enlist() {

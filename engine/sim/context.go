@@ -112,7 +112,7 @@ func (f *frame) Stash() error {
 		return nil
 	}
 	a := f.actor
-	err := engine.Stashable(&f.env.msg, f.inc.limit == 1, f.answered, a.again.n+a.stash.n, a.box.Capacity)
+	err := engine.Stashable(&f.env.msg, f.inc.limit == 1, f.answered, a.again.n+a.stash.n, int(a.box.Capacity))
 	f.stashed = err == nil
 	return err
 }
@@ -130,7 +130,7 @@ func (f *frame) Unstash() int {
 func (f *frame) Emit(body journal.Body) {
 	f.check()
 	m := &f.env.meta
-	f.eng.record(f.actor.path, body, &engine.Cause{Correlation: m.Correlation, Seq: m.Causation})
+	f.eng.scribe.Record(f.actor.path, body, &engine.Cause{Correlation: m.Correlation, Seq: m.Causation})
 }
 
 // Ask implements engine.Context.
@@ -181,4 +181,6 @@ func (f *frame) Stop() { f.check(); f.quit = true }
 func (f *frame) Stopping() bool { return f.stop != stopNone || f.inc.gate&gateDown != 0 }
 
 // Steer implements engine.Steerer.
-func (f *frame) Steer(by string, a engine.Steer) { f.eng.command(0, a, f.actor.path+"/"+by) }
+func (f *frame) Steer(by string, a engine.Steer) {
+	f.eng.happen(kernel.Wish(0, a, f.actor.path+"/"+by))
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/internal/clock"
 	"github.com/lukhasai/lukhas-run/rules"
 )
 
@@ -58,10 +59,12 @@ type Engine struct {
 	brief    *frame // for what runs on the stack of somebody who waits
 	roster   roster
 	view     *kernel.View
-	incoming *kernel.View // the generation that effects are about
+	machine  *engine.Machine
 	control  control
-	guards   guards
-	letters  letters
+	guards   kernel.Guards
+	scribe   kernel.Scribe
+	letters  *kernel.Letters
+	stacks   engine.Stacks
 	faults   faults
 	digest   digest
 	world    map[string]*Model
@@ -71,7 +74,6 @@ type Engine struct {
 	jobs     []*job     // that are free
 	nothing  map[string]any
 	call     Call // shown to the observer
-	seq      uint64
 	seeds    map[string]uint64
 	trial    kernel.Trial
 
@@ -105,22 +107,29 @@ func New(o Options) (*Engine, error) {
 		e.loop.maxTurns = 1_000_000
 	}
 	e.brief = newFrame(e)
-	e.control = control{machine: engine.NewMachine(), timers: map[engine.TimerID]*timer{}, answers: map[uint64]func(error){}}
-	e.control.machine.Watch(o.Watch)
+	e.control = control{timers: map[engine.TimerID]*clock.Alarm{}, answers: map[uint64]func(error){}}
+	e.machine = engine.NewMachine()
+	e.machine.Watch(o.Watch)
 	e.roster.byPath, e.roster.groups = map[string]*actor{}, map[string]*group{}
-	e.guards.edges, e.letters.kinds = map[string]*edge{}, map[letter]uint64{}
+	e.scribe.To, e.scribe.Wall = o.Recorder, e.Wall
+	if o.Observer != nil {
+		e.scribe.Seen = o.Observer.Event
+	}
+	e.letters = kernel.NewLetters(&e.scribe, func(d time.Duration, fn func()) { e.after(d, fn) })
+	e.guards.Seed, e.guards.Listen, e.guards.Placed = e.seedFor, e.tripped, e.placeGuards
 	e.digest.every, e.digest.tell = o.MarkEvery, o.Steps
 	for _, path := range slices.Sorted(maps.Keys(o.World)) {
 		m := o.World[path]
 		e.world[path] = &m
 	}
 	v := kernel.NewView(o.Plan, 1)
-	commit, err := e.prepareGuards(o.Plan)
+	commit, err := e.guards.Prepare(o.Plan, 0)
 	if err != nil {
 		return nil, fmt.Errorf("sim: %w", err)
 	}
-	e.view, e.incoming = v, v
-	e.furnish(v)
+	e.view = v
+	e.control.helm = kernel.NewHelm(e.machine, &e.scribe, &e.guards, hands{e}, v)
+	hands{e}.Furnish(v)
 	commit()
 	e.detailed = o.Plan.Observe.Level != "basic"
 	return e, nil
@@ -144,7 +153,7 @@ func (e *Engine) seedFor(name string) uint64 {
 
 // Start boots the plan. It must be called once; Run then lets it come up.
 func (e *Engine) Start() {
-	e.happen(happening{in: engine.Boot{Plan: e.options.Plan, Seed: e.options.Seed}})
+	e.happen(kernel.Happening{In: engine.Boot{Plan: e.options.Plan, Seed: e.options.Seed}})
 	if e.options.Sample != nil {
 		e.sampleLater()
 	}
@@ -174,10 +183,10 @@ func (e *Engine) Up() bool { return e.up }
 func (e *Engine) Done() (done bool, code int, why string) { return e.over, e.code, e.why }
 
 // Submit tells the Machine something that happened outside.
-func (e *Engine) Submit(in engine.Input) { e.happen(happening{in: in}) }
+func (e *Engine) Submit(in engine.Input) { e.happen(kernel.Happening{In: in}) }
 
 // Shutdown stops everything in reverse start order; Run then lets it happen.
-func (e *Engine) Shutdown(why string) { e.happen(happening{in: engine.Shutdown{Why: why}}) }
+func (e *Engine) Shutdown(why string) { e.happen(kernel.Happening{In: engine.Shutdown{Why: why}}) }
 
 // Command gives an operator's wish to the Machine. done, which may be nil, is told the verdict.
 func (e *Engine) Command(action engine.Steer, by string, done func(error)) {
@@ -186,10 +195,11 @@ func (e *Engine) Command(action engine.Steer, by string, done func(error)) {
 	if done != nil {
 		e.control.answers[n] = done
 	}
-	e.command(n, action, by)
+	e.happen(kernel.Wish(n, action, by))
 }
 
-func (e *Engine) answer(number uint64, failure string) {
+// Answered implements kernel.Hands.
+func (e hands) Answered(number uint64, failure string) {
 	done := e.control.answers[number]
 	if done == nil {
 		return
@@ -209,13 +219,13 @@ func (e *Engine) Reload(in engine.Reloaded) error {
 		return errors.New("sim: no plan to reload")
 	}
 	v := kernel.NewView(in.Plan, in.Generation)
-	commit, err := e.prepareGuards(in.Plan)
+	commit, err := e.guards.Prepare(in.Plan, e.Now())
 	if err != nil {
 		return err
 	}
 	v.Commit = commit
 	in.Before = e.trial.Before(e.Now(), e.view.Plan, e)
-	e.happen(happening{in: in, next: v})
+	e.happen(kernel.Happening{In: in, Next: v})
 	if err := v.Verdict(); err != nil && !e.control.working {
 		return err
 	}
@@ -223,8 +233,8 @@ func (e *Engine) Reload(in engine.Reloaded) error {
 	return nil
 }
 
-// takeBack has a generation rolled back, once all that made it necessary is done.
-func (e *Engine) takeBack(x *engine.RollBack) {
+// RollBack has a generation rolled back, once all that made it necessary is done.
+func (e hands) RollBack(x *engine.RollBack) {
 	r := *x
 	e.At(e.Now(), func() {
 		switch {
@@ -250,7 +260,7 @@ func (e *Engine) Since() engine.Figures {
 }
 
 // Reloading is how the last reload ended, or that its generation is on probation.
-func (e *Engine) Reloading() rules.Reload { return e.control.machine.Reload() }
+func (e *Engine) Reloading() rules.Reload { return e.machine.Reload() }
 
 // SetModel changes the model of an actor or group, by path. Incarnations at work take it over at once: calls under way end
 // as they were to end.
@@ -267,18 +277,23 @@ func (e *Engine) SetModel(path string, m Model) {
 	}
 }
 
-// ended is told that nothing runs any more.
-func (e *Engine) ended(code int, why string) {
+// Ended is told that nothing runs any more.
+func (e hands) Ended(code int, why string) {
 	e.over, e.code, e.why = true, code, why
 	numbers := slices.Sorted(maps.Keys(e.control.timers))
 	for _, id := range numbers {
-		e.loop.alarms.Cancel(&e.control.timers[id].alarm)
+		e.loop.alarms.Cancel(e.control.timers[id])
 		delete(e.control.timers, id)
 	}
 	for _, n := range slices.Sorted(maps.Keys(e.control.answers)) {
-		e.answer(n, "the engine has ended")
+		e.Answered(n, "the engine has ended")
 	}
-	e.closeLetters()
+	for _, a := range e.roster.actors {
+		if a != nil && a.phase != kernel.PhaseStopped {
+			a.shut(kernel.PhaseStopped, kernel.Stopped) // it waited for a restart that will not come
+		}
+	}
+	e.letters.Close()
 }
 
 // cheats notes that a behaviour broke a rule. It may be called by any goroutine.
@@ -324,19 +339,13 @@ func (e *Engine) Plan() *plan.Plan { return e.view.Plan }
 func (e *Engine) Emergency() bool { return e.emergency }
 
 // DeadLetters is how many messages were not handled so far.
-func (e *Engine) DeadLetters() uint64 { return e.letters.total }
+func (e *Engine) DeadLetters() uint64 { return e.letters.Count() }
 
 // Machine is the Machine's own view of the system.
-func (e *Engine) Machine() engine.Status { return e.control.machine.Status() }
+func (e *Engine) Machine() engine.Status { return e.machine.Status() }
 
 // Guards looks at all guards, by name.
-func (e *Engine) Guards() []guard.Snapshot {
-	out := make([]guard.Snapshot, 0, len(e.guards.sorted))
-	for _, g := range e.guards.sorted {
-		out = append(out, g.Snapshot(e.Now()))
-	}
-	return out
-}
+func (e *Engine) Guards() []guard.Snapshot { return e.guards.Snapshots(e.Now()) }
 
 // Actors visits every actor in the order of their making, until visit says stop.
 func (e *Engine) Actors(visit func(engine.Vitals) bool) {
@@ -351,7 +360,7 @@ func (e *Engine) Actors(visit func(engine.Vitals) bool) {
 func (e *Engine) Actor(name string) (engine.Vitals, bool) {
 	a := e.roster.byPath[name]
 	if a == nil && !strings.Contains(name, "/") {
-		if found := named(e.view.Plan, name); len(found) == 1 {
+		if found := kernel.Named(e.view.Plan, name); len(found) == 1 {
 			a = e.roster.byPath[found[0]]
 		}
 	}
@@ -363,8 +372,8 @@ func (e *Engine) Actor(name string) (engine.Vitals, bool) {
 
 func (a *actor) vitals() engine.Vitals {
 	v := engine.Vitals{
-		Path: a.path, Kind: a.kind, State: a.phase.String(), Capacity: a.box.Capacity, Mailbox: a.back.n + a.again.n + a.stash.n + len(a.parked),
-		Ready: a.unfit&unfitDown == 0, Paused: a.unfit&unfitPaused != 0, Quarantined: a.unfit&unfitQuarantined != 0, Healthy: a.unfit&unfitSick == 0,
+		Path: a.path, Kind: a.kind, State: a.phase.String(), Capacity: int(a.box.Capacity), Mailbox: a.back.n + a.again.n + a.stash.n + len(a.parked),
+		Ready: a.unfit&kernel.UnfitDown == 0, Paused: a.unfit&kernel.UnfitPaused != 0, Quarantined: a.unfit&kernel.UnfitQuarantined != 0, Healthy: a.unfit&kernel.UnfitSick == 0,
 		Calls: a.calls, Failures: a.failures, DeadLetters: a.refused, Restarts: a.restarts, Latency: a.hist,
 	}
 	if a.group != nil {

@@ -238,13 +238,13 @@ func (inc *incarnation) hang(on bool) {
 func (a *actor) suffer(f *Fault) {
 	switch f.Verb {
 	case Corrupt: // in memory: nobody keeps it
-		a.system(func(b engine.Behavior) { a.replaceState(engine.Bare(b), f.Value) })
+		a.system(func(b engine.Behavior) { a.restore(engine.Bare(b), f.Value) })
 	case FillMailbox:
-		for a.back.n < a.box.Capacity && a.closed() == nil {
+		for a.back.n < int(a.box.Capacity) && a.phase.Closed(a.path) == nil {
 			_ = a.offer(&envelope{msg: engine.Msg{Type: fillerType}, meta: engine.Meta{Priority: engine.UsualPriority}}, nil)
 		}
 	case Crash:
-		if a.inc == nil || a.inc.stop.stage == stageGone {
+		if a.inc == nil || a.inc.stop.Stage == kernel.StageGone {
 			return
 		}
 		failure := &engine.Failure{Kind: engine.KindCrash, Message: "crashed", By: a.path, ExitCode: -1}

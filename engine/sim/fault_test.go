@@ -305,3 +305,30 @@ root:
 		t.Error("it is still sick")
 	}
 }
+
+// The checks of a new incarnation begin anew: what was sick before it says nothing about it.
+func TestARestartEndsSickness(t *testing.T) {
+	r := begin(t, `
+root:
+  children:
+    - name: pool
+      replicas: 1
+      upstream: "http://127.0.0.1:1"
+      health: {http: /healthz, interval: 1s, timeout: 500ms, fail: 2, pass: 1, then: report}
+`, nil)
+	heal := r.inject(Fault{Verb: Hang, Target: "pool"})
+	r.run(4 * time.Second)
+	if a := r.ask("pool", "x", nil); kindOf(a.Err) != engine.KindRefused {
+		t.Fatalf("a sick replica got a message: %v", a.Err)
+	}
+	heal()
+	r.Command(engine.Steer{Verb: "restart", Target: "root/pool", Reason: "test"}, "test", func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	r.run(500 * time.Millisecond)
+	if a := r.ask("pool", "x", nil); a.Err != nil {
+		t.Errorf("the new incarnation gets nothing: %v", a.Err)
+	}
+}

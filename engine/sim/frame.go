@@ -122,8 +122,8 @@ func (f *frame) leave() {
 // release gives an activation back; the last one out of an incarnation that ends finishes it.
 func (inc *incarnation) release() {
 	inc.active--
-	if inc.active == 0 && inc.ending != notEnding && inc.stop.stage < stageEnding {
-		inc.stop.stage = stageEnding
+	if inc.active == 0 && inc.ending != kernel.NotEnding && inc.stop.Stage < kernel.StageEnding {
+		inc.stop.Stage = kernel.StageEnding
 		inc.finish()
 	}
 }
@@ -254,24 +254,20 @@ func (f *frame) unwound() {
 	}
 	f.user = false
 	f.actor.count(f.eng.Now()-f.began, true)
-	if inc.a.phase == phaseStarting {
-		f.failure = goexit(f.actor.path)
+	if inc.a.phase == kernel.PhaseStarting {
+		f.failure = kernel.Goexited(f.actor.path)
 		f.risen(nil)
 		return
 	}
 	if f.stop != stopNone {
 		f.interrupted()
 	} else {
-		f.failure = goexit(f.actor.path)
+		f.failure = kernel.Goexited(f.actor.path)
 		if f.outcome(nil) {
 			return
 		}
 	}
 	f.again()
-}
-
-func goexit(path string) *engine.Failure {
-	return &engine.Failure{Kind: engine.KindCrash, Message: "the handler ended its goroutine (runtime.Goexit)", By: path}
 }
 
 // broken reports a failure to the Machine: the incarnation waits for the verdict, this activation is over.
@@ -288,21 +284,17 @@ func (f *frame) broken() {
 // broke ends an activation with a failure on a message and makes it known, unless another one came first.
 func (a *actor) broke(inc *incarnation, env *envelope, failure *engine.Failure) {
 	env.tries++
-	if inc.ending != notEnding || inc.poison != nil || inc.gate&gateDown != 0 {
+	if inc.ending != kernel.NotEnding || inc.poison != nil || inc.gate&gateDown != 0 {
 		inc.release()
 		a.deadLetter(kernel.InFlight, env, failure.Answer())
 		return
 	}
 	inc.gate |= gateDown
-	a.mark(unfitDown, true)
-	a.phase = phaseFailed
+	a.mark(kernel.UnfitDown, true)
+	a.phase = kernel.PhaseFailed
 	inc.poison, inc.verdict = env, failure.Answer()
 	inc.release()
-	a.eng.happen(happening{
-		in:    engine.Failed{ID: a.id, Epoch: inc.epoch, Failure: *failure},
-		cause: engine.Cause{Correlation: env.meta.Correlation, Seq: env.meta.Causation},
-		actor: a.path, fact: failure.Report(inc.epoch),
-	})
+	a.eng.happen(inc.life().Failed(failure, &env.meta, &a.eng.stacks))
 }
 
 // respond answers the asker of the message at hand. It reports whether somebody still waited.

@@ -12,16 +12,15 @@ import (
 	"github.com/lukhasai/lukhas-run/journal"
 )
 
-// begin carries out a Start: the incarnation comes up in a turn of its own.
-func (e *Engine) begin(x *engine.Start) {
+// Start carries out a Start: the incarnation comes up in a turn of its own.
+func (e hands) Start(x *engine.Start) {
 	a := e.actor(x.ID)
 	if a == nil {
 		return
 	}
 	spec := e.view.Plan.Actor(a.path)
 	if spec == nil {
-		e.happen(happening{in: engine.Exited{ID: x.ID, Epoch: x.Epoch, Failure: &engine.Failure{
-			Kind: engine.KindStart, Message: "the plan has no such actor", By: a.path, ExitCode: -1, Starting: true}}})
+		e.happen(kernel.Life{ID: x.ID, Epoch: x.Epoch, Path: a.path}.Absent())
 		return
 	}
 	inc := &incarnation{a: a, epoch: x.Epoch, limit: spec.Concurrency, began: e.Now(), active: 1, gate: gateDown}
@@ -29,8 +28,8 @@ func (e *Engine) begin(x *engine.Start) {
 	inc.soft = spec.Kind == plan.Process || spec.Kind == plan.Upstream
 	inc.rng = e.seedFor(a.path) + uint64(x.Epoch)*guard.Golden
 	a.spec, a.alone = spec, spec.Concurrency == 1
-	a.inc, a.phase, a.sys = inc, phaseStarting, nil
-	a.cause = e.control.causeFor(a.path)
+	a.inc, a.phase, a.sys = inc, kernel.PhaseStarting, nil
+	a.cause = e.control.helm.CauseFor(a.path)
 	if a.paused {
 		inc.gate |= gatePaused
 	}
@@ -65,7 +64,7 @@ func (f *frame) bring(inc *incarnation) {
 func (f *frame) rise(inc *incarnation) error {
 	factory := f.eng.options.Factories(f.spec.Kind)
 	if factory == nil {
-		return &engine.Error{Kind: engine.KindStart, Message: "no behaviour for actors of kind " + f.spec.Kind.String(), By: f.spec.Path}
+		return kernel.Unmade(f.spec)
 	}
 	b, err := factory(f.spec, f.view.Plan)
 	if err != nil {
@@ -102,7 +101,7 @@ func briefly(spec *plan.Actor) bool {
 // announce records that an incarnation is up and not yet ready.
 func (inc *incarnation) announce() {
 	a, cause := inc.a, inc.a.cause
-	cause.Seq = a.eng.record(a.path, journal.ActorStarted{Incarnation: uint64(inc.epoch)}, &cause)
+	cause.Seq = a.eng.scribe.Record(a.path, journal.ActorStarted{Incarnation: uint64(inc.epoch)}, &cause)
 	a.cause = cause
 }
 
@@ -111,10 +110,7 @@ func (f *frame) risen(err error) {
 	inc := f.inc
 	f.env = envelope{}
 	if f.failure == nil && err != nil {
-		f.failure = engine.FailureOf(err, f.actor.path)
-		if f.failure.Kind == engine.KindCrash {
-			f.failure.Kind = engine.KindStart
-		}
+		f.failure = kernel.Unstarted(err, f.actor.path)
 	}
 	var failure *engine.Failure
 	if f.failure != nil {
@@ -132,32 +128,34 @@ func (inc *incarnation) risen(failure *engine.Failure) {
 	switch {
 	case failure != nil:
 		failure.Starting = true
-		if inc.ending == notEnding {
-			inc.ending, inc.failure = endExited, failure
+		if inc.ending == kernel.NotEnding {
+			inc.ending, inc.failure = kernel.EndExited, failure
 		}
 		inc.release()
-	case inc.ending != notEnding:
+	case inc.ending != kernel.NotEnding:
 		inc.release()
 	default:
-		a.phase = phaseRunning
+		a.phase = kernel.PhaseRunning
 		a.atRestart()
-		a.eng.happen(happening{
-			in: engine.Started{ID: a.id, Epoch: inc.epoch}, cause: a.cause, actor: a.path, up: inc,
-			fact: journal.ActorReady{Incarnation: uint64(inc.epoch), Took: a.eng.Now() - inc.began},
-		})
+		a.eng.happen(inc.life().Ready(a.cause, a.eng.Now()-inc.began, inc))
 	}
 }
 
-// open lets messages in, at the moment between the Machine's learning that the incarnation is up and the effects of
+// life is what the incarnation is called in what is told of it.
+func (inc *incarnation) life() kernel.Life {
+	return kernel.Life{ID: inc.a.id, Epoch: inc.epoch, Path: inc.a.path}
+}
+
+// Open lets messages in, at the moment between the Machine's learning that the incarnation is up and the effects of
 // that: who hears of it finds it open, and what fails on a message fails after it was up.
-func (inc *incarnation) open() {
-	if inc.ending != notEnding {
+func (inc *incarnation) Open() {
+	if inc.ending != kernel.NotEnding {
 		inc.release()
 		return
 	}
 	inc.active--
 	inc.gate &^= gateDown
-	inc.a.mark(unfitDown, false)
+	inc.a.mark(kernel.UnfitDown|kernel.UnfitSick, false) // its checks begin anew and tell only changes
 	inc.a.rouse()
 }
 
@@ -193,44 +191,47 @@ func (a *actor) empty() []envelope {
 	return all
 }
 
-// resume carries out a Continue: the message that failed is answered with its failure and forgotten.
-func (e *Engine) resume(x *engine.Continue) {
+// Continue carries out a Continue: the message that failed is answered with its failure and forgotten.
+func (e hands) Continue(x *engine.Continue) {
 	a := e.actor(x.ID)
 	if a == nil {
 		return
 	}
 	inc := a.inc
-	if inc == nil || inc.epoch != x.Epoch || inc.poison == nil || inc.ending != notEnding {
+	if inc == nil || inc.epoch != x.Epoch || inc.poison == nil || inc.ending != kernel.NotEnding {
 		return
 	}
 	a.respond(inc.poison, nil, inc.verdict)
 	inc.poison = nil
-	a.phase = phaseRunning
+	a.phase = kernel.PhaseRunning
 	inc.gate &^= gateDown
-	a.mark(unfitDown, false)
+	a.mark(kernel.UnfitDown, false)
 	a.rouse()
 }
 
-// halt carries out a Stop: drain, cancel.
-func (e *Engine) halt(x *engine.Stop) {
+// Stop carries out a Stop: drain, cancel.
+func (e hands) Stop(x *engine.Stop) {
 	a := e.actor(x.ID)
 	if a == nil {
 		return
 	}
 	inc := a.inc
-	if inc == nil || inc.epoch != x.Epoch || inc.stop.stage == stageGone {
+	if inc == nil || inc.epoch != x.Epoch || inc.stop.Stage == kernel.StageGone {
 		if inc != nil && inc.epoch == x.Epoch { // its own end is about to be told
-			inc.ending, inc.stop.again = endStopped, x.Again
+			inc.ending, inc.stop.Again = kernel.EndStopped, x.Again
 		}
-		e.happen(happening{in: engine.Stopped{ID: x.ID, Epoch: x.Epoch}})
+		if inc != nil && inc.epoch == x.Epoch { // its own end is about to be told
+			inc.ending, inc.stop.Again = kernel.EndStopped, x.Again
+		}
+		e.happen(kernel.Happening{In: engine.Stopped{ID: x.ID, Epoch: x.Epoch}})
 		return
 	}
-	a.cause = e.control.causeFor(a.path)
-	a.phase = phaseStopping
-	a.mark(unfitDown, true)
+	a.cause = e.control.helm.CauseFor(a.path)
+	a.phase = kernel.PhaseStopping
+	a.mark(kernel.UnfitDown, true)
 	inc.gate |= gateDown
-	inc.ending = endStopped
-	inc.stop.drain, inc.stop.kill, inc.stop.why, inc.stop.again = x.Drain, x.Kill, x.Why, x.Again
+	inc.ending = kernel.EndStopped
+	inc.stop.Ask(x)
 	inc.asked = e.Now()
 	poison := inc.poison
 	inc.poison = nil
@@ -238,21 +239,21 @@ func (e *Engine) halt(x *engine.Stop) {
 		a.poisoned(poison, inc.verdict)
 	}
 	switch {
-	case inc.stop.stage >= stageEnding: // it is ending by itself already; finish will see that it was asked
+	case inc.stop.Stage >= kernel.StageEnding: // it is ending by itself already; finish will see that it was asked
 	case inc.active == 0:
-		inc.stop.stage = stageEnding
+		inc.stop.Stage = kernel.StageEnding
 		inc.finish()
 	case poison != nil || x.Drain <= 0:
 		inc.cancel()
 	default:
-		inc.stop.stage = max(inc.stop.stage, stageDrain)
+		inc.stop.Stage = max(inc.stop.Stage, kernel.StageDrain)
 		e.after(x.Drain, inc.cancel)
 	}
 }
 
 // poisoned decides about the message that killed an incarnation: it is tried again first, or it is a dead letter.
 func (a *actor) poisoned(env *envelope, answer error) {
-	if env.tries < a.box.Attempts && env.msg.Type != "" && env.only == 0 {
+	if a.box.Again(env.tries, env.msg) && env.only == 0 {
 		var one queue
 		one.push(env)
 		a.again.prepend(&one)
@@ -264,10 +265,10 @@ func (a *actor) poisoned(env *envelope, answer error) {
 // cancel tells the handlers to stop: blocked calls return ErrStopped. One that waits again is unwound, so none outlasts
 // the moment and nothing has to be fenced off here.
 func (inc *incarnation) cancel() {
-	if inc.stop.stage >= stageCancel {
+	if inc.stop.Stage >= kernel.StageCancel {
 		return
 	}
-	inc.stop.stage = stageCancel
+	inc.stop.Stage = kernel.StageCancel
 	inc.cut = true
 	for _, f := range inc.frames {
 		f.interrupt(stopActor)
@@ -311,26 +312,12 @@ func (inc *incarnation) finish() {
 // gone reports the end of an incarnation.
 func (inc *incarnation) gone() {
 	a, e := inc.a, inc.a.eng
-	inc.stop.stage = stageGone
+	inc.stop.Stage = kernel.StageGone
 	inc.gate |= gateDown
 	inc.cut = true
-	h := happening{cause: a.cause, actor: a.path, gone: inc}
-	switch {
-	case inc.ending == endStopped:
-		h.in = engine.Stopped{ID: a.id, Epoch: inc.epoch, Leaked: inc.leaked}
-		h.fact = journal.ActorStopped{Incarnation: uint64(inc.epoch), Reason: inc.stop.why, Took: e.Now() - inc.asked}
-	case inc.failure != nil:
-		h.in = engine.Exited{ID: a.id, Epoch: inc.epoch, Failure: inc.failure}
-		h.fact = inc.failure.Report(inc.epoch)
-		if !inc.failure.Starting { // while starting, the failure belongs to what caused the start
-			h.cause = engine.Cause{Correlation: inc.failure.Correlation}
-		}
-	default:
-		h.in = engine.Exited{ID: a.id, Epoch: inc.epoch}
-		h.fact = journal.ActorStopped{Incarnation: uint64(inc.epoch), Reason: "ended by itself"}
-		h.cause = engine.Cause{}
-	}
-	a.mark(unfitDown, true)
+	h := inc.life().Gone(kernel.Gone{Ending: inc.ending, Failure: inc.failure, Leaked: inc.leaked, Why: inc.stop.Why, Took: e.Now() - inc.asked},
+		a.cause, &e.stacks, inc)
+	a.mark(kernel.UnfitDown, true)
 	inc.behavior = nil
 	if poison := inc.poison; poison != nil {
 		inc.poison = nil
@@ -339,21 +326,21 @@ func (inc *incarnation) gone() {
 	e.happen(h)
 }
 
-// settle closes the mailbox of an incarnation that was stopped for good. That of any other stays open until the Machine
+// Settle closes the mailbox of an incarnation that was stopped for good. That of any other stays open until the Machine
 // says Start or Close, which it may have done already.
-func (inc *incarnation) settle() {
+func (inc *incarnation) Settle() {
 	a := inc.a
 	switch {
-	case a.inc != inc || a.phase == phaseRemoved || a.phase == phaseStopped:
-	case inc.ending == endStopped && !inc.stop.again:
-		a.shut(phaseStopped, kernel.Stopped)
+	case a.inc != inc || a.phase == kernel.PhaseRemoved || a.phase == kernel.PhaseStopped:
+	case inc.ending == kernel.EndStopped && !inc.stop.Again:
+		a.shut(kernel.PhaseStopped, kernel.Stopped)
 	default:
-		a.phase = phaseRestarting
+		a.phase = kernel.PhaseRestarting
 	}
 }
 
 // shut closes a mailbox: what waits becomes dead letters, askers are told.
-func (a *actor) shut(p phase, why string) {
+func (a *actor) shut(p kernel.Phase, why string) {
 	a.phase = p
 	for _, env := range a.empty() {
 		a.deadLetter(why, &env, kernel.Unreachable(a.path, why))
@@ -363,36 +350,40 @@ func (a *actor) shut(p phase, why string) {
 // exited begins the end of an incarnation that ends by itself.
 func (inc *incarnation) exited(failure *engine.Failure) {
 	a := inc.a
-	if inc.ending != notEnding || inc.stop.stage != stageNone {
+	if inc.ending != kernel.NotEnding || inc.stop.Stage != kernel.StageNone {
 		return
 	}
-	inc.ending, inc.failure = endExited, failure
+	inc.ending, inc.failure = kernel.EndExited, failure
 	if failure != nil {
-		failure.Starting = a.phase == phaseStarting
+		failure.Starting = a.phase == kernel.PhaseStarting
 	}
 	inc.gate |= gateDown
-	a.mark(unfitDown, true)
-	a.phase = phaseFailed
-	inc.stop.kill = defaultKill
+	a.mark(kernel.UnfitDown, true)
+	a.phase = kernel.PhaseFailed
+	inc.stop.Kill = kernel.DefaultKill
 	switch {
 	case inc.active == 0:
-		inc.stop.stage = stageEnding
+		inc.stop.Stage = kernel.StageEnding
 		a.eng.push(task{kind: taskBrief, job: inc.finish})
 	case failure != nil:
 		inc.cancel()
 	}
 }
 
-// defaultKill bounds the end of what a behaviour owns when no stop was asked for.
-const defaultKill = 5 * time.Second
+// Close carries out a Close: no incarnation follows.
+func (e hands) Close(x *engine.Close) {
+	if a := e.actor(x.ID); a != nil {
+		a.shut(kernel.PhaseStopped, x.Why)
+	}
+}
 
-// remove forgets an actor.
-func (e *Engine) remove(id engine.ID) {
+// Remove forgets an actor.
+func (e hands) Remove(id engine.ID) {
 	a := e.actor(id)
 	if a == nil {
 		return
 	}
-	a.shut(phaseRemoved, kernel.Removed)
+	a.shut(kernel.PhaseRemoved, kernel.Removed)
 	e.forget(a)
 }
 
@@ -410,14 +401,14 @@ func (l life) Exited(failure *engine.Failure) {
 
 // Emit implements engine.Life.
 func (l life) Emit(body journal.Body) {
-	if l.inc.stop.stage != stageGone {
-		l.inc.a.eng.record(l.inc.a.path, body, &engine.Cause{})
+	if l.inc.stop.Stage != kernel.StageGone {
+		l.inc.a.eng.scribe.Record(l.inc.a.path, body, &engine.Cause{})
 	}
 }
 
 // Healthy implements engine.Life.
 func (l life) Healthy(ok bool, why string) {
-	if l.inc.stop.stage != stageGone {
+	if l.inc.stop.Stage != kernel.StageGone {
 		l.inc.a.eng.healthy(l.inc, ok, why)
 	}
 }

@@ -64,11 +64,11 @@ type parked struct {
 // offer puts a message into the mailbox, or answers why not. When the policy is to block and there is no room, the
 // sender waits. from is nil for senders that cannot wait (timers, injections): for them block means reject.
 func (a *actor) offer(env *envelope, from *caller) error {
-	if refused := a.closed(); refused != nil {
+	if refused := a.phase.Closed(a.path); refused != nil {
 		a.deadLetter(refused.Message, env, nil)
 		return refused
 	}
-	if len(a.parked) > 0 || a.back.n >= a.box.Capacity {
+	if len(a.parked) > 0 || a.back.n >= int(a.box.Capacity) {
 		return a.overflow(env, from)
 	}
 	a.back.push(env)
@@ -76,23 +76,12 @@ func (a *actor) offer(env *envelope, from *caller) error {
 	return nil
 }
 
-// closed says why the mailbox takes nothing.
-func (a *actor) closed() *engine.Error {
-	switch a.phase {
-	case phaseStopped:
-		return kernel.Unreachable(a.path, kernel.Stopped)
-	case phaseRemoved:
-		return kernel.Unreachable(a.path, kernel.Removed)
-	}
-	return nil
-}
-
 // overflow carries out the mailbox's policy.
 func (a *actor) overflow(env *envelope, from *caller) error {
 	switch {
-	case a.box.Overflow == overflowBlock && from != nil:
+	case a.box.Overflow == kernel.OverflowBlock && from != nil:
 		return a.park(env, from)
-	case a.box.Overflow == overflowDropOldest:
+	case a.box.Overflow == kernel.OverflowDropOldest:
 		var oldest envelope
 		if !a.back.pop(&oldest) {
 			break
@@ -103,7 +92,7 @@ func (a *actor) overflow(env *envelope, from *caller) error {
 	}
 	refused := a.refuse(kernel.Full)
 	a.deadLetter(kernel.Full, env, nil)
-	if a.box.Overflow == overflowDropNewest && env.reply.w == nil {
+	if a.box.Overflow == kernel.OverflowDropNewest && env.reply.w == nil {
 		return nil
 	}
 	return refused
@@ -125,7 +114,7 @@ func (a *actor) park(env *envelope, from *caller) error {
 // admit lets parked messages in while there is room.
 func (a *actor) admit() {
 	n := 0
-	for n < len(a.parked) && a.back.n < a.box.Capacity {
+	for n < len(a.parked) && a.back.n < int(a.box.Capacity) {
 		p := &a.parked[n]
 		n++
 		if p.room.w != nil && !p.room.settle(nil, nil) || p.room.w == nil && !p.env.reply.waits() {

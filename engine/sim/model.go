@@ -141,7 +141,7 @@ func (s *server) bring() {
 	}
 	e.loop.alarms.Set(&s.startup, int64(e.Now()+takes), func() {
 		inc.risen(failure)
-		if failure == nil && inc.ending == notEnding {
+		if failure == nil && inc.ending == kernel.NotEnding {
 			s.watch()
 		}
 	})
@@ -435,10 +435,10 @@ func (s *server) down(gone func()) {
 		e.loop.own--
 	}
 	switch {
-	case s.inc.ending == endExited:
+	case s.inc.ending == kernel.EndExited:
 		takes = 0
 	case s.hung && s.inc.a.kind == plan.Process:
-		takes = s.inc.stop.kill
+		takes = s.inc.stop.Kill
 	}
 	if takes <= 0 {
 		gone()
@@ -466,7 +466,7 @@ func (s *server) watch() {
 	e.loop.own++
 	e.loop.alarms.Set(&s.check, int64(e.Now()+p.Interval), func() {
 		e.loop.own--
-		if s.inc.ending == notEnding {
+		if s.inc.ending == kernel.NotEnding {
 			s.examine(p)
 			s.watch()
 		}

@@ -1,10 +1,6 @@
 package sim
 
 import (
-	"maps"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -12,10 +8,8 @@ import (
 	"github.com/lukhasai/lukhas-run/journal"
 )
 
-// Recorder takes the events of a run, in order, and gives their sequence numbers, which must grow.
-type Recorder interface {
-	Record(journal.Event) (seq uint64)
-}
+// Recorder takes the events of a run, in order.
+type Recorder = kernel.Recorder
 
 // Observer is told what happens, at the moment it does. It may look at the engine and must not change it.
 type Observer interface {
@@ -45,85 +39,13 @@ type Call struct {
 	Took       time.Duration // 0 in Sent
 }
 
-// record adds an event about actor that cause made happen. A cause without a correlation starts a new incident and gets
-// its name. The result is the event's sequence number.
-func (e *Engine) record(actor string, body journal.Body, cause *engine.Cause) uint64 {
-	ev := journal.New(actor, body)
-	ev.Time = e.Wall().UnixNano()
-	ev.Causation = cause.Seq
-	if cause.Correlation == "" {
-		cause.Correlation = "i-" + strconv.FormatUint(e.seq+1, 10)
-	}
-	ev.Correlation = cause.Correlation
-	if len(ev.Correlation) > journal.MaxCorrelationBytes {
-		ev.Correlation = ev.Correlation[:journal.MaxCorrelationBytes]
-	}
-	seq := e.seq + 1
-	if e.options.Recorder != nil {
-		seq = e.options.Recorder.Record(ev)
-	}
-	e.seq = max(e.seq, seq)
-	ev.Seq = e.seq
-	if e.options.Observer != nil {
-		e.options.Observer.Event(ev)
-	}
-	return e.seq
-}
-
-// letters gathers dead letters: the first of a kind is recorded at once, the others of the next second together.
-type letters struct {
-	kinds map[letter]uint64 // counted and not yet recorded; an entry exists while its second lasts
-	total uint64
-}
-
-type letter struct{ actor, reason, message string }
-
-const (
-	letterSpell = time.Second
-	maxLetters  = 1024 // kinds within a second; what is beyond is counted under ""
-)
-
 // deadLetter notes that a message was not handled. The asker, if there is one, gets answer.
 func (a *actor) deadLetter(reason string, env *envelope, answer error) {
 	if answer != nil {
 		env.reply.settle(nil, answer)
 	}
 	a.refused++
-	a.eng.letter(letter{a.path, reason, env.msg.Type}, &env.meta)
-}
-
-func (e *Engine) letter(k letter, meta *engine.Meta) {
-	l := &e.letters
-	l.total++
-	if _, open := l.kinds[k]; !open && len(l.kinds) >= maxLetters {
-		k.message = ""
-	}
-	if n, open := l.kinds[k]; open {
-		l.kinds[k] = n + 1
-		return
-	}
-	l.kinds[k] = 0
-	e.record(k.actor, journal.DeadLetter{Reason: k.reason, Message: k.message, Count: 1}, &engine.Cause{Correlation: meta.Correlation, Seq: meta.Causation})
-	e.after(letterSpell, func() { e.flushLetters(k) })
-}
-
-// flushLetters records the letters of a kind that came after its first.
-func (e *Engine) flushLetters(k letter) {
-	n := e.letters.kinds[k]
-	delete(e.letters.kinds, k)
-	if n > 0 {
-		e.record(k.actor, journal.DeadLetter{Reason: k.reason, Message: k.message, Count: n}, &engine.Cause{})
-	}
-}
-
-// closeLetters records all that is still counted, in the order of the alphabet.
-func (e *Engine) closeLetters() {
-	kinds := slices.SortedFunc(maps.Keys(e.letters.kinds), func(a, b letter) int {
-		return strings.Compare(a.actor+"\x00"+a.reason+"\x00"+a.message, b.actor+"\x00"+b.reason+"\x00"+b.message)
-	})
-	for _, k := range kinds {
-		e.flushLetters(k)
-	}
+	a.eng.letters.Add(a.path, reason, env.msg.Type, &env.meta)
 }
 
 // sent tells the observer that a message is on its way.

@@ -123,7 +123,7 @@ func (e *Engine) direct(to engine.Ref) *actor {
 		return nil
 	}
 	a := e.actor(to.ID)
-	if a == nil || a.group != nil || a.kind == plan.Supervisor || a.unfit&unfitQuarantined != 0 || a.guard != nil {
+	if a == nil || a.group != nil || a.kind == plan.Supervisor || a.unfit&kernel.UnfitQuarantined != 0 || a.guard != nil {
 		return nil
 	}
 	return a
@@ -234,7 +234,7 @@ func (e *Engine) tell(c *caller, to engine.Ref, env *envelope) error {
 func (e *Engine) undelivered(path string, env *envelope, err error) error {
 	var refused *engine.Error
 	if errors.As(err, &refused) {
-		e.letter(letter{path, refused.Message, env.msg.Type}, &env.meta)
+		e.letters.Add(path, refused.Message, env.msg.Type, &env.meta)
 	}
 	return err
 }
@@ -245,7 +245,7 @@ func (g *group) tellAll(env *envelope, c *caller) error {
 	var first error
 	for _, a := range append([]*actor(nil), g.members...) {
 		err := error(a.refuse(kernel.Refused))
-		if env.meta.Probe || a.unfit&unfitQuarantined == 0 {
+		if env.meta.Probe || a.unfit&kernel.UnfitQuarantined == 0 {
 			err = a.receive(env, c)
 		}
 		if first == nil {

@@ -38,7 +38,7 @@ func (c *caller) Group(id engine.ID) kernel.Group {
 }
 
 // Edge is the guard of an edge, nil when it has none any more.
-func (c *caller) Edge(number uint32) *guard.Guard { return c.eng.edgeGuard(number) }
+func (c *caller) Edge(number uint32) *guard.Guard { return c.eng.guards.Edge(number) }
 
 // Ref resolves a name.
 func (c *caller) Ref(name string) (engine.Ref, error) { return c.eng.Ref(name) }
@@ -69,7 +69,7 @@ func (c *caller) Request(q kernel.Question) (kernel.Reply, error) { return c.eng
 
 // Record adds an event.
 func (c *caller) Record(path string, body journal.Body, cause *engine.Cause) {
-	c.eng.record(path, body, cause)
+	c.eng.scribe.Record(path, body, cause)
 }
 
 // Begin starts a wait for somebody's Wake.
@@ -105,7 +105,7 @@ func (a *actor) Name() string { return a.name }
 
 // Stand is what stands before the actor.
 func (a *actor) Stand() kernel.Stand {
-	s := kernel.Stand{Kind: a.kind, Guard: a.guard, Quarantined: a.unfit&unfitQuarantined != 0}
+	s := kernel.Stand{Kind: a.kind, Guard: a.guard, Quarantined: a.unfit&kernel.UnfitQuarantined != 0}
 	if a.group != nil {
 		s.Group, s.Guard = a.group, a.group.guard
 	}
@@ -132,7 +132,7 @@ func (g *group) Named(name string) kernel.Actor {
 func (g *group) Pick(how, key string, probe bool, open func(string) bool) kernel.Actor {
 	block := ^uint8(0)
 	if probe {
-		block &^= unfitQuarantined | unfitSick
+		block &^= kernel.UnfitQuarantined | kernel.UnfitSick
 	}
 	fit := func(a *actor) bool { return a.unfit&block == 0 && (open == nil || !open(a.name)) }
 	draw := func() uint64 { g.turn++; return kernel.Draw(how, g.numbers.seed, g.turn) }

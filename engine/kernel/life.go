@@ -1,0 +1,170 @@
+package kernel
+
+import (
+	"math"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
+)
+
+// Phase is what an actor is doing, as status shows it.
+type Phase uint8
+
+// The phases.
+const (
+	PhaseNew Phase = iota
+	PhaseStarting
+	PhaseRunning
+	PhaseFailed
+	PhaseRestarting
+	PhaseStopping
+	PhaseStopped
+	PhaseRemoved
+)
+
+// String is the phase as people read it.
+func (p Phase) String() string {
+	return [...]string{"new", "starting", "running", "failed", "restarting", "stopping", "stopped", "removed"}[p]
+}
+
+// Closed says why the mailbox of an actor in that phase takes nothing; nil when it does.
+func (p Phase) Closed(path string) *engine.Error {
+	switch p {
+	case PhaseStopped:
+		return Unreachable(path, Stopped)
+	case PhaseRemoved:
+		return Unreachable(path, Removed)
+	}
+	return nil
+}
+
+// Announced is what the Machine's announcement tells of a supervisor's phase, of which nothing else is heard. known is false
+// when it tells nothing.
+func Announced(body journal.Body) (p Phase, known bool) {
+	switch body.(type) {
+	case *journal.ActorStarting:
+		return PhaseStarting, true
+	case *journal.ActorReady:
+		return PhaseRunning, true
+	case *journal.ActorRestarting:
+		return PhaseRestarting, true
+	case *journal.ActorStopping:
+		return PhaseStopping, true
+	case *journal.ActorStopped, *journal.SupervisorGaveUp:
+		return PhaseStopped, true
+	}
+	return 0, false
+}
+
+// The reasons why an actor gets no routed message, as bits.
+const (
+	UnfitDown = 1 << iota
+	UnfitPaused
+	UnfitQuarantined
+	UnfitSick
+	UnfitAny = 1<<iota - 1
+)
+
+// Overflow is what a full mailbox does.
+type Overflow uint8
+
+// The policies.
+const (
+	OverflowReject Overflow = iota
+	OverflowBlock
+	OverflowDropOldest
+	OverflowDropNewest
+)
+
+// Box is an actor's mailbox policy, small because there may be a million.
+type Box struct {
+	Capacity uint32
+	Attempts uint16
+	Overflow Overflow
+	Drop     bool // what waits is dropped at a restart
+}
+
+// NewBox is the policy that a plan wants.
+func NewBox(m plan.Mailbox) Box {
+	b := Box{
+		Capacity: uint32(min(max(m.Capacity, 1), math.MaxInt32)), Attempts: uint16(min(max(m.Attempts, 1), math.MaxUint16)),
+		Drop: m.OnRestart == "drop",
+	}
+	switch m.Overflow {
+	case "block":
+		b.Overflow = OverflowBlock
+	case "drop_oldest":
+		b.Overflow = OverflowDropOldest
+	case "drop_newest":
+		b.Overflow = OverflowDropNewest
+	}
+	return b
+}
+
+// Again tells whether a message that killed its actor, having been delivered tries times, is tried once more.
+func (b Box) Again(tries int, m engine.Msg) bool { return tries < int(b.Attempts) && m.Type != "" }
+
+// Ending is how an incarnation goes.
+type Ending uint8
+
+// The ways to go.
+const (
+	NotEnding  Ending = iota
+	EndExited         // by itself
+	EndStopped        // a Stop effect wants it
+)
+
+// Stage is how far the end of an incarnation is.
+type Stage uint8
+
+// The stages, in order.
+const (
+	StageNone   Stage = iota
+	StageDrain        // handlers may finish
+	StageCancel       // blocked calls have returned ErrStopped
+	StageEnding       // all handlers are out or fenced off; what the behaviour owns is being stopped
+	StageGone
+)
+
+// Stop is a Stop effect that is being carried out.
+type Stop struct {
+	Drain, Kill time.Duration
+	Why         string
+	Again       bool // another incarnation follows
+	Stage       Stage
+}
+
+// Ask takes over what the Machine asks for.
+func (s *Stop) Ask(x *engine.Stop) { s.Drain, s.Kill, s.Why, s.Again = x.Drain, x.Kill, x.Why, x.Again }
+
+// DefaultKill bounds each phase of an end that nobody asked for.
+const DefaultKill = 5 * time.Second
+
+// Restore gives a behaviour another state, if it has any.
+func Restore(b engine.Behavior, state any) error {
+	if s, ok := engine.As[engine.Stateful](b); ok {
+		return s.SetState(state)
+	}
+	return nil
+}
+
+// Unmade is the failure of a start for which there is no behaviour.
+func Unmade(a *plan.Actor) *engine.Error {
+	return &engine.Error{Kind: engine.KindStart, Message: "no behaviour for actors of kind " + a.Kind.String(), By: a.Path}
+}
+
+// Unstarted is the failure of a start that returned an error.
+func Unstarted(err error, path string) *engine.Failure {
+	f := engine.FailureOf(err, path)
+	if f.Kind == engine.KindCrash {
+		f.Kind = engine.KindStart
+	}
+	return f
+}
+
+// Goexited is the failure of a handler that ended its goroutine.
+func Goexited(path string) *engine.Failure {
+	return &engine.Failure{Kind: engine.KindCrash, Message: "the handler ended its goroutine (runtime.Goexit)", By: path}
+}
