@@ -262,7 +262,8 @@ func (m *Machine) judgeProbation(since Figures) {
 		return
 	}
 	p.judged = true
-	if m.aborts(old, now); p.overdue && !p.doomed {
+	if m.aborts(old, now); p.overdue {
+		p.overdue = false
 		m.probationDue()
 	}
 }
