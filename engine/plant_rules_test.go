@@ -17,6 +17,7 @@ type policy struct {
 	emergency *plan.Emergency
 	patterns  []plan.Pattern
 	params    []plan.Param
+	reload    plan.Reload
 }
 
 // growPolicy reads lines such as
@@ -31,6 +32,8 @@ type policy struct {
 //	emergency hold=10s
 //	  enter: EXPR
 //	  then: pause target=root/a
+//	reload verify_for=5s
+//	  abort_if: EXPR
 func growPolicy(lines []string) (policy, error) {
 	var p policy
 	kind := ""
@@ -67,6 +70,8 @@ func (p *policy) open(kind string, words []string) error {
 		p.health = &plan.Health{}
 	case "emergency":
 		p.emergency = &plan.Emergency{}
+	case "reload":
+		p.reload = plan.Reload{}
 	default:
 		return fmt.Errorf("unknown %q", kind)
 	}
@@ -118,6 +123,8 @@ func (p *policy) knob(kind, key, value string) error {
 		p.lastPattern().Hold.For = span
 	case "emergency.hold":
 		p.emergency.Hold.For = span
+	case "reload.verify_for":
+		p.reload.VerifyFor = span
 	default:
 		return fmt.Errorf("unknown knob")
 	}
@@ -149,6 +156,8 @@ func (p *policy) part(kind, key, text string) error {
 		scope = rules.Scope{Place: rules.AtPattern}
 	case "health":
 		scope, want = rules.Scope{Place: rules.AtHealth}, rules.Number
+	case "reload":
+		scope = rules.Scope{Place: rules.AtAbortIf}
 	}
 	program, err := compile(text, want, scope)
 	if err != nil {
@@ -169,6 +178,8 @@ func (p *policy) part(kind, key, text string) error {
 		p.emergency.Enter = program
 	case "emergency.leave":
 		p.emergency.Leave = program
+	case "reload.abort_if":
+		p.reload.AbortIf = program
 	default:
 		return fmt.Errorf("unknown part %q", key)
 	}
@@ -249,6 +260,8 @@ func growSample(words []string) (Sampled, error) {
 			in.Breakers = append(in.Breakers, rules.Breaker{Name: name, State: text, ErrorRate: values["error_rate"], Calls: values["calls"]})
 		case name == "system":
 			in.System = rules.System{Anomaly: values["anomaly"], DeadLetters: values["dead_letters"]}
+		case name == "since": // the commit of a generation
+			in.Since = growFigures(fields[1:])
 		case name == "node":
 			in.Node = rules.Node{CPU: values["cpu"]}
 		default:
@@ -259,4 +272,24 @@ func growSample(words []string) (Sampled, error) {
 		}
 	}
 	return in, nil
+}
+
+// growFigures reads `generation=2 span=1s calls=30 error_rate=0.5`.
+func growFigures(words []string) Figures {
+	var f Figures
+	for _, w := range words {
+		key, value, _ := strings.Cut(w, "=")
+		number, _ := strconv.ParseFloat(value, 64)
+		switch key {
+		case "generation":
+			f.Generation = uint64(number)
+		case "span":
+			f.Span, _ = time.ParseDuration(value)
+		case "calls":
+			f.Rates.Calls = number
+		case "error_rate":
+			f.Rates.ErrorRate = number
+		}
+	}
+	return f
 }

@@ -89,6 +89,7 @@ type stage struct {
 	policy  policy
 
 	generation uint64
+	condemned  *RollBack
 	starts     []Start // not answered yet
 	stops      []Stop
 	manual     bool // nothing is answered by itself
@@ -112,7 +113,7 @@ func (s *stage) play(script string) error {
 			return err
 		}
 		s.generation++
-		s.step(Reloaded{Plan: p, Generation: s.generation, By: "file", Why: "changed"})
+		s.step(Reloaded{Plan: p, Generation: s.generation, By: "file", Why: "changed", Before: growFigures(fields[1:])})
 	case "manual":
 		s.manual = true
 	case "auto":
@@ -147,6 +148,7 @@ func (s *stage) plant(lines []string) (*plan.Plan, error) {
 	}
 	p.Rules, p.Health, p.Emergency, p.Patterns = s.policy.rules, s.policy.health, s.policy.emergency, s.policy.patterns
 	p.Params = s.policy.params
+	p.Reload = s.policy.reload
 	return p, p.Seal()
 }
 
@@ -167,6 +169,13 @@ func (s *stage) happen(verb string, args []string) error {
 	switch verb {
 	case "shutdown":
 		s.step(Shutdown{Why: "signal"})
+		return nil
+	case "rolls_back":
+		s.generation++
+		s.step(Reloaded{Plan: s.condemned.Plan, Generation: s.generation, By: ByVerification, Why: s.condemned.Why})
+		return nil
+	case "cannot_roll_back":
+		s.step(RollBackFailed{Generation: s.condemned.Generation, Why: "address in use"})
 		return nil
 	case "sample":
 		in, err := growSample(args)
@@ -297,6 +306,9 @@ func (s *stage) print(e Effect) {
 		s.say("cancel timer %x", uint64(e.Timer))
 	case *Emit:
 		s.say("  %s: %s", or(e.Actor, "system"), describeBody(e.Body))
+	case *RollBack:
+		s.condemned = e
+		s.say("ROLL BACK %d to %d (%s)", e.Generation, e.To, e.Why)
 	case *Ended:
 		s.ended = true
 		s.say("ENDED %d (%s)", e.Code, e.Why)

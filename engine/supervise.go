@@ -104,7 +104,7 @@ func (m *Machine) fell(a *actor, gone bool, f *Failure) {
 	if f != nil {
 		d = m.judge(s, a, f)
 	}
-	if d == doEscalate && s.self.parent == nil && m.averts(a, "its failure would have ended the engine") {
+	if d == doEscalate && s.self.parent == nil && m.averts(a, false, "its failure would have ended the engine") {
 		d = doRestart
 	}
 	switch {
@@ -206,7 +206,7 @@ func (m *Machine) again(s *supervisor, a *actor, gone bool) {
 	}
 	m.rulebook.touchSupervisor(s)
 	m.loops(a)
-	if s.spell.add(m.now, spec.Intensity, m.wholeSeconds) && !m.averts(a, "the restart intensity of "+s.self.def.Path+" is exceeded") {
+	if s.spell.add(m.now, spec.Intensity, m.wholeSeconds) && !m.averts(a, m.tightened(s), "the restart intensity of "+s.self.def.Path+" is exceeded") {
 		m.giveUp(s, a, gone)
 		return
 	}

@@ -39,7 +39,8 @@ type Figures struct {
 // same live and simulated. The rules, for as long as `verify_for` of the last generation that passed:
 //
 //   - crash loop: an actor that was not failing already at the commit has failed loopFailures times since, or such a
-//     failure exceeds a supervisor's intensity, or reaches the root to end the engine;
+//     failure exceeds a supervisor's intensity, or reaches the root to end the engine; under another intensity than
+//     before, anybody's failure that exceeds it;
 //   - rule errors: at least leastRuleErrors evaluations have failed since the commit, and more than twice as many as in
 //     a span of the same length before it;
 //   - abort_if of the last generation that passed is true on a sample taken since the commit.
@@ -203,14 +204,23 @@ func (m *Machine) loops(a *actor) {
 }
 
 // averts tells whether what would happen because of a failure is the new generation's fault and does not happen, because
-// the generation is rolled back instead.
-func (m *Machine) averts(a *actor, what string) bool {
+// the generation is rolled back instead. Worse tells that the generation has made it worse even for those in trouble.
+func (m *Machine) averts(a *actor, worse bool, what string) bool {
 	p := &m.probation
-	if !p.on || p.troubled[a.id] || m.mode != alive {
+	if !p.on || p.troubled[a.id] && !worse || m.mode != alive {
 		return false
 	}
 	m.condemn(CodeCrashLoop, fmt.Sprintf("%s failed and %s", a.def.Path, what), journal.Values{"actor": a.def.Path})
 	return true
+}
+
+// tightened tells whether the generation on probation has changed a supervisor's intensity.
+func (m *Machine) tightened(s *supervisor) bool {
+	if !m.probation.on {
+		return false
+	}
+	was := m.probation.proven.Actor(s.self.def.Path)
+	return was == nil || was.Supervisor == nil || was.Supervisor.Intensity != s.self.def.Supervisor.Intensity
 }
 
 // condemn asks for the last generation that passed.
