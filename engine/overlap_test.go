@@ -83,7 +83,7 @@ func (s *slow) actor(id ID) *plan.Actor {
 	if s.gone[id] || s.paths[id] == "" {
 		s.t.Fatalf("an effect names the unknown actor %d", id)
 	}
-	if at < 0 {
+	if at < 0 || s.ids[s.paths[id]] != id {
 		return nil // removed by the plan, and still stopping
 	}
 	if a := &s.plan.Actors[at]; a.Supervisor == nil {
@@ -101,6 +101,7 @@ func (s *slow) take(e Effect) {
 	case *Create:
 		s.ids[e.Path], s.paths[e.ID] = e.ID, e.Path
 		s.open[e.ID] = s.opening(e.Path)
+		s.starts[e.Path] = nil
 	case *Start:
 		s.started(e)
 	case *Stop:
@@ -167,6 +168,11 @@ func (s *slow) started(e *Start) {
 	}
 	if s.live[e.ID] != nil {
 		s.t.Fatalf("%s starts while its incarnation %d lives", path, s.live[e.ID].epoch)
+	}
+	for id := range s.live {
+		if s.paths[id] == path && id != e.ID {
+			s.t.Fatalf("%s starts while the one that a reload removed lives", path)
+		}
 	}
 	if e.Epoch != s.epochs[e.ID]+1 {
 		s.t.Fatalf("%s starts incarnation %d after %d", path, e.Epoch, s.epochs[e.ID])
@@ -515,12 +521,7 @@ func drawChange(t *rapid.T, old *plan.Plan, number int) *plan.Plan {
 			up = i
 		}
 	}
-	name := fmt.Sprintf("n%d", number)
-	p.Actors = append(p.Actors, plan.Actor{
-		Name: name, Path: p.Actors[up].Path + "/" + name, Parent: up, Definition: &plan.Definition{
-			Kind: plan.Script, Script: &plan.ScriptSpec{},
-			Restart: plan.Restart{Policy: plan.Always}, Order: 1000 + number,
-		}})
+	grow(t, p, up, number)
 	for i := 1; i < len(p.Actors); i++ {
 		spec := p.Actors[p.Actors[i].Parent].Supervisor
 		spec.Children = append(spec.Children, i)
@@ -529,6 +530,27 @@ func drawChange(t *rapid.T, old *plan.Plan, number int) *plan.Plan {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// grow adds an actor, sometimes with a child, and sometimes one of a name that was there before.
+func grow(t *rapid.T, p *plan.Plan, up, number int) {
+	names := []string{"n0", "n1", "n2", fmt.Sprint("n", 3+number)}
+	name := names[slices.IndexFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(p.Actors, func(a plan.Actor) bool { return a.Path == p.Actors[up].Path+"/"+name })
+	})]
+	newcomer := func(name string, up int) plan.Actor {
+		return plan.Actor{Name: name, Path: p.Actors[up].Path + "/" + name, Parent: up, Definition: &plan.Definition{
+			Kind: plan.Script, Script: &plan.ScriptSpec{}, Restart: plan.Restart{Policy: plan.Always}, Order: 1000 + number,
+		}}
+	}
+	p.Actors = append(p.Actors, newcomer(name, up))
+	if !rapid.Bool().Draw(t, "with a child") {
+		return
+	}
+	at := &p.Actors[len(p.Actors)-1]
+	at.Kind, at.Script = plan.Supervisor, nil
+	at.Supervisor = &plan.SupervisorSpec{Strategy: plan.OneForOne, Intensity: plan.Intensity{Max: 1, Within: time.Second}, AutoShutdown: "never"}
+	p.Actors = append(p.Actors, newcomer("k", len(p.Actors)-1))
 }
 
 // settle lets everything that is under way come to its end.

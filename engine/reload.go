@@ -131,6 +131,9 @@ func (m *Machine) remove(a *actor) {
 	s := a.parent.sup
 	a.gate = 0
 	m.forgetTimer(a)
+	if a.life == starting || a.life == running || a.life == stopping {
+		m.roster.leaving[a.def.Path] = a
+	}
 	switch a.life {
 	case starting, running:
 		s.leaving++
@@ -153,6 +156,29 @@ func (m *Machine) bury(a *actor) {
 	s.leaving--
 	m.wake(s)
 	m.erase(a)
+	if m.roster.leaving[a.def.Path] != a {
+		return
+	}
+	delete(m.roster.leaving, a.def.Path)
+	if at := m.plan.Index(a.def.Path); at >= 0 {
+		m.inherit(m.roster.byIndex[at])
+	}
+}
+
+// inherit starts an actor that waited for the one before it to be gone, in its turn if its supervisor is at that.
+func (m *Machine) inherit(a *actor) {
+	if a.life != waiting || a.timer != 0 {
+		return
+	}
+	s := a.parent.sup
+	if s.phase != raising {
+		m.reviveNow(a)
+		return
+	}
+	a.life = idle
+	s.hi = 0 // those that are up pass at once
+	s.enter(raising)
+	m.wake(s)
 }
 
 func (m *Machine) erase(a *actor) {

@@ -80,6 +80,9 @@ type actor struct {
 type roster struct {
 	byID    []*actor // index is ID-1; nil when removed: an ID is never used twice
 	byIndex []*actor // in the plan's order
+	// leaving has those that a reload has removed and that are still stopping, by path, without those below them. Whoever
+	// comes in one's place waits until it is gone; see barred.
+	leaving map[string]*actor
 }
 
 // find is nil for an ID that the roster never gave out or has taken back.
@@ -107,8 +110,18 @@ func (r *roster) incarnation(id ID, epoch Epoch) *actor {
 	return nil
 }
 
+// barred tells whether an actor cannot start yet, because the one that had its path before is still stopping.
+func (r *roster) barred(a *actor) bool {
+	if len(r.leaving) == 0 {
+		return false
+	}
+	before := r.leaving[a.def.Path]
+	return before != nil && before != a
+}
+
 // enrol gives every actor of the first plan its ID, in plan order, out of one block of memory.
 func (r *roster) enrol(p *plan.Plan) {
+	r.leaving = map[string]*actor{}
 	block := make([]actor, len(p.Actors))
 	r.byID = make([]*actor, len(block))
 	r.byIndex = r.byID // until a reload makes its own

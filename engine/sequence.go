@@ -234,6 +234,10 @@ func (m *Machine) lowerChild(s *supervisor, c *actor) {
 
 // start begins an incarnation. A supervisor's is the walk through its children.
 func (m *Machine) start(a *actor, why cause) {
+	if m.roster.barred(a) {
+		a.life, a.cause = waiting, why
+		return
+	}
 	a.epoch++
 	a.life, a.since, a.failed, a.kept, a.due = starting, m.now, false, false, false
 	body := m.pools.starting.next()
