@@ -36,8 +36,8 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 				Message: "the ask would wait for itself: " + circle}
 		}
 	}
-	env := envelope{msg: *m, meta: *meta, reply: t}
-	env.meta.Deadline, env.meta.Attempt = deadline, n
+	env := c.enclose(*m, meta)
+	env.reply, env.deadline, env.attempt = t, deadline, uint16(n)
 	if err := to.offer(&env, c); err != nil {
 		c.abandon(t)
 		return nil, err

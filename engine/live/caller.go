@@ -27,6 +27,7 @@ type caller struct {
 	view    *kernel.View // the generation in force for what it does
 	w       *waiter
 	stop    atomic.Uint32
+	slip    *slip       // of its last message that needed one of its own
 	spoiled atomic.Bool // may not be used again
 	told    bool        // it has had its ErrStopped; the next blocking call ends its goroutine
 

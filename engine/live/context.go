@@ -20,7 +20,7 @@ func (f *frame) Self() engine.Ref          { return engine.Ref{ID: f.inc.a.id} }
 func (f *frame) Path() string              { return f.inc.a.path }
 func (f *frame) Incarnation() engine.Epoch { return f.inc.epoch }
 func (f *frame) Plan() *plan.Plan          { return f.view.Plan }
-func (f *frame) Meta() engine.Meta         { return f.env.meta }
+func (f *frame) Meta() engine.Meta         { return f.env.meta() }
 func (f *frame) Actor() *plan.Actor        { return f.inc.a.spec(f.view.Plan) }
 
 func (f *frame) Now() time.Duration {
@@ -36,17 +36,26 @@ func (f *frame) Rand() uint64 { return guard.Mix(f.inc.rng.Add(guard.Golden)) }
 func (f *frame) Ref(name string) (engine.Ref, error) { return f.eng.Ref(name) }
 
 // next makes meta what a message carries that this handler sends.
-func (f *frame) next(meta *engine.Meta) { kernel.Follow(meta, &f.env.meta, f.inc.a.path) }
+func (f *frame) next(meta *engine.Meta) {
+	at := f.env.meta()
+	kernel.Follow(meta, &at, f.inc.a.path)
+}
+
+// onward is the slip of what this handler sends: that of the message at hand, but for what is that message's alone.
+func (f *frame) onward() *slip {
+	s := f.env.slip
+	if s == nil || s.from == "" && s.only == 0 {
+		return s
+	}
+	return f.slipOf(slip{correlation: s.correlation, causation: s.causation, key: s.key})
+}
 
 func (f *frame) Tell(to engine.Ref, m engine.Msg) error {
 	if f.turn.Load() == turnFenced {
 		return engine.ErrStopped
 	}
-	at := &f.env.meta
 	// The asker's deadline is not passed on: its patience is not the tell's.
-	return f.eng.tell(&f.caller, to, &envelope{msg: m, meta: engine.Meta{
-		Correlation: at.Correlation, Causation: at.Causation, From: f.inc.a.path, Key: at.Key, Priority: at.Priority, Attempt: 1,
-	}})
+	return f.eng.tell(&f.caller, to, &envelope{msg: m, from: f.inc.a, slip: f.onward(), priority: f.env.priority, attempt: 1})
 }
 
 func (f *frame) Reply(payload any) bool {
@@ -66,12 +75,14 @@ func (f *frame) Fail(err *engine.Error) bool {
 }
 
 func (f *frame) After(d time.Duration, m engine.Msg) (cancel func() bool) {
-	inc, meta := f.inc, engine.Meta{}
-	f.next(&meta)
-	meta.Deadline = 0
+	inc, later := f.inc, slip{only: f.inc.epoch}
+	if s := f.env.slip; s != nil {
+		later.correlation, later.causation, later.key = s.correlation, s.causation, s.key
+	}
+	env := envelope{msg: m, from: inc.a, slip: &later, priority: f.env.priority, attempt: 1}
 	t := f.eng.clock.AfterFunc(d, func() {
 		if !inc.cut.Load() {
-			_ = inc.a.offer(&envelope{msg: m, meta: meta, only: inc.epoch}, nil)
+			_ = inc.a.offer(&env, nil)
 		}
 	})
 	return t.Stop
@@ -109,8 +120,8 @@ func (f *frame) Emit(body journal.Body) {
 	if f.turn.Load() == turnFenced {
 		return
 	}
-	m := f.env.meta
-	f.eng.scribe.Record(f.inc.a.path, body, &engine.Cause{Correlation: m.Correlation, Seq: m.Causation})
+	cause := f.env.cause()
+	f.eng.scribe.Record(f.inc.a.path, body, &cause)
 }
 
 func (f *frame) Ask(to engine.Ref, m engine.Msg, timeout time.Duration) (any, error) {

@@ -171,7 +171,7 @@ func (f *frame) leave() {
 
 // handle runs the handler for the message at hand and settles what came of it.
 func (f *frame) handle() pace {
-	if f.env.only != 0 && f.env.only != f.inc.epoch {
+	if only := f.env.only(); only != 0 && only != f.inc.epoch {
 		f.env = envelope{} // an older incarnation's timer
 		return goOn
 	}
@@ -308,7 +308,7 @@ func (f *frame) unwound() *incarnation {
 // goes on with something else.
 func (f *frame) broken() pace {
 	inc, a := f.inc, f.inc.a
-	f.failure.MessageType, f.failure.Correlation = f.env.msg.Type, f.env.meta.Correlation
+	f.failure.MessageType, f.failure.Correlation = f.env.msg.Type, f.env.cause().Correlation
 	env, failure := f.env, *f.failure
 	f.env = envelope{}
 	env.tries++
@@ -326,6 +326,7 @@ func (f *frame) broken() pace {
 		a.deadLetter(kernel.InFlight, &env, failure.Answer())
 		return over
 	}
-	a.eng.happenLast(f, inc.life().Failed(&failure, &env.meta, &a.eng.stacks))
+	meta := env.meta()
+	a.eng.happenLast(f, inc.life().Failed(&failure, &meta, &a.eng.stacks))
 	return over
 }

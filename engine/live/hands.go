@@ -113,7 +113,9 @@ func (e hands) Quarantine(id engine.ID, on bool) {
 // Inject implements kernel.Lives.
 func (e hands) Inject(id engine.ID, m engine.Msg) {
 	if a := e.actor(id); a != nil {
-		_ = a.offer(&envelope{msg: m, meta: kernel.InjectedMeta(e.control.helm.CauseFor(a.path))}, nil)
+		meta := kernel.InjectedMeta(e.control.helm.CauseFor(a.path))
+		env := new(caller).enclose(m, &meta)
+		_ = a.offer(&env, nil)
 	}
 }
 

@@ -49,9 +49,8 @@ func (f *frame) bring(inc *incarnation, launch bool) bool {
 	f.inc, f.actor, f.seen = inc, a, true
 	a.mu.Lock()
 	inc.list(f)
-	cause := a.cause // a stop may name another one at any moment
 	a.mu.Unlock()
-	f.env = envelope{meta: engine.Meta{Correlation: cause.Correlation, Causation: cause.Seq, Priority: engine.UsualPriority}}
+	f.env = envelope{priority: engine.UsualPriority}
 	f.view, f.fresh, f.failure = f.eng.view.Load(), false, nil
 	f.ready()
 	f.turn.Store(turnUser)
@@ -94,6 +93,10 @@ func (f *frame) rise(inc *incarnation) error {
 	}
 	if f.turn.Load() == turnFenced {
 		return engine.ErrStopped
+	}
+	if runs || inits {
+		cause := inc.a.why() // a stop may name another one at any moment
+		f.env.slip = f.slipOf(slip{correlation: cause.Correlation, causation: cause.Seq})
 	}
 	if runs {
 		inc.a.mu.Lock()
@@ -325,7 +328,7 @@ func (e hands) Stop(x *engine.Stop) {
 // poisoned decides about the message that killed an incarnation: it is tried again first, or it is a dead letter. It
 // needs the lock.
 func (a *actor) poisoned(env *envelope, answer error) {
-	if a.box.Again(int(env.tries), env.msg) && env.only == 0 {
+	if a.box.Again(int(env.tries), env.msg) && env.only() == 0 {
 		a.unusual().putBack(env)
 		return
 	}

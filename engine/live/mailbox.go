@@ -11,18 +11,9 @@ import (
 // show, small enough that an actor with one waiting message holds little.
 const chunkSize = 8
 
-// envelope is a message on its way.
-type envelope struct {
-	msg   engine.Msg
-	meta  engine.Meta
-	reply ticket       // of the asker; zero for a tell
-	tries int32        // deliveries that failed so far
-	only  engine.Epoch // of the incarnation that it is for, whose timer sent it; 0: for any
-}
-
 type chunk struct {
 	next       *chunk
-	head, tail int
+	head, tail uint32
 	slots      [chunkSize]envelope
 }
 
@@ -166,7 +157,7 @@ func (a *actor) overflow(env *envelope, from *caller) error {
 func (a *actor) park(env *envelope, from *caller) error {
 	p := parked{env: *env}
 	if env.reply.w == nil {
-		p.room = from.begin(forRoom, a, env.meta.Deadline)
+		p.room = from.begin(forRoom, a, env.deadline)
 	}
 	r := a.unusual()
 	r.parked = append(r.parked, p)

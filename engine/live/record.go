@@ -13,5 +13,6 @@ func (a *actor) deadLetter(reason string, env *envelope, answer error) {
 		env.reply.settle(nil, answer)
 	}
 	a.counts().refused.Add(1)
-	a.eng.letters.Add(a.path, reason, env.msg.Type, &env.meta)
+	meta := env.meta()
+	a.eng.letters.Add(a.path, reason, env.msg.Type, &meta)
 }

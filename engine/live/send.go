@@ -48,7 +48,9 @@ func (e *Engine) Tell(ctx context.Context, name string, m engine.Msg, o CallOpti
 	c := e.outside.take()
 	defer e.outside.put(c)
 	defer c.endsWith(ctx)()
-	return e.tell(c, to, &envelope{msg: m, meta: o.Meta()})
+	meta := o.Meta()
+	env := c.enclose(m, &meta)
+	return e.tell(c, to, &env)
 }
 
 // callers are used again by one outside call after another.
@@ -139,9 +141,12 @@ func (e *Engine) tell(c *caller, to engine.Ref, env *envelope) error {
 
 // tellFar is tell along the kernel's way. It stands apart for its stack.
 func (e *Engine) tellFar(c *caller, to engine.Ref, env *envelope) error {
-	q := kernel.Question{To: to, Msg: env.msg, Meta: env.meta}
+	q := kernel.Question{To: to, Msg: env.msg, Meta: env.meta()}
+	key := q.Meta.Key
 	a, all, path, err := kernel.Admit(c, &q)
-	env.meta.Key = q.Meta.Key
+	if q.Meta.Key != key { // the route has given it one
+		*env = c.enclose(env.msg, &q.Meta)
+	}
 	switch {
 	case err != nil:
 		return e.undelivered(path, env, err)
@@ -155,7 +160,8 @@ func (e *Engine) tellFar(c *caller, to engine.Ref, env *envelope) error {
 func (e *Engine) undelivered(path string, env *envelope, err error) error {
 	var refused *engine.Error
 	if errors.As(err, &refused) {
-		e.letters.Add(path, refused.Message, env.msg.Type, &env.meta)
+		meta := env.meta()
+		e.letters.Add(path, refused.Message, env.msg.Type, &meta)
 	}
 	return err
 }
@@ -166,7 +172,7 @@ func (e *Engine) tellAll(c *caller, g *group, env *envelope) error {
 	var first error
 	for _, a := range *g.members.Load() {
 		err := error(a.refuse(kernel.Refused))
-		if env.meta.Probe || a.unfit.Load()&kernel.UnfitQuarantined == 0 {
+		if env.probe() || a.unfit.Load()&kernel.UnfitQuarantined == 0 {
 			err = a.offer(env, c)
 		}
 		if first == nil {

@@ -109,7 +109,7 @@ func (f *frame) recorded() bool { return f.env.msg.Type != "" && f.view.Messages
 
 // note keeps the record of the message at hand.
 func (f *frame) note(took time.Duration) {
-	m := &f.env.meta
+	m := f.env.meta()
 	outcome := "ok"
 	switch {
 	case f.failure != nil:

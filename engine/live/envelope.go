@@ -1,0 +1,106 @@
+package live
+
+import (
+	"math"
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+)
+
+// envelope is a message on its way. It is copied into a mailbox and out of it, and of many actors the mailboxes do not fit
+// the caches, so it is small: what most messages do not carry is on a slip that they share.
+type envelope struct {
+	msg      engine.Msg
+	from     *actor // who sent it; nil for nobody, or for the one that the slip names
+	slip     *slip  // nil for none
+	deadline time.Duration
+	reply    ticket // of the asker; zero for a tell
+	tries    uint16 // deliveries that failed so far
+	attempt  uint16 // from 1
+	priority int8
+	marks    uint8
+}
+
+// The marks of an envelope.
+const (
+	markIdempotent uint8 = 1 << iota
+	markProbe
+)
+
+// slip is what messages of one incident carry alike. It never changes, so who passes an incident on passes its slip on.
+type slip struct {
+	correlation string
+	causation   uint64
+	key         string
+	from        string       // a sender who is no actor
+	only        engine.Epoch // of the incarnation that it is for, whose timer sent it; 0: for any
+}
+
+// meta is what the message carries, as behaviours and guards see it.
+func (e *envelope) meta() engine.Meta {
+	m := engine.Meta{
+		Priority: int(e.priority), Idempotent: e.marks&markIdempotent != 0, Probe: e.marks&markProbe != 0,
+		Attempt: int(e.attempt), Deadline: e.deadline,
+	}
+	if e.from != nil {
+		m.From = e.from.path
+	}
+	if s := e.slip; s != nil {
+		m.Correlation, m.Causation, m.Key = s.correlation, s.causation, s.key
+		if s.from != "" {
+			m.From = s.from
+		}
+	}
+	return m
+}
+
+// cause is what the message's consequences are caused by.
+func (e *envelope) cause() engine.Cause {
+	if e.slip == nil {
+		return engine.Cause{}
+	}
+	return engine.Cause{Correlation: e.slip.correlation, Seq: e.slip.causation}
+}
+
+// only is the incarnation that the message is for, 0 for any.
+func (e *envelope) only() engine.Epoch {
+	if e.slip == nil {
+		return 0
+	}
+	return e.slip.only
+}
+
+func (e *envelope) probe() bool { return e.marks&markProbe != 0 }
+
+// enclose makes the envelope of a message that the caller sends. The slip of its last one serves again when it says the
+// same.
+func (c *caller) enclose(msg engine.Msg, m *engine.Meta) envelope {
+	e := envelope{
+		msg: msg, deadline: m.Deadline, attempt: uint16(min(max(m.Attempt, 0), math.MaxUint16)),
+		priority: int8(min(max(m.Priority, 0), math.MaxInt8)),
+	}
+	if m.Idempotent {
+		e.marks |= markIdempotent
+	}
+	if m.Probe {
+		e.marks |= markProbe
+	}
+	s := slip{correlation: m.Correlation, causation: m.Causation, key: m.Key, from: m.From}
+	if c.actor != nil && m.From == c.actor.path {
+		e.from, s.from = c.actor, ""
+	}
+	e.slip = c.slipOf(s)
+	return e
+}
+
+// slipOf gives a slip that says the same.
+func (c *caller) slipOf(s slip) *slip {
+	switch {
+	case s == slip{}:
+		return nil
+	case c.slip == nil || *c.slip != s:
+		fresh := s // only this one is allocated
+		c.slip = &fresh
+	}
+	return c.slip
+}
