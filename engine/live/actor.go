@@ -194,9 +194,6 @@ func (a *actor) mark(bit uint32, on bool) {
 	a.unfit.And(^bit)
 }
 
-// single tells whether the actor handles one message at a time.
-func (a *actor) single() bool { return a.alone.Load() }
-
 // The reasons why an incarnation takes no messages, as bits of its gate.
 const (
 	gateDown   uint32 = 1 << iota // not up yet, failed, or on its way out

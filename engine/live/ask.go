@@ -1,7 +1,6 @@
 package live
 
 import (
-	"strings"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -32,8 +31,7 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 	if c.actor != nil {
 		if circle := c.circle(to); circle != "" {
 			c.abandon(t)
-			return nil, &engine.Error{Kind: engine.KindRefused, By: c.actor.path,
-				Message: "the ask would wait for itself: " + circle}
+			return nil, kernel.Circular(c.actor.path, circle)
 		}
 	}
 	env := c.enclose(*m, meta)
@@ -46,34 +44,22 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 	return v, c.tell(err)
 }
 
-// maxCircle bounds the walk along waiting actors.
-const maxCircle = 64
-
-// circle looks whether to, directly or through those it waits for, waits for the asker. The asker's own wait is
-// published before it looks, so of several asks that close a circle at the same moment at least the last one sees it.
-// Only actors that handle one message at a time are followed: another handler of a wider one may still answer.
+// circle looks whether an ask would wait for itself. The asker's own wait is published before it looks, so of several asks that
+// close a circle at the same moment at least the last one sees it.
 func (c *caller) circle(to *actor) string {
 	if own := c.actor.activity(); own.asking.Load() != c.w {
 		own.asking.Store(c.w)
 	}
-	var path []string
-	for at := to; at != nil && len(path) < maxCircle; {
-		path = append(path, at.path)
-		if at == c.actor {
-			if !at.single() {
-				return ""
-			}
-			return c.actor.path + " -> " + strings.Join(path, " -> ")
-		}
-		at = at.waitsFor()
-	}
-	return ""
+	return kernel.Circle(c.actor, to)
 }
 
-// waitsFor is the actor whose answer the one handler of a waits for, nil when it waits for none.
-func (a *actor) waitsFor() *actor {
+// Single tells whether the actor handles one message at a time.
+func (a *actor) Single() bool { return a.alone.Load() }
+
+// WaitsFor implements kernel.Asker.
+func (a *actor) WaitsFor() kernel.Asker {
 	x := a.active.Load()
-	if x == nil || !a.single() {
+	if x == nil || !a.Single() {
 		return nil
 	}
 	w := x.asking.Load()
@@ -82,7 +68,7 @@ func (a *actor) waitsFor() *actor {
 	}
 	state := w.state.Load()
 	asker, target := w.asker.Load(), w.target.Load()
-	if state&1 == 0 || asker != a || w.state.Load() != state {
+	if state&1 == 0 || asker != a || target == nil || w.state.Load() != state {
 		return nil
 	}
 	return target

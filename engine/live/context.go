@@ -133,27 +133,27 @@ func (f *frame) Ask(to engine.Ref, m engine.Msg, timeout time.Duration) (any, er
 	return r.Payload, err
 }
 
-// AskAll asks each on a caller of its own, so that guards can make them wait and try again apart from one another.
+// AskAll implements engine.Context.
 func (f *frame) AskAll(to []engine.Ref, m []engine.Msg, timeout time.Duration) ([]any, []error) {
 	f.flush()
-	answers, errs := make([]any, len(to)), make([]error, len(to))
-	if err := f.Blocks(); err != nil {
-		for i := range errs {
-			errs[i] = err
-		}
-		return answers, errs
-	}
-	var meta engine.Meta
-	f.next(&meta)
-	err := f.eng.askAll(&f.caller, to, m, meta, timeout, answers, errs)
 	f.fresh = false
-	if err != nil { // told to stop: what the others still write is theirs
-		answers, errs = make([]any, len(to)), make([]error, len(to))
-		for i := range errs {
-			errs[i] = err
-		}
-	}
-	return answers, errs
+	return kernel.AskAll(&f.caller, f.many(to, m, timeout))
+}
+
+// AskUntil implements engine.EarlyAsker.
+func (f *frame) AskUntil(to []engine.Ref, m []engine.Msg, timeout time.Duration, seen func(i int, value any, err error) bool) {
+	f.flush()
+	kernel.AskUntil(&f.caller, f.many(to, m, timeout), func(i int, value any, err error) bool {
+		f.fresh = false
+		return seen(i, value, err)
+	})
+	f.fresh = false
+}
+
+func (f *frame) many(to []engine.Ref, m []engine.Msg, timeout time.Duration) *kernel.Many {
+	q := &kernel.Many{To: to, Msgs: m, Timeout: timeout}
+	f.next(&q.Meta)
+	return q
 }
 
 func (f *frame) Sleep(d time.Duration) error {

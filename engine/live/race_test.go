@@ -42,15 +42,15 @@ func TestAnEndedWaitIsNoPartOfACircle(t *testing.T) {
 	w := newWaiter(clock.NewVirtual(time.Time{}))
 	a.activity().asking.Store(w)
 	ticket := w.begin(forAnswer, a, b, 0)
-	if a.waitsFor() != b {
+	if a.WaitsFor() != b {
 		t.Error("a wait is not seen")
 	}
 	ticket.settle(nil, nil)
-	if a.waitsFor() != nil {
+	if a.WaitsFor() != nil {
 		t.Error("an answered wait is still seen")
 	}
 	w.begin(forAnswer, b, a, 0)
-	if a.waitsFor() != nil {
+	if a.WaitsFor() != nil {
 		t.Error("a wait of another actor on the same worker is taken for one's own")
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/kernel"
@@ -187,53 +186,4 @@ func (c *caller) enter(e *Engine) {
 	if c.view == nil {
 		c.view = e.view.Load()
 	}
-}
-
-// askAll asks all at once and waits for all answers, or until the caller is told to stop, which is then returned.
-func (e *Engine) askAll(c *caller, to []engine.Ref, m []engine.Msg, meta engine.Meta, timeout time.Duration, answers []any, errs []error) error {
-	if len(to) == 0 {
-		return nil
-	}
-	b := &batch{left: len(to), members: make([]*caller, len(to))}
-	t := c.begin(forTurn, nil, 0)
-	for i := range to {
-		sub := e.outside.take()
-		sub.view = c.view
-		b.members[i] = sub
-	}
-	for i := range to {
-		e.pool.spawn(func() {
-			r, err := e.request(b.members[i], &kernel.Question{To: to[i], Msg: m[i], Meta: meta, Timeout: timeout})
-			answers[i], errs[i] = r.Payload, err
-			if b.arrive() {
-				t.settle(nil, nil)
-			}
-		})
-	}
-	_, err := c.wait()
-	if err != nil {
-		for _, sub := range b.members {
-			sub.interrupt(stopCanceled)
-		}
-		return c.tell(err)
-	}
-	for _, sub := range b.members {
-		e.outside.put(sub)
-	}
-	return nil
-}
-
-// batch counts the asks of one askAll that are still out.
-type batch struct {
-	mu      sync.Mutex
-	left    int
-	members []*caller
-}
-
-// arrive notes an answer and reports whether it was the last.
-func (b *batch) arrive() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.left--
-	return b.left == 0
 }

@@ -146,18 +146,24 @@ func (f *frame) Ask(to engine.Ref, m engine.Msg, timeout time.Duration) (any, er
 // AskAll implements engine.Context.
 func (f *frame) AskAll(to []engine.Ref, m []engine.Msg, timeout time.Duration) ([]any, []error) {
 	f.check()
-	answers, errs := make([]any, len(to)), make([]error, len(to))
-	var meta engine.Meta
-	f.next(&meta)
-	err := f.eng.askAll(&f.caller, to, m, meta, timeout, answers, errs)
 	f.fresh = false
-	if err != nil { // told to stop: what the others still write is theirs
-		answers, errs = make([]any, len(to)), make([]error, len(to))
-		for i := range errs {
-			errs[i] = err
-		}
-	}
-	return answers, errs
+	return kernel.AskAll(&f.caller, f.many(to, m, timeout))
+}
+
+// AskUntil implements engine.EarlyAsker.
+func (f *frame) AskUntil(to []engine.Ref, m []engine.Msg, timeout time.Duration, seen func(i int, value any, err error) bool) {
+	f.check()
+	kernel.AskUntil(&f.caller, f.many(to, m, timeout), func(i int, value any, err error) bool {
+		f.fresh = false
+		return seen(i, value, err)
+	})
+	f.fresh = false
+}
+
+func (f *frame) many(to []engine.Ref, m []engine.Msg, timeout time.Duration) *kernel.Many {
+	q := &kernel.Many{To: to, Msgs: m, Timeout: timeout}
+	f.next(&q.Meta)
+	return q
 }
 
 // Sleep implements engine.Context.

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -160,8 +159,7 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 	if c.actor != nil {
 		if circle := c.circle(to); circle != "" {
 			c.abandon(env.reply)
-			return nil, &engine.Error{Kind: engine.KindRefused, By: c.actor.path,
-				Message: "the ask would wait for itself: " + circle}
+			return nil, kernel.Circular(c.actor.path, circle)
 		}
 	}
 	if err := to.receive(&env, c); err != nil {
@@ -174,31 +172,19 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 	return v, c.tell(err)
 }
 
-// maxCircle bounds the walk along waiting actors.
-const maxCircle = 64
-
-// circle looks whether to, directly or through those it waits for, waits for the asker. Only actors that handle one
-// message at a time are followed: another handler of a wider one may still answer.
+// circle looks whether an ask would wait for itself.
 func (c *caller) circle(to *actor) string {
 	c.actor.asking = &c.w
-	var path []string
-	for at := to; at != nil && len(path) < maxCircle; {
-		path = append(path, at.path)
-		if at == c.actor {
-			if !at.alone {
-				return ""
-			}
-			return c.actor.path + " -> " + strings.Join(path, " -> ")
-		}
-		at = at.waitsFor()
-	}
-	return ""
+	return kernel.Circle(c.actor, to)
 }
 
-// waitsFor is the actor whose answer the one handler of a waits for, nil when it waits for none.
-func (a *actor) waitsFor() *actor {
+// Single tells whether the actor handles one message at a time.
+func (a *actor) Single() bool { return a.alone }
+
+// WaitsFor implements kernel.Asker.
+func (a *actor) WaitsFor() kernel.Asker {
 	w := a.asking
-	if w == nil || !a.alone || !w.on || w.source != a || w.purpose == forTime {
+	if w == nil || !a.alone || !w.on || w.source != a || w.purpose == forTime || w.target == nil {
 		return nil
 	}
 	return w.target
@@ -253,37 +239,4 @@ func (g *group) tellAll(env *envelope, c *caller) error {
 		}
 	}
 	return first
-}
-
-// askAll asks all at once, each with a caller of its own so that guards can make them wait apart, and waits for all
-// answers, or until the caller is told to stop, which is then returned.
-func (e *Engine) askAll(c *caller, to []engine.Ref, m []engine.Msg, meta engine.Meta, timeout time.Duration, answers []any, errs []error) error {
-	if err := c.Blocks(); err != nil || len(to) == 0 {
-		return err
-	}
-	left, members := len(to), make([]*caller, len(to))
-	t := c.begin(forTurn, nil, 0)
-	for i := range to {
-		sub := e.take()
-		sub.view, members[i] = c.view, sub
-		e.push(task{kind: taskOwn, job: func() {
-			r, err := e.request(sub, &kernel.Question{To: to[i], Msg: m[i], Meta: meta, Timeout: timeout})
-			answers[i], errs[i] = r.Payload, err
-			e.put(sub)
-			members[i] = nil
-			if left--; left == 0 {
-				t.settle(nil, nil)
-			}
-		}})
-	}
-	_, err := c.w.wait()
-	if err == nil {
-		return nil
-	}
-	for _, sub := range members {
-		if sub != nil {
-			sub.interrupt(stopCanceled)
-		}
-	}
-	return c.tell(err)
 }

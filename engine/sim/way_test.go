@@ -65,3 +65,57 @@ func TestRefusedIsToldOnce(t *testing.T) {
 		}
 	}
 }
+
+// A simulated handler that has heard enough goes on, as a live one does, and those whose answer nobody wants any more stop.
+func TestAskUntilEndsEarly(t *testing.T) {
+	var came []int
+	var at time.Duration
+	stopped := false
+	asker := simple(func(ctx engine.Context, m engine.Msg) error {
+		var to []engine.Ref
+		var msgs []engine.Msg
+		for _, name := range []string{"slow", "fast", "medium"} {
+			ref, err := ctx.Ref(name)
+			if err != nil {
+				return err
+			}
+			to, msgs = append(to, ref), append(msgs, m)
+		}
+		ctx.(engine.EarlyAsker).AskUntil(to, msgs, time.Hour, func(i int, _ any, err error) bool {
+			if err != nil {
+				t.Error(err)
+			}
+			came = append(came, i)
+			return len(came) < 2
+		})
+		at = ctx.Now()
+		return nil
+	})
+	after := func(d time.Duration) func() engine.Behavior {
+		return simple(func(ctx engine.Context, _ engine.Msg) error { return ctx.Sleep(d) })
+	}
+	r := begin(t, `root:
+  children:
+    - {name: slow, go: slow}
+    - {name: medium, go: medium}
+    - {name: fast, go: fast}
+    - {name: asker, go: asker}
+`, making{"asker": asker, "slow": simple(func(ctx engine.Context, _ engine.Msg) error {
+		if err := ctx.Sleep(30 * time.Minute); err != nil {
+			return err
+		}
+		stopped = !ctx.Reply(nil)
+		return nil
+	}), "fast": after(time.Second), "medium": after(2 * time.Second)})
+	began := r.Now()
+	if a := r.ask("asker", "m", nil); a.Err != nil {
+		t.Fatal(a.Err)
+	}
+	if fmt.Sprint(came) != "[1 2]" || at-began != 2*time.Second {
+		t.Errorf("heard %v until %s", came, at-began)
+	}
+	r.run(time.Hour)
+	if !stopped {
+		t.Error("the slow one's answer was still waited for")
+	}
+}
