@@ -86,7 +86,10 @@ func (t *testRun) command() *cobra.Command {
   lukhas-run test examples/scenarios --junit report.xml
   lukhas-run test outage.yaml --timeline outage.svg
   lukhas-run test outage.yaml --update`,
-		RunE: func(cmd *cobra.Command, args []string) error { return t.all(cmd, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			defer hurry()()
+			return t.all(cmd, args)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&t.pattern, "run", "", "only scenarios whose name matches `RE`")

@@ -44,7 +44,7 @@ func (t *testRun) explore(w io.Writer) (bool, error) {
 // broken is the first expectation that fails under a schedule, "" when none does. A schedule may well leave an expectation
 // without a verdict: only what is false counts.
 func (t *testRun) broken(c *testCase, seed uint64, steps []plan.Step) (string, *scenario.Report) {
-	r, err := scenario.Run(c.spec, scenario.Options{Seed: seed, Shuffle: seed, Steps: steps})
+	r, err := scenario.Run(c.spec, scenario.Options{Seed: seed, Shuffle: seed, Steps: steps, Plain: true})
 	if err != nil {
 		return "the run: " + err.Error(), nil
 	}

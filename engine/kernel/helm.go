@@ -75,6 +75,8 @@ type Levers interface {
 
 // Helm tells the Machine what happened and has its word carried out. It needs the control lock, where there is one.
 type Helm struct {
+	Unkept bool // inputs get their numbers and are not kept: for runs that nobody replays
+
 	machine Machine
 	scribe  *Scribe
 	guards  *Guards
@@ -153,13 +155,21 @@ func (h *Helm) recordInput(in engine.Input) {
 	if !h.view.Decisions {
 		return
 	}
+	if h.Unkept {
+		h.caused(h.scribe.Pass(&h.cause))
+		return
+	}
 	data, err := engine.AppendInput(h.encoded[:0], in)
 	if err != nil {
 		h.scribe.Complain("", "an input could not be recorded, replay stops here: "+err.Error(), h.cause)
 		return
 	}
 	h.encoded = data
-	seq := h.scribe.Record("", journal.Input{Data: slices.Clone(data)}, &h.cause)
+	h.caused(h.scribe.Record("", journal.Input{Data: slices.Clone(data)}, &h.cause))
+}
+
+// caused notes the input's own event as the cause of what follows, unless something caused the input.
+func (h *Helm) caused(seq uint64) {
 	if h.cause.Seq == 0 {
 		h.cause.Seq = seq
 	}

@@ -42,12 +42,26 @@ func (s *Scribe) Record(path string, body journal.Body, cause *engine.Cause) uin
 	return ev.Seq
 }
 
-func (s *Scribe) number(ev *journal.Event, cause *engine.Cause) {
+// Pass gives the number of an event that is left out, as if it had been recorded.
+func (s *Scribe) Pass(cause *engine.Cause) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.incident(cause)
+	s.Last++
+	return s.Last
+}
+
+// incident names a cause that belongs to none. It needs the lock.
+func (s *Scribe) incident(cause *engine.Cause) {
 	if cause.Correlation == "" {
 		cause.Correlation = "i-" + strconv.FormatUint(s.Last+1, 10)
 	}
+}
+
+func (s *Scribe) number(ev *journal.Event, cause *engine.Cause) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.incident(cause)
 	ev.Correlation = cause.Correlation
 	if len(ev.Correlation) > journal.MaxCorrelationBytes {
 		ev.Correlation = ev.Correlation[:journal.MaxCorrelationBytes]

@@ -26,6 +26,7 @@ type Windows struct {
 	Limit func(bucket int) time.Duration
 
 	past map[string]*history // by path
+	took [2][]uint32         // of the reading at hand, used again: within the window, and since the last reading
 	last map[string]rules.Actor
 	mean float64 // anomaly of the actors in the last sample
 }
@@ -68,7 +69,7 @@ func (w *Windows) Sample(now time.Duration, readings []Reading) []rules.Actor {
 	w.mean = 0
 	for _, r := range readings {
 		h := w.historyOf(now, r.Actor.Path)
-		d, fresh := h.advance(now, w.Span, r)
+		d, fresh := h.advance(now, w.Span, r, &w.took)
 		a := w.rated(r.Actor, d)
 		a.Anomaly = h.watch.observe(now, a, fresh, rules.LatencyOf(fresh.latency, w.Limit).Mean)
 		w.mean += a.Anomaly / float64(len(readings))
@@ -103,7 +104,8 @@ func (w *Windows) historyOf(now time.Duration, path string) *history {
 }
 
 // advance adds the reading to the actor's history and gives what happened within the window, and since the last reading.
-func (h *history) advance(now, span time.Duration, r Reading) (window, fresh delta) {
+// Their latencies lie in took.
+func (h *history) advance(now, span time.Duration, r Reading, took *[2][]uint32) (window, fresh delta) {
 	for len(h.moments) > 1 && h.moments[1].at <= now-span {
 		h.moments = slices.Delete(h.moments, 0, 1)
 	}
@@ -113,17 +115,18 @@ func (h *history) advance(now, span time.Duration, r Reading) (window, fresh del
 		next.latency = slices.Clone(r.Latency) // shared by all moments without a call between them
 	}
 	h.moments = append(h.moments, next)
-	return next.since(h.moments[0]), next.since(newest)
+	return next.since(h.moments[0], &took[0]), next.since(newest, &took[1])
 }
 
-// since is what happened between two moments.
-func (m moment) since(old moment) delta {
+// since is what happened between two moments. Its latency lies in took.
+func (m moment) since(old moment, took *[]uint32) delta {
 	d := delta{calls: m.calls - old.calls, failures: m.failures - old.failures}
 	if m.retries > old.retries { // a guard that a reload took away takes its count with it
 		d.retries = m.retries - old.retries
 	}
 	if d.calls > 0 {
-		d.latency = slices.Clone(m.latency)
+		*took = append((*took)[:0], m.latency...)
+		d.latency = *took
 		for i, n := range old.latency {
 			d.latency[i] -= n
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/engine/scenario"
+	"github.com/lukhasai/lukhas-run/journal"
 )
 
 // Whatever is drawn can be played, can be written, and what is written plays as it did.
@@ -131,4 +132,34 @@ func calm(s *plan.Scenario) *plan.Scenario {
 	out.Steps = nil
 	out.Expect = slices.DeleteFunc(slices.Clone(s.Expect), func(e plan.Expectation) bool { return e.After != nil || e.Until != nil })
 	return &out
+}
+
+// A plain run is the run that it leaves the telling out of: the same verdicts, the same events under the same numbers.
+func TestAPlainRunIsTheSameRun(t *testing.T) {
+	for _, s := range load(t, "testdata/explored.yaml", "") {
+		for seed := range uint64(5) {
+			o := scenario.Options{Seed: seed + 1, Shuffle: seed, Steps: scenario.Schedule(s, seed), Record: true}
+			whole := play(t, s, o)
+			o.Plain = true
+			plain := play(t, s, o)
+			if plain.Digest != "" || whole.Moves != plain.Moves || whole.Messages != plain.Messages {
+				t.Fatalf("digest %q, %d moves instead of %d", plain.Digest, plain.Moves, whole.Moves)
+			}
+			for i := range whole.Results {
+				if a, b := whole.Results[i], plain.Results[i]; a.Verdict != b.Verdict || a.At != b.At || a.Judged != b.Judged {
+					t.Errorf("%s: %s at %s instead of %s at %s", a.Name, b.Verdict, b.At, a.Verdict, a.At)
+				}
+			}
+			told := func(r *scenario.Report) []scenario.Entry {
+				return slices.DeleteFunc(r.Tape.Entries, func(e scenario.Entry) bool { return e.Event.Type == journal.TypeInput })
+			}
+			same := func(a, b scenario.Entry) bool {
+				return a.At == b.At && a.Event.Seq == b.Event.Seq && a.Event.Correlation == b.Event.Correlation && a.Event.Causation == b.Event.Causation &&
+					string(a.Event.Payload) == string(b.Event.Payload) && a.Text == b.Text
+			}
+			if a, b := told(whole), told(plain); !slices.EqualFunc(a, b, same) {
+				t.Errorf("seed %d: %d events instead of %d, or others", seed, len(b), len(a))
+			}
+		}
+	}
 }

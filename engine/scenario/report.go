@@ -17,6 +17,7 @@ type Report struct {
 	Digest   string        `json:"digest"` // equal for equal runs
 	Messages uint64        `json:"messages"`
 	Events   uint64        `json:"events"`
+	Moves    uint64        `json:"-"` // things done: messages handled, timers run out, answers heard
 	Loads    []LoadReport  `json:"loads,omitempty"`
 	Ended    string        `json:"ended,omitempty"`   // why the engine stopped by itself, "" when it did not
 	Problem  string        `json:"problem,omitempty"` // why the scenario could not be played as it is written
@@ -65,7 +66,7 @@ func (r *Report) Passed() bool {
 
 func (r *run) report() *Report {
 	out := &Report{
-		Name: r.spec.Name, Place: r.spec.Place, Seed: r.seed, Virtual: r.spec.Duration, Digest: r.eng.Digest(), Messages: r.eng.Messages(),
+		Name: r.spec.Name, Place: r.spec.Place, Seed: r.seed, Virtual: r.spec.Duration, Digest: r.eng.Digest(), Messages: r.eng.Messages(), Moves: r.eng.Moves(),
 		Events: r.past.count, Marks: r.eng.Marks(),
 	}
 	if over, _, why := r.eng.Done(); over {

@@ -25,6 +25,7 @@ type Options struct {
 	Behaviours map[string]engine.Factory // what `go: {behaviour: NAME}` names; others are replaced by their world
 	MarkEvery  time.Duration             // of Report.Marks
 	Record     bool                      // fills Report.Tape
+	Plain      bool                      // faster, for runs that nobody compares: the report has no digest and no marks
 	Witness    func(sim.Step)            // is told each step of the run, in words; nil: nobody is
 }
 
@@ -71,7 +72,7 @@ func Run(s *plan.Scenario, o Options) (*Report, error) {
 		r.seed = o.Seed
 	}
 	r.names, r.shown = map[string]string{"": ""}, map[string]bool{}
-	r.world.run, r.past.run, r.past.most = r, r, maxPast
+	r.world.run, r.world.known, r.past.run, r.past.most = r, map[string]*known{}, r, maxPast
 	if o.Record {
 		r.past.most = maxTape
 	}
@@ -81,7 +82,7 @@ func Run(s *plan.Scenario, o Options) (*Report, error) {
 		Plan: s.Plan, Seed: r.seed, Start: s.Clock, Factories: r.factories(o.Behaviours, states), World: r.modelsOf(s.Plan), Spoil: states.Spoil,
 		Swapped:  r.supply,
 		Present:  func(a *plan.Actor) bool { return o.Behaviours[a.Go.Behaviour] != nil },
-		Observer: (*observer)(r), Sample: newSampler(r).sample, RollBack: r.rollBack, Shuffle: o.Shuffle, Watch: r.programs(), MarkEvery: o.MarkEvery, Steps: o.Witness,
+		Observer: (*observer)(r), Sample: newSampler(r).sample, RollBack: r.rollBack, Shuffle: o.Shuffle, Watch: r.programs(), MarkEvery: o.MarkEvery, Plain: o.Plain, Steps: o.Witness,
 	})
 	if err != nil {
 		return nil, err

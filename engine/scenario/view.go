@@ -17,31 +17,64 @@ import (
 type world struct {
 	rules.World
 	run   *run
-	actor rules.Actor // used again
+	known map[string]*known
+}
+
+// known is what the Machine said of an actor or group; it stays true until it steps again.
+type known struct {
+	base   *rules.Actor // nil: there is none
+	copied rules.Actor
+	decide uint64
+	plan   *plan.Plan
+	of     []string // paths of those whose messages count
+	group  bool
 }
 
 // Actor is the Machine's view with what waits and what is at work now.
 func (w *world) Actor(name string) *rules.Actor {
-	base := w.World.Actor(name)
-	if base == nil {
+	k := w.look(name)
+	if k.base == nil {
 		return nil
 	}
-	w.actor = *base
+	if len(k.of) == 0 {
+		return k.base
+	}
+	var mailbox, capacity, inFlight int
+	for _, path := range k.of {
+		m, c, f := w.run.eng.Waiting(path)
+		mailbox, capacity, inFlight = mailbox+m, capacity+c, inFlight+f
+	}
+	k.base.Mailbox, k.base.InFlight = float64(mailbox), float64(inFlight)
+	if !k.group {
+		k.base.Capacity = float64(capacity)
+	}
+	return k.base
+}
+
+// look asks the Machine, unless it would say what it said before.
+func (w *world) look(name string) *known {
 	e := w.run.eng
-	if g := e.Plan().Group(base.Path); g != nil {
-		w.actor.Mailbox, w.actor.InFlight = 0, 0
-		for _, path := range g.Members {
-			if v, ok := e.Actor(path); ok {
-				w.actor.Mailbox += float64(v.Mailbox)
-				w.actor.InFlight += float64(v.InFlight)
-			}
-		}
-		return &w.actor
+	k := w.known[name]
+	if k != nil && k.decide == e.Decided() && k.plan == e.Plan() {
+		return k
 	}
-	if v, ok := e.Actor(base.Path); ok && v.Kind != plan.Supervisor {
-		w.actor.Mailbox, w.actor.Capacity, w.actor.InFlight = float64(v.Mailbox), float64(v.Capacity), float64(v.InFlight)
+	if k == nil {
+		k = &known{}
+		w.known[name] = k
 	}
-	return &w.actor
+	k.decide, k.plan, k.base, k.of, k.group = e.Decided(), e.Plan(), nil, nil, false
+	base := w.World.Actor(name)
+	if base == nil {
+		return k
+	}
+	k.copied = *base
+	k.base = &k.copied
+	if g := k.plan.Group(base.Path); g != nil {
+		k.of, k.group = g.Members, true
+	} else if a := k.plan.Actor(base.Path); a == nil || a.Kind != plan.Supervisor {
+		k.of = append(k.of[:0], base.Path)
+	}
+	return k
 }
 
 // Load finds a load of the scenario.

@@ -16,6 +16,7 @@ type control struct {
 	timers  map[engine.TimerID]*clock.Alarm
 	answers map[uint64]func(error)
 	numbers uint64
+	decided uint64 // steps of the Machine
 }
 
 // happen tells the Machine what happened and carries out what it decides; when that is going on already, afterwards.

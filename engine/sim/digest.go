@@ -20,6 +20,7 @@ type digest struct {
 	every   time.Duration
 	marks   []Mark
 	tell    func(Step) // nil: nobody is told
+	off     bool       // nothing is taken in
 	keys    []string   // used again
 }
 
@@ -43,8 +44,11 @@ func (d *digest) fold(x uint64) { d.data = guard.Mix(d.data + guard.Golden ^ x) 
 
 // message takes in a message that an actor is about to handle.
 func (d *digest) message(now time.Duration, a *actor, env *envelope) {
-	d.mark(now)
 	d.count++
+	if d.off {
+		return
+	}
+	d.mark(now)
 	d.fold(uint64(now) ^ a.seat)
 	d.fold(guard.Hash(env.msg.Type) ^ uint64(env.meta.Attempt))
 	d.payload(env.msg.Payload, 0)
@@ -116,6 +120,9 @@ func words(v any) string {
 
 // ended takes in how a message's handling ended.
 func (d *digest) ended(now time.Duration, a *actor, failed bool) {
+	if d.off {
+		return
+	}
 	d.fold(uint64(now) + a.seat)
 	text := "is done"
 	if failed {
@@ -129,6 +136,9 @@ func (d *digest) ended(now time.Duration, a *actor, failed bool) {
 
 // answer takes in what an actor answers.
 func (d *digest) answer(now time.Duration, a *actor, value any, err error) {
+	if d.off {
+		return
+	}
 	d.payload(value, 0)
 	if d.tell == nil {
 		return
@@ -142,6 +152,9 @@ func (d *digest) answer(now time.Duration, a *actor, value any, err error) {
 
 // decided takes in a step of the Machine.
 func (d *digest) decided(now time.Duration, in engine.Input, effects []engine.Effect) {
+	if d.off {
+		return
+	}
 	d.mark(now)
 	d.control.Fold(now, in, effects)
 	d.fold(uint64(now))
@@ -162,8 +175,11 @@ func (d *digest) mark(now time.Duration) {
 	}
 }
 
-// Digest is one line about the run so far: equal for equal runs, on every machine, in every process.
+// Digest is one line about the run so far: equal for equal runs, on every machine, in every process. It is "" of a plain run.
 func (e *Engine) Digest() string {
+	if e.digest.off {
+		return ""
+	}
 	return fmt.Sprintf("%s-%016x-%d", e.digest.control.String(), e.digest.data, e.digest.count)
 }
 

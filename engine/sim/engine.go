@@ -44,7 +44,10 @@ type Options struct {
 	// Shuffle seeds the choice among what can be done at the same moment; 0 is first come first served.
 	Shuffle uint64
 	// Strict gives each message a context of its own, so that one used too late or by somebody else is noticed.
-	Strict    bool
+	Strict bool
+	// Plain leaves out what only tells runs apart: the digest, Marks and the Machine's inputs among the events. The run is
+	// the same, and its events have the same numbers.
+	Plain     bool
 	MarkEvery time.Duration // of Marks; 0: none are taken
 	Steps     func(Step)    // is told all that the digest takes in; nil: nobody is
 	MaxTurns  int           // tasks within one moment; 0 is a million
@@ -117,7 +120,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e.letters = kernel.NewLetters(&e.scribe, func(d time.Duration, fn func()) { e.after(d, fn) })
 	e.guards.Seed, e.guards.Listen, e.guards.Placed = e.seedFor, e.tripped, e.placeGuards
-	e.digest.every, e.digest.tell = o.MarkEvery, o.Steps
+	e.digest.every, e.digest.tell, e.digest.off = o.MarkEvery, o.Steps, o.Plain
 	for _, path := range slices.Sorted(maps.Keys(o.World)) {
 		m := o.World[path]
 		e.world[path] = &m
@@ -129,6 +132,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e.view = v
 	e.control.helm = kernel.NewHelm(e.machine, &e.scribe, &e.guards, hands{e}, v)
+	e.control.helm.Unkept = o.Plain
 	hands{e}.Furnish(v)
 	commit()
 	e.detailed = o.Plan.Observe.Level != "basic"
@@ -338,6 +342,9 @@ func (e *Engine) Plan() *plan.Plan { return e.view.Plan }
 // Emergency tells whether the emergency mode is on.
 func (e *Engine) Emergency() bool { return e.emergency }
 
+// Moves is how many things were done so far: messages handled, timers run out, answers heard.
+func (e *Engine) Moves() uint64 { return e.loop.total }
+
 // DeadLetters is how many messages were not handled so far.
 func (e *Engine) DeadLetters() uint64 { return e.letters.Count() }
 
@@ -372,28 +379,52 @@ func (e *Engine) Actor(name string) (engine.Vitals, bool) {
 
 func (a *actor) vitals() engine.Vitals {
 	v := engine.Vitals{
-		Path: a.path, Kind: a.kind, State: a.phase.String(), Capacity: int(a.box.Capacity), Mailbox: a.back.n + a.again.n + a.stash.n + len(a.parked),
+		Path: a.path, Kind: a.kind, State: a.phase.String(), Capacity: int(a.box.Capacity),
 		Ready: a.unfit&kernel.UnfitDown == 0, Paused: a.unfit&kernel.UnfitPaused != 0, Quarantined: a.unfit&kernel.UnfitQuarantined != 0, Healthy: a.unfit&kernel.UnfitSick == 0,
 		Calls: a.calls, Failures: a.failures, DeadLetters: a.refused, Restarts: a.restarts, Latency: a.hist,
 	}
 	if a.group != nil {
 		v.Group = a.group.path
 	}
+	v.Mailbox, v.InFlight = a.waiting()
 	inc := a.inc
 	if inc == nil {
 		return v
 	}
-	v.Incarnation, v.InFlight = inc.epoch, len(inc.frames)
+	v.Incarnation = inc.epoch
 	if v.Ready {
 		v.Up = a.eng.Now() - inc.began
 	}
 	if s := inc.server; s != nil {
-		v.InFlight = s.working
-		v.Mailbox += len(s.jobs) - s.working
 		v.Usage.Memory = s.memory()
 	}
 	return v
 }
+
+// waiting is how many messages wait, and how many are at work.
+func (a *actor) waiting() (mailbox, inFlight int) {
+	mailbox = a.back.n + a.again.n + a.stash.n + len(a.parked)
+	if a.inc == nil {
+		return mailbox, 0
+	}
+	if s := a.inc.server; s != nil {
+		return mailbox + len(s.jobs) - s.working, s.working
+	}
+	return mailbox, len(a.inc.frames)
+}
+
+// Waiting is how many messages wait for the actor with that path, how many may, and how many are at work.
+func (e *Engine) Waiting(path string) (mailbox, capacity, inFlight int) {
+	a := e.roster.byPath[path]
+	if a == nil {
+		return 0, 0, 0
+	}
+	mailbox, inFlight = a.waiting()
+	return mailbox, int(a.box.Capacity), inFlight
+}
+
+// Decided counts the Machine's steps: between two of them it sees the world as it did.
+func (e *Engine) Decided() uint64 { return e.control.decided }
 
 // Retries counts the retries that each actor got, by path.
 func (e *Engine) Retries() map[string]uint64 { return guard.Retries(e.Plan(), e.Guards()) }

@@ -17,6 +17,7 @@ var _ kernel.Hands = hands{}
 
 // Stepped folds what was decided into the digest.
 func (e hands) Stepped(now time.Duration, in engine.Input, effects []engine.Effect) {
+	e.control.decided++
 	e.digest.decided(now, in, effects)
 }
 
