@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
 )
@@ -209,7 +210,9 @@ func (in *Incident) take(e journal.Event) error {
 	case journal.Commanded:
 		in.orders = append(in.orders, order{at, b})
 	case journal.ReloadCommitted:
-		in.reloads = append(in.reloads, reloaded{at, b.Changes, b.Omitted})
+		if b.Who != engine.ByVerification { // which takes a reload back again by itself
+			in.reloads = append(in.reloads, reloaded{at, b.Changes, b.Omitted})
+		}
 	case journal.HealthChanged:
 		in.level = b.To
 	}
