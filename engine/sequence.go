@@ -216,7 +216,7 @@ func (m *Machine) lowerChild(s *supervisor, c *actor) {
 			m.forsake(c, c.lastWord())
 		}
 	case starting, running:
-		why := "a sibling failed"
+		why := SiblingFailed
 		if s.phase == shutting {
 			why = s.leave.why
 		}

@@ -76,6 +76,9 @@ func (s *supervisor) absorbs(a *actor) bool {
 	}
 }
 
+// SiblingFailed is why an actor is stopped that is restarted with a failed sibling, as its supervisor's strategy says.
+const SiblingFailed = "a sibling failed"
+
 // withGroup is the directive of a restart that counts for nothing: the sequence under way starts the child again.
 const withGroup = "group"
 

@@ -334,6 +334,27 @@ func systemField(s *rules.System, field string) (any, bool) {
 // the Machine's next Step, and like Step it must not run beside another call.
 func (m *Machine) Env() rules.Env { return *m.envOf(subject{}) }
 
+// Look visits every subject of a kind as rules see it now. The environment is good until visit returns.
+func (m *Machine) Look(kind rules.Subject, visit func(*rules.Env)) {
+	env := m.envOf(subject{})
+	switch kind {
+	case rules.ActorSubject, rules.SupervisorSubject:
+		for _, a := range m.roster.byIndex {
+			if (a.sup != nil) == (kind == rules.SupervisorSubject) {
+				m.about(env, subject{actor: a})
+				visit(env)
+			}
+		}
+	case rules.BreakerSubject:
+		for _, c := range m.circuits.sorted {
+			m.about(env, subject{breaker: c})
+			visit(env)
+		}
+	default:
+		visit(env)
+	}
+}
+
 // Watch keeps a history for expressions that are not the plan's own, so that over() and predict() in them have something to
 // look back on. It decides nothing. It must be called before Boot.
 func (m *Machine) Watch(programs []*rules.Program) { m.history.watched = programs }

@@ -144,6 +144,44 @@ func (s *splitter) joined(all []literal) *Program {
 	return p
 }
 
+// Leaves splits a condition into the conditions that it joins by `&&`, `||`, `!` and `? :`, in the order they stand. One
+// that joins nothing is its own leaf. A text that does not compile gives none.
+func Leaves(text string, scope Scope) []*Program {
+	_, root := parse(text, &scope)
+	if root == nil {
+		return nil
+	}
+	var out []*Program
+	var walk func(ast.Node)
+	walk = func(node ast.Node) {
+		switch n := node.(type) {
+		case *ast.UnaryNode:
+			if negates(n) {
+				walk(n.Node)
+				return
+			}
+		case *ast.BinaryNode:
+			if conjunction(n, true) || conjunction(n, false) {
+				walk(n.Left)
+				walk(n.Right)
+				return
+			}
+		case *ast.ConditionalNode:
+			walk(n.Cond)
+			walk(n.Exp1)
+			walk(n.Exp2)
+			return
+		case *ast.BoolNode:
+			return
+		}
+		if p, _ := Compile(node.String(), Condition, scope); p != nil {
+			out = append(out, p)
+		}
+	}
+	walk(root)
+	return out
+}
+
 func ofCallOrEvent(path string) bool {
 	return strings.HasPrefix(path, "call.") || strings.HasPrefix(path, "event.")
 }

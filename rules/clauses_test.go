@@ -55,3 +55,22 @@ func TestWhatAClaimSays(t *testing.T) {
 		}
 	}
 }
+
+func TestLeaves(t *testing.T) {
+	for text, want := range map[string]string{
+		`actor.error_rate > 0.5 && actor.calls >= 20`:             `actor.error_rate > 0.5 / actor.calls >= 20`,
+		`!(actor.quarantined || actor.mailbox > 3)`:               `actor.quarantined / actor.mailbox > 3`,
+		`actor.quarantined ? actor.calls > 1 : actor.calls > 2`:   `actor.quarantined / actor.calls > 1 / actor.calls > 2`,
+		`actor.quarantined ? true : actor.latency.p99 > 500ms`:    `actor.quarantined / actor.latency.p99 > 0.5`,
+		`actor.path startsWith "root/"`:                           `actor.path startsWith "root/"`,
+		`actor("a").calls > 1 and not (share("open") > params.x)`: `actor("a").calls > 1 / share("open") > params.x`,
+	} {
+		var got []string
+		for _, p := range Leaves(text, Scope{Place: AtRule, Params: []Field{{Name: "x"}}}) {
+			got = append(got, p.Source())
+		}
+		if diff := cmp.Diff(want, strings.Join(got, " / ")); diff != "" {
+			t.Errorf("%s: -want +got\n%s", text, diff)
+		}
+	}
+}

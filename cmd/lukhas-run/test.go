@@ -39,6 +39,7 @@ type testRun struct {
 	shrink   bool
 	mutants  bool
 	coverage bool
+	covered  []*coverage // with coverage, once all has run
 
 	behaviours map[string]engine.Factory // that programs around this one register
 
@@ -65,6 +66,8 @@ type testCase struct {
 	err    error    // that it could not be played
 	parted *parting // from the same run in another process; nil: it was equal
 	took   time.Duration
+
+	settings func() []compiler.Setting // of its topology
 
 	golden  *scenario.Golden // the trace that it must have; nil: any
 	strayed string           // how its trace differs
@@ -108,7 +111,7 @@ func (t *testRun) command() *cobra.Command {
 	f.Uint64Var(&t.shuffle, "shuffle", 0, "seeds the choice among what can happen at the same moment; 0: first come, first served")
 	f.IntVar(&t.runs, "explore", 0, "play `N` schedules of random faults on each scenario that passes; the first that breaks it is written beside it")
 	f.BoolVar(&t.shrink, "shrink", true, "with --explore: look for the smallest schedule that breaks it")
-	f.BoolVar(&t.coverage, "coverage", false, "tell which breakers, rules and supervisors no scenario has shown at work")
+	f.BoolVar(&t.coverage, "coverage", false, "tell what no scenario has shown at work: states of breakers, thresholds from both sides, rules, strategies, layers of guards")
 	f.BoolVar(&t.mutants, "mutate", false, "weaken the topology, one thing at a time, and tell which expectations notice")
 	f.BoolVar(&t.once, "once", false, "do not run a second time to see whether the runs are equal")
 	return cmd
@@ -153,7 +156,8 @@ func (t *testRun) all(cmd *cobra.Command, args []string) error {
 		return exit{exitFailed, err}
 	}
 	if t.coverage {
-		t.tellCoverage(cmd.ErrOrStderr())
+		t.covered = t.coverages()
+		t.tellCoverage(cmd.ErrOrStderr(), t.covered)
 	}
 	if err := t.tell(cmd.OutOrStdout(), cmd.ErrOrStderr(), time.Since(start)); err != nil {
 		return exit{exitFailed, err}
@@ -230,10 +234,10 @@ func (t *testRun) gather(cmd *cobra.Command, args []string) error {
 		l := scenario.Load(spec.OS(), f.path, opts, compiler.Options{})
 		t.diags = append(t.diags, l.Diagnostics...)
 		t.files = append(t.files, l.Files...)
-		for _, s := range l.Scenarios {
+		for i, s := range l.Scenarios {
 			t.names[f.path] = append(t.names[f.path], s.Name)
 			if t.run.MatchString(s.Name) {
-				t.cases = append(t.cases, &testCase{file: f.path, spec: s})
+				t.cases = append(t.cases, &testCase{file: f.path, spec: s, settings: func() []compiler.Setting { return l.Settings(i) }})
 			}
 		}
 	}
@@ -281,7 +285,7 @@ func (t *testRun) play(p *progress) {
 		workers.Go(func() {
 			for c := take(); c != nil; c = take() {
 				start := time.Now()
-				c.report, c.err = scenario.Run(c.spec, t.options(scenario.Options{MarkEvery: time.Second, Record: t.traced(c)}))
+				c.report, c.err = scenario.Run(c.spec, t.options(scenario.Options{MarkEvery: time.Second, Record: t.traced(c), Cover: t.coverage}))
 				c.took = time.Since(start)
 				mu.Lock()
 				done++

@@ -61,6 +61,9 @@ func (v *View) Refuse(body journal.Body) {
 	}
 }
 
+// Records tells whether the journal of this generation keeps events of a kind that is off unless wanted.
+func (v *View) Records(kind string) bool { return records(v.Plan, kind) }
+
 // records tells whether the journal of p keeps events of a kind that is off unless wanted.
 func records(p *plan.Plan, kind string) bool {
 	return slices.Contains(p.Journal.Record, kind) || slices.Contains(p.Journal.Record, "all")

@@ -16,6 +16,21 @@ type Loaded struct {
 	Files       []spec.File // for showing the lines
 
 	over compiler.Options
+	sets []layered // of each scenario
+}
+
+// layered is what a scenario's topology is made of.
+type layered struct {
+	set  *spec.Set
+	over *spec.Value // the scenario's override over that of the options
+}
+
+// Settings lists every effective value of a scenario's topology and where it stands.
+func (l *Loaded) Settings(scenario int) []compiler.Setting {
+	opts := l.over
+	opts.Override = l.sets[scenario].over
+	out, _ := compiler.Explain(l.sets[scenario].set, opts) // its findings are those of Load
+	return out
 }
 
 // Load reads a file and compiles its scenarios, each with its topology: the one it names, or the one in the file. The
@@ -62,6 +77,7 @@ func (l *Loaded) scenario(files spec.FileSystem, path string, set *spec.Set, i i
 	l.Diagnostics = append(l.Diagnostics, diags...)
 	if s != nil {
 		l.Scenarios = append(l.Scenarios, s)
+		l.sets = append(l.sets, layered{set, spec.Merge(l.over.Override, doc.Root.Field("override"))})
 	}
 }
 

@@ -21,7 +21,7 @@ type Report struct {
 	Loads    []LoadReport  `json:"loads,omitempty"`
 	Ended    string        `json:"ended,omitempty"`   // why the engine stopped by itself, "" when it did not
 	Problem  string        `json:"problem,omitempty"` // why the scenario could not be played as it is written
-	Shown    []string      `json:"shown,omitempty"`   // of the plan's Points
+	Shown    []Point       `json:"shown,omitempty"`   // of the plan's Points, with Options.Cover
 	Marks    []sim.Mark    `json:"-"`
 	Tape     *Tape         `json:"-"` // with Options.Record
 }
@@ -85,10 +85,8 @@ func (r *run) report() *Report {
 			Seen: m.seen, Chain: m.chain, Judged: m.judged,
 		})
 	}
-	for _, point := range Points(r.spec.Plan) {
-		if r.shown[point] {
-			out.Shown = append(out.Shown, point)
-		}
+	if r.cover != nil {
+		out.Shown = r.cover.shown()
 	}
 	for _, l := range r.loads {
 		out.Loads = append(out.Loads, LoadReport{l.spec.Name, l.sent, l.ok, l.failed, l.degraded, l.retries})

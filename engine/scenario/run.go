@@ -26,6 +26,7 @@ type Options struct {
 	MarkEvery  time.Duration             // of Report.Marks
 	Record     bool                      // fills Report.Tape
 	Plain      bool                      // faster, for runs that nobody compares: the report has no digest and no marks
+	Cover      bool                      // fills Report.Shown
 	Witness    func(sim.Step)            // is told each step of the run, in words; nil: nobody is
 }
 
@@ -43,7 +44,7 @@ type run struct {
 	models   []plan.World
 	watching
 	past  past
-	shown map[string]bool // of Points
+	cover *coverage // nil: nobody asked
 
 	problem error
 }
@@ -71,18 +72,23 @@ func Run(s *plan.Scenario, o Options) (*Report, error) {
 	if o.Seed != 0 {
 		r.seed = o.Seed
 	}
-	r.names, r.shown = map[string]string{"": ""}, map[string]bool{}
+	r.names = map[string]string{"": ""}
 	r.world.run, r.world.known, r.past.run, r.past.most = r, map[string]*known{}, r, maxPast
 	if o.Record {
 		r.past.most = maxTape
 	}
 	r.watch()
 	states := journal.NewStates(&journal.MemoryFS{}, "snapshots", statesKept)
+	var calls func(journal.Call)
+	if o.Cover {
+		r.cover = newCoverage(r)
+		calls = r.cover.call
+	}
 	eng, err := sim.New(sim.Options{
 		Plan: s.Plan, Seed: r.seed, Start: s.Clock, Factories: r.factories(o.Behaviours, states), World: r.modelsOf(s.Plan), Spoil: states.Spoil,
 		Swapped:  r.supply,
 		Present:  func(a *plan.Actor) bool { return o.Behaviours[a.Go.Behaviour] != nil },
-		Observer: (*observer)(r), Sample: newSampler(r).sample, RollBack: r.rollBack, Shuffle: o.Shuffle, Watch: r.programs(), MarkEvery: o.MarkEvery, Plain: o.Plain, Steps: o.Witness,
+		Observer: (*observer)(r), Sample: newSampler(r).sample, RollBack: r.rollBack, Shuffle: o.Shuffle, Watch: r.programs(), MarkEvery: o.MarkEvery, Plain: o.Plain, Steps: o.Witness, Calls: calls,
 	})
 	if err != nil {
 		return nil, err
@@ -327,7 +333,9 @@ func (r *run) happened(e journal.Event) {
 	if r.eng == nil {
 		return
 	}
-	r.cover(e)
+	if r.cover != nil {
+		r.cover.event(e)
+	}
 	if r.events && e.Type != journal.TypeInput {
 		if seen := seenEvent(e, r.named); seen != nil {
 			env := r.env()

@@ -242,6 +242,11 @@ func (s *sampler) sample(now time.Duration) engine.Sampled {
 		Anomaly: s.windows.Anomaly(), Generation: float64(e.Generation()), DeadLetters: float64(e.DeadLetters()), Reload: s.run.reloading(),
 	}
 	out := engine.Sampled{Actors: actors, Breakers: s.circuits.Changed(breakers), System: system, Node: e.Node(), Since: e.Since()}
-	s.run.eng.At(now, s.run.look) // once the rules have decided
+	s.run.eng.At(now, func() { // once the rules have decided
+		s.run.look()
+		if s.run.cover != nil {
+			s.run.cover.sample(breakers)
+		}
+	})
 	return out
 }

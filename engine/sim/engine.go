@@ -14,6 +14,7 @@ import (
 	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/internal/clock"
+	"github.com/lukhasai/lukhas-run/journal"
 	"github.com/lukhasai/lukhas-run/rules"
 )
 
@@ -48,10 +49,11 @@ type Options struct {
 	// Plain leaves out what only tells runs apart: the digest, Marks and the Machine's inputs among the events. The run is
 	// the same, and its events have the same numbers.
 	Plain     bool
-	MarkEvery time.Duration // of Marks; 0: none are taken
-	Steps     func(Step)    // is told all that the digest takes in; nil: nobody is
-	MaxTurns  int           // tasks within one moment; 0 is a million
-	Watchdog  time.Duration // of the machine's time without a turn, after which a handler is stuck; 0 is 10s, negative never
+	MarkEvery time.Duration      // of Marks; 0: none are taken
+	Calls     func(journal.Call) // is told how each attempt of a guarded call ended; nil: nobody is
+	Steps     func(Step)         // is told all that the digest takes in; nil: nobody is
+	MaxTurns  int                // tasks within one moment; 0 is a million
+	Watchdog  time.Duration      // of the machine's time without a turn, after which a handler is stuck; 0 is 10s, negative never
 }
 
 // Engine runs one plan in virtual time.
@@ -125,7 +127,7 @@ func New(o Options) (*Engine, error) {
 		m := o.World[path]
 		e.world[path] = &m
 	}
-	v := kernel.NewView(o.Plan, 1)
+	v := e.generation(o.Plan, 1)
 	commit, err := e.guards.Prepare(o.Plan, 0)
 	if err != nil {
 		return nil, fmt.Errorf("sim: %w", err)
@@ -137,6 +139,13 @@ func New(o Options) (*Engine, error) {
 	commit()
 	e.detailed = o.Plan.Observe.Level != "basic"
 	return e, nil
+}
+
+// generation is a plan as the engine runs it.
+func (e *Engine) generation(p *plan.Plan, number uint64) *kernel.View {
+	v := kernel.NewView(p, number)
+	v.Calls = v.Calls || e.options.Calls != nil
+	return v
 }
 
 // Now is the engine's time.
@@ -222,7 +231,7 @@ func (e *Engine) Reload(in engine.Reloaded) error {
 	if in.Plan == nil {
 		return errors.New("sim: no plan to reload")
 	}
-	v := kernel.NewView(in.Plan, in.Generation)
+	v := e.generation(in.Plan, in.Generation)
 	commit, err := e.guards.Prepare(in.Plan, e.Now())
 	if err != nil {
 		return err

@@ -69,6 +69,11 @@ func (c *caller) Request(q kernel.Question) (kernel.Reply, error) { return c.eng
 
 // Record adds an event.
 func (c *caller) Record(path string, body journal.Body, cause *engine.Cause) {
+	if call, ok := body.(journal.Call); ok && c.eng.options.Calls != nil {
+		if c.eng.options.Calls(call); !c.eng.view.Records("calls") {
+			return // only the scenario wanted it
+		}
+	}
 	c.eng.scribe.Record(path, body, cause)
 }
 
