@@ -214,6 +214,9 @@ func (d *differ) actors() {
 
 // same tells whether two definitions say the same. Replicas share theirs, so of a group the first pair is walked.
 func (d *differ) same(old, new *Definition) bool {
+	if old == new { // a variant's own
+		return true
+	}
 	if d.last == [2]*Definition{old, new} {
 		return d.lastSame
 	}

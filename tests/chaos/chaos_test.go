@@ -90,6 +90,9 @@ func (e *events) Record(ev journal.Event) uint64 {
 			e.bad = append(e.bad, fmt.Sprintf("%s starts incarnation %d after %d", ev.Actor, body.Incarnation, before))
 		}
 		e.begun[ev.Actor] = body.Incarnation
+		if anew {
+			e.restarts[ev.Actor] = 0
+		}
 	case journal.ActorRestarting:
 		e.restarts[ev.Actor]++
 	}
@@ -315,6 +318,27 @@ func (w *world) reload(ctx context.Context) (done int) {
 	return done
 }
 
+// scale changes the number of replicas by actions at random until over, some of them for a moment only.
+func (w *world) scale(ctx context.Context) (done int) {
+	r := rand.New(rand.NewPCG(*seed, 3000))
+	for ctx.Err() == nil && !w.failed.Load() {
+		a := engine.Steer{Verb: "scale", Target: "root/pool/r", Count: replicas/2 + r.IntN(replicas)}
+		switch r.IntN(3) {
+		case 0:
+			a.Count, a.By, a.Min, a.Max = 0, 1+r.IntN(20), replicas/2, 2*replicas
+		case 1:
+			a.For = time.Duration(1+r.IntN(100)) * time.Millisecond
+		}
+		err := w.eng.Command(context.Background(), a, "chaos")
+		if err != nil && !strings.Contains(err.Error(), "is the most") {
+			w.broken("scale: %v", err)
+		}
+		done++
+		pause(ctx, 20*time.Millisecond)
+	}
+	return done
+}
+
 func pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -332,13 +356,14 @@ func TestChaos(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), *span)
 	defer cancel()
 	accepted := make([]map[string]int, senders)
-	var steered, reloaded int
+	var steered, reloaded, scaled int
 	var all sync.WaitGroup
 	for i := range senders {
 		all.Go(func() { accepted[i] = w.send(ctx, i) })
 	}
 	all.Go(func() { steered = w.steer(ctx) })
 	all.Go(func() { reloaded = w.reload(ctx) })
+	all.Go(func() { scaled = w.scale(ctx) })
 	all.Wait()
 	w.settle(accepted)
 	w.audit()
@@ -350,9 +375,9 @@ func TestChaos(t *testing.T) {
 		}
 		return true
 	})
-	t.Logf("seed %d: %d messages handled, %d crashes, %d commands, %d reloads, %d starts",
-		*seed, w.handled.Load(), w.crashes.Load(), steered, reloaded, w.events.starts)
-	if w.handled.Load() == 0 || w.crashes.Load() == 0 || steered == 0 || reloaded == 0 {
+	t.Logf("seed %d: %d messages handled, %d crashes, %d commands, %d reloads, %d scalings, %d starts",
+		*seed, w.handled.Load(), w.crashes.Load(), steered, reloaded, scaled, w.events.starts)
+	if w.handled.Load() == 0 || w.crashes.Load() == 0 || steered == 0 || reloaded == 0 || scaled == 0 {
 		t.Error("there was no chaos")
 	}
 }
@@ -399,12 +424,16 @@ func (w *world) audit() {
 	var running, planned []string
 	for _, a := range w.eng.Status().Actors {
 		running = append(running, a.Path)
-		if got := w.events.restarts[a.Path]; got != a.Restarts && !strings.HasPrefix(a.Path, pool) {
+		if got := w.events.restarts[a.Path]; got != a.Restarts {
 			w.broken("%s has restarted %d times, the journal says %d", a.Path, a.Restarts, got)
 		}
 	}
-	for i := range w.plan.Actors {
-		planned = append(planned, w.plan.Actors[i].Path)
+	inForce := w.eng.Plan()
+	for i := range inForce.Actors {
+		planned = append(planned, inForce.Actors[i].Path)
+	}
+	if inForce.Base() != w.plan {
+		w.broken("the last reload is not what lies below the plan in force")
 	}
 	slices.Sort(running)
 	slices.Sort(planned)
