@@ -35,7 +35,8 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 		}
 	}
 	env := c.enclose(*m, meta)
-	env.reply, env.deadline, env.attempt = t, deadline, uint16(n)
+	env.attempt = uint16(n)
+	env.ask(t)
 	if err := to.offer(&env, c); err != nil {
 		c.abandon(t)
 		return nil, err

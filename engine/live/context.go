@@ -20,7 +20,6 @@ func (f *frame) Self() engine.Ref          { return engine.Ref{ID: f.inc.a.id} }
 func (f *frame) Path() string              { return f.inc.a.path }
 func (f *frame) Incarnation() engine.Epoch { return f.inc.epoch }
 func (f *frame) Plan() *plan.Plan          { return f.view.Plan }
-func (f *frame) Meta() engine.Meta         { return f.env.meta() }
 func (f *frame) Actor() *plan.Actor        { return f.inc.a.spec(f.view.Plan) }
 
 func (f *frame) Now() time.Duration {
@@ -35,9 +34,16 @@ func (f *frame) Rand() uint64 { return guard.Mix(f.inc.rng.Add(guard.Golden)) }
 
 func (f *frame) Ref(name string) (engine.Ref, error) { return f.eng.Ref(name) }
 
+// Meta is what the message at hand carries.
+func (f *frame) Meta() engine.Meta {
+	m := f.env.meta()
+	m.Deadline = f.until
+	return m
+}
+
 // next makes meta what a message carries that this handler sends.
 func (f *frame) next(meta *engine.Meta) {
-	at := f.env.meta()
+	at := f.Meta()
 	kernel.Follow(meta, &at, f.inc.a.path)
 }
 
@@ -63,7 +69,7 @@ func (f *frame) Reply(payload any) bool {
 		return false
 	}
 	f.answered = true
-	return f.env.reply.settle(payload, nil)
+	return f.env.reply().settle(payload, nil)
 }
 
 func (f *frame) Fail(err *engine.Error) bool {
@@ -71,7 +77,7 @@ func (f *frame) Fail(err *engine.Error) bool {
 		return false
 	}
 	f.answered, f.fault = true, cmp.Or(err.Kind, engine.KindCrash)
-	return f.env.reply.settle(nil, err)
+	return f.env.reply().settle(nil, err)
 }
 
 func (f *frame) After(d time.Duration, m engine.Msg) (cancel func() bool) {

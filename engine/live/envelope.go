@@ -8,15 +8,15 @@ import (
 )
 
 // envelope is a message on its way. It is copied into a mailbox and out of it, and of many actors the mailboxes do not fit
-// the caches, so it is small: what most messages do not carry is on a slip that they share.
+// the caches, so it is as large as one line of them: what most messages do not carry is on a slip that they share, and what
+// only asks carry is their asker's waiter's.
 type envelope struct {
 	msg      engine.Msg
-	from     *actor // who sent it; nil for nobody, or for the one that the slip names
-	slip     *slip  // nil for none
-	deadline time.Duration
-	reply    ticket // of the asker; zero for a tell
-	tries    uint16 // deliveries that failed so far
-	attempt  uint16 // from 1
+	from     *actor  // who sent it; nil for nobody, or for the one that the slip names
+	slip     *slip   // nil for none
+	asker    *waiter // who waits for the answer; nil for a tell
+	wait     uint32  // which of the asker's waits it is: the lower half of its generation
+	attempt  uint16  // from 1
 	priority int8
 	marks    uint8
 }
@@ -34,13 +34,50 @@ type slip struct {
 	key         string
 	from        string       // a sender who is no actor
 	only        engine.Epoch // of the incarnation that it is for, whose timer sent it; 0: for any
+	tries       uint16       // deliveries that failed so far
 }
 
-// meta is what the message carries, as behaviours and guards see it.
+// failed counts a delivery that failed.
+func (e *envelope) failed() {
+	var s slip
+	if e.slip != nil {
+		s = *e.slip
+	}
+	s.tries++
+	e.slip = &s
+}
+
+// tries is how many deliveries have failed so far.
+func (e *envelope) tries() int {
+	if e.slip == nil {
+		return 0
+	}
+	return int(e.slip.tries)
+}
+
+// ask makes the message one whose answer is waited for.
+func (e *envelope) ask(t ticket) { e.asker, e.wait = t.w, uint32(t.gen) }
+
+// reply is the asker's ticket; that of a tell, or of a wait that is over, is nobody's.
+func (e *envelope) reply() ticket {
+	if e.asker == nil {
+		return ticket{}
+	}
+	return e.asker.ticketOf(e.wait)
+}
+
+// asked tells until when the answer of an ask is waited for; false when that is over.
+func (e *envelope) asked() (until time.Duration, waits bool) {
+	t := e.reply()
+	until = time.Duration(e.asker.until.Load())
+	return until, t.waits()
+}
+
+// meta is what the message carries, as behaviours and guards see it, but for the deadline of an ask.
 func (e *envelope) meta() engine.Meta {
 	m := engine.Meta{
 		Priority: int(e.priority), Idempotent: e.marks&markIdempotent != 0, Probe: e.marks&markProbe != 0,
-		Attempt: int(e.attempt), Deadline: e.deadline,
+		Attempt: int(e.attempt),
 	}
 	if e.from != nil {
 		m.From = e.from.path
@@ -76,7 +113,7 @@ func (e *envelope) probe() bool { return e.marks&markProbe != 0 }
 // same.
 func (c *caller) enclose(msg engine.Msg, m *engine.Meta) envelope {
 	e := envelope{
-		msg: msg, deadline: m.Deadline, attempt: uint16(min(max(m.Attempt, 0), math.MaxUint16)),
+		msg: msg, attempt: uint16(min(max(m.Attempt, 0), math.MaxUint16)),
 		priority: int8(min(max(m.Priority, 0), math.MaxInt8)),
 	}
 	if m.Idempotent {

@@ -20,11 +20,12 @@ const (
 // message after another.
 type frame struct {
 	caller
-	inc  *incarnation
-	turn atomic.Uint32
-	env  envelope
-	op   sysOp
-	seen bool // registered with the incarnation
+	inc   *incarnation
+	turn  atomic.Uint32
+	env   envelope
+	until time.Duration // the deadline of the ask at hand; 0 is none
+	op    sysOp
+	seen  bool // registered with the incarnation
 	// left and right are its neighbours on the incarnation's list, under the actor's lock.
 	left, right *frame
 
@@ -175,7 +176,11 @@ func (f *frame) handle() pace {
 		f.env = envelope{} // an older incarnation's timer
 		return goOn
 	}
-	if f.env.reply.w != nil && !f.env.reply.waits() {
+	waits := true
+	if f.until = 0; f.env.asker != nil {
+		f.until, waits = f.env.asked()
+	}
+	if !waits {
 		f.actor.deadLetter(kernel.Expired, &f.env, nil)
 		f.env = envelope{}
 		return goOn
@@ -214,7 +219,7 @@ func (f *frame) ready() {
 func (f *frame) outcome(err error) pace {
 	switch {
 	case f.failure != nil && f.inc.soft:
-		f.env.reply.settle(nil, f.failure.Answer())
+		f.env.reply().settle(nil, f.failure.Answer())
 		f.env = envelope{}
 		return goOn
 	case f.failure != nil:
@@ -227,7 +232,7 @@ func (f *frame) outcome(err error) pace {
 	case f.stashed:
 		f.putAside()
 	case !f.answered:
-		f.env.reply.settle(nil, nil)
+		f.env.reply().settle(nil, nil)
 	}
 	f.env = envelope{}
 	if f.quit {
@@ -311,7 +316,7 @@ func (f *frame) broken() pace {
 	f.failure.MessageType, f.failure.Correlation = f.env.msg.Type, f.env.cause().Correlation
 	env, failure := f.env, *f.failure
 	f.env = envelope{}
-	env.tries++
+	env.failed()
 	a.mu.Lock()
 	first := inc.ending == kernel.NotEnding && !inc.poisoned() && inc.gate.Load()&gateDown == 0
 	if first {

@@ -50,7 +50,7 @@ func (f *frame) bring(inc *incarnation, launch bool) bool {
 	a.mu.Lock()
 	inc.list(f)
 	a.mu.Unlock()
-	f.env = envelope{priority: engine.UsualPriority}
+	f.env, f.until = envelope{priority: engine.UsualPriority}, 0
 	f.view, f.fresh, f.failure = f.eng.view.Load(), false, nil
 	f.ready()
 	f.turn.Store(turnUser)
@@ -272,7 +272,7 @@ func (e hands) Continue(x *engine.Continue) {
 		return
 	}
 	poison, verdict := inc.takePoison()
-	poison.reply.settle(nil, verdict)
+	poison.reply().settle(nil, verdict)
 	a.phase = kernel.PhaseRunning
 	inc.gate.And(^gateDown)
 	a.mark(kernel.UnfitDown, false)
@@ -328,7 +328,7 @@ func (e hands) Stop(x *engine.Stop) {
 // poisoned decides about the message that killed an incarnation: it is tried again first, or it is a dead letter. It
 // needs the lock.
 func (a *actor) poisoned(env *envelope, answer error) {
-	if a.box.Again(int(env.tries), env.msg) && env.only() == 0 {
+	if a.box.Again(env.tries(), env.msg) && env.only() == 0 {
 		a.unusual().putBack(env)
 		return
 	}

@@ -11,10 +11,11 @@ import (
 // show, small enough that an actor with one waiting message holds little.
 const chunkSize = 8
 
+// chunk begins with its slots, so that each takes one line of the caches.
 type chunk struct {
+	slots      [chunkSize]envelope
 	next       *chunk
 	head, tail uint32
-	slots      [chunkSize]envelope
 }
 
 // chunks are shared by all mailboxes of the process: an empty mailbox holds none.
@@ -148,7 +149,7 @@ func (a *actor) overflow(env *envelope, from *caller) error {
 	a.mu.Unlock()
 	refused := a.refuse(kernel.Full)
 	a.deadLetter(kernel.Full, env, nil)
-	if newest && env.reply.w == nil {
+	if newest && env.asker == nil {
 		return nil
 	}
 	return refused
@@ -156,8 +157,8 @@ func (a *actor) overflow(env *envelope, from *caller) error {
 
 func (a *actor) park(env *envelope, from *caller) error {
 	p := parked{env: *env}
-	if env.reply.w == nil {
-		p.room = from.begin(forRoom, a, env.deadline)
+	if env.asker == nil {
+		p.room = from.begin(forRoom, a, 0)
 	}
 	r := a.unusual()
 	r.parked = append(r.parked, p)
@@ -181,7 +182,7 @@ func (a *actor) admit() {
 	for n < len(r.parked) && a.waiting() < capacity {
 		p := &r.parked[n]
 		n++
-		if p.room.w != nil && !p.room.settle(nil, nil) || p.room.w == nil && !p.env.reply.waits() {
+		if p.room.w != nil && !p.room.settle(nil, nil) || p.room.w == nil && !p.env.reply().waits() {
 			continue // its sender has given up
 		}
 		a.accept(&p.env)

@@ -10,7 +10,7 @@ type Recorder = kernel.Recorder
 // deadLetter notes that a message was not handled. The asker, if there is one, gets answer.
 func (a *actor) deadLetter(reason string, env *envelope, answer error) {
 	if answer != nil {
-		env.reply.settle(nil, answer)
+		env.reply().settle(nil, answer)
 	}
 	a.counts().refused.Add(1)
 	meta := env.meta()

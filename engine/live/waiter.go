@@ -25,6 +25,7 @@ type waiter struct {
 	// What is waited for. asker and target serve to find circles of asks: they are written before the wait's generation
 	// is, so who reads them between two equal readings of state has a consistent pair.
 	asker, target atomic.Pointer[actor]
+	until         atomic.Int64 // the engine time by which an answer is useful; 0 is none
 
 	// One timer serves many waits: it is left running when a wait ends early, and when it fires it looks what is due.
 	mu       sync.Mutex
@@ -72,6 +73,7 @@ func (w *waiter) begin(p purpose, asker, target *actor, deadline time.Duration) 
 	if p != forTime {
 		w.asker.Store(asker)
 		w.target.Store(target)
+		w.until.Store(int64(deadline))
 	}
 	w.state.Store(gen<<1 | 1)
 	t := ticket{w, gen}
@@ -105,6 +107,14 @@ func (t ticket) Wake() { t.settle(nil, nil) }
 
 // waits reports whether the wait is still on.
 func (t ticket) waits() bool { return t.w != nil && t.w.state.Load() == t.gen<<1|1 }
+
+// ticketOf is the ticket of the present wait if the lower half of its generation is gen, else a dead one.
+func (w *waiter) ticketOf(gen uint32) ticket {
+	if now := w.state.Load() >> 1; uint32(now) == gen {
+		return ticket{w, now}
+	}
+	return ticket{w, 0}
+}
 
 // current is the ticket of the present wait, or a dead one.
 func (w *waiter) current() ticket { return ticket{w, w.state.Load() >> 1} }
