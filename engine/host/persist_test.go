@@ -1,13 +1,21 @@
 package host_test
 
 import (
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/admin"
 	"github.com/lukhasai/lukhas-run/engine/host"
+	"github.com/lukhasai/lukhas-run/engine/observe"
+	"github.com/lukhasai/lukhas-run/journal"
 )
 
 const counters = `apiVersion: lukhas/v1
@@ -41,6 +49,100 @@ func ask(t *testing.T, h *host.Host, to, message string) any {
 		return m["n"]
 	}
 	return nil
+}
+
+// Retention drops what is old although an idle actor's only changes are in it: its state is saved for that, and still
+// there after a failure.
+func TestRetentionWaitsForIdleActors(t *testing.T) {
+	o, _ := options(t, `apiVersion: lukhas/v1
+kind: Topology
+metadata: {name: retention}
+journal: {durability: async, retention: {size: 1MiB}}
+root:
+  children:
+    - name: idle
+      persist: events
+      restart: {backoff: {initial: 1ms}}
+      script: {state: {n: 0}, handlers: {hit: {set: {n: state.n + 1}}, peek: {reply: {n: state.n}}, boom: {fail: {kind: asked}}}}
+    - {name: busy, persist: events, script: {state: {text: ""}, handlers: {write: {set: {text: msg.text}}}}}
+`)
+	h := start(t, o)
+	r, err := journal.OpenReader(filepath.Join(o.Data, "journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stats := func() journal.Stats {
+		s, err := r.Stats()
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the segment has just been dropped
+			t.Fatal(err)
+		}
+		return s
+	}
+	noise := rand.NewChaCha8([32]byte{}) // nothing that could be packed
+	text := make([]byte, 100_000)
+	patience := time.Now().Add(20 * time.Second)
+	for range 2 {
+		ask(t, h, "idle", "hit")
+		for last := stats().Last; stats().First <= last; {
+			if time.Now().After(patience) {
+				t.Fatalf("event %d is not dropped of %+v", last, stats())
+			}
+			_, _ = noise.Read(text) // it never fails
+			if _, err := h.Ask(t.Context(), admin.AskRequest{Actor: "busy", Message: "write", Payload: map[string]any{"text": hex.EncodeToString(text)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	ask(t, h, "idle", "boom")
+	if got := ask(t, h, "idle", "peek"); got != 2.0 {
+		t.Errorf("the idle actor is at %v, want 2", got)
+	}
+}
+
+// A change that no event can hold is refused and not made; one with a secret in it is kept as it is and shown without.
+func TestChangesThatAreSpecial(t *testing.T) {
+	o, _ := options(t, `apiVersion: lukhas/v1
+kind: Topology
+metadata: {name: special}
+root:
+  children:
+    - name: a
+      persist: events
+      restart: {backoff: {initial: 1ms}}
+      script:
+        state: {text: "", token: "${secret:TOKEN}", copy: ""}
+        handlers:
+          write: {set: {text: msg.text}}
+          learn: {set: {copy: state.token}}
+          peek: {reply: {n: 'len(state.text) + (state.copy == state.token ? 1000 : 0)'}}
+          boom: {fail: {kind: asked}}
+`)
+	o.Source.Env = func(name string) (string, bool) { return "hunter2hunter2", name == "TOKEN" }
+	o.Events = observe.NewStream(64)
+	defer o.Events.Close()
+	h := start(t, o)
+	_, err := h.Ask(t.Context(), admin.AskRequest{Actor: "a", Message: "write", Payload: map[string]any{"text": strings.Repeat("x", journal.MaxEventBytes)}})
+	var refused *engine.Error
+	if !errors.As(err, &refused) || refused.Kind != engine.KindInvalid || !strings.Contains(refused.Message, "too large") {
+		t.Errorf("a change that no event can hold: %v", err)
+	}
+	ask(t, h, "a", "learn")
+	ask(t, h, "a", "boom")
+	if got := ask(t, h, "a", "peek"); got != 1000.0 {
+		t.Errorf("rebuilt with %v, want an empty text and the secret", got)
+	}
+	changes := 0
+	for _, e := range o.Events.Recent(0) {
+		if e.Type != journal.TypeStateChanged {
+			continue
+		}
+		if changes++; strings.Contains(string(e.Payload), "hunter2") || e.Correlation == "" || e.Actor != "root/a" {
+			t.Errorf("shown is %+v %s", e, e.Payload)
+		}
+	}
+	if changes != 1 {
+		t.Errorf("%d changes are shown, want 1", changes)
+	}
 }
 
 // A state outlives a failure as its mode says, and the engine's end; a damaged one falls back to the one before.
