@@ -61,7 +61,7 @@ type Host struct {
 	ready     atomic.Bool            // everything has been up, and the gateway serves
 	drift     atomic.Pointer[drift]  // why the files are not what runs; nil: they are
 	verdicts  *verdicts
-	condemned chan engine.RollBack // holds the one that the Machine has asked for
+	condemned chan condemned // holds the one that the Machine has asked for
 
 	stop    chan string // the first reason wins
 	done    chan struct{}
@@ -185,7 +185,7 @@ func open(o Options, loaded Loaded) (h *Host, err error) {
 		}
 	}()
 	h = &Host{options: o, clock: o.Clock, stop: make(chan string, 1), done: make(chan struct{}), verdicts: newVerdicts(),
-		condemned: make(chan engine.RollBack, 1), swapped: make(chan struct{}, 1)}
+		condemned: make(chan condemned, 1), swapped: make(chan struct{}, 1)}
 	if h.clock == nil {
 		h.clock = clock.System()
 	}

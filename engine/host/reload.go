@@ -162,7 +162,7 @@ func or(a, b string) string {
 
 // commit makes what was read the running generation.
 func (h *Host) commit(now *generation, next Loaded, changes plan.Changes, by string) (admin.ReloadResult, error) {
-	if err := h.swap(now, next, by, ""); err != nil {
+	if err := h.swap(now, next, by, "", engine.Cause{}); err != nil {
 		return h.rejected(now, next, []string{err.Error()}, err)
 	}
 	v, _, _ := h.verdicts.now()
@@ -175,13 +175,13 @@ func (h *Host) commit(now *generation, next Loaded, changes plan.Changes, by str
 
 // swap prepares the gateway, lets the engine swap, and then the gateway: a request sees the old plan or the new one. It is
 // the one way from a generation to the next; an error means that nothing has changed.
-func (h *Host) swap(now *generation, next Loaded, by, why string) error {
+func (h *Host) swap(now *generation, next Loaded, by, why string, cause engine.Cause) error {
 	if err := h.gateway.Prepare(next.Plan.Gateway); err != nil {
 		return err
 	}
 	number := now.number + 1
 	h.record.secrets.Store(newRedactor(next.Plan, h.plan())) // its commit is told before it is in force
-	if err := h.engine.Reload(engine.Reloaded{Plan: next.Plan, Generation: number, By: by, Why: why}); err != nil {
+	if err := h.engine.Reload(engine.Reloaded{Plan: next.Plan, Generation: number, By: by, Why: why}, cause); err != nil {
 		h.unprepare(now)
 		return err
 	}

@@ -135,14 +135,20 @@ func (l *lineage) find(p *plan.Plan) *generation {
 	return l.past[at]
 }
 
+// condemned is a generation to be rolled back, and why.
+type condemned struct {
+	engine.RollBack
+	cause engine.Cause
+}
+
 // condemn is told by the Machine, under its lock, to roll back. There is never more than one at a time: the next
 // generation can be condemned only after this one is replaced, and what is out of date by then may go.
-func (h *Host) condemn(x engine.RollBack) {
+func (h *Host) condemn(x engine.RollBack, cause engine.Cause) {
 	select {
 	case <-h.condemned:
 	default:
 	}
-	h.condemned <- x
+	h.condemned <- condemned{x, cause}
 }
 
 // rollBacks carries out what the Machine decides, until ctx ends.
@@ -158,7 +164,7 @@ func (h *Host) rollBacks(ctx context.Context) {
 }
 
 // rollBack makes an earlier generation's plan the running one, by the way of any reload, unless another reload was faster.
-func (h *Host) rollBack(x engine.RollBack) {
+func (h *Host) rollBack(x condemned) {
 	h.reloading.Lock()
 	defer h.reloading.Unlock()
 	now := h.running.Load()
@@ -168,7 +174,7 @@ func (h *Host) rollBack(x engine.RollBack) {
 	to := h.lineage.find(x.Plan)
 	err := fmt.Errorf("generation %d is forgotten", x.To)
 	if to != nil {
-		err = h.swap(now, to.loaded, engine.ByVerification, fmt.Sprintf("generation %d does not hold: %s", x.Generation, x.Why))
+		err = h.swap(now, to.loaded, engine.ByVerification, fmt.Sprintf("generation %d does not hold: %s", x.Generation, x.Why), x.cause)
 	}
 	if err != nil {
 		h.engine.Submit(engine.RollBackFailed{Generation: x.Generation, Why: err.Error()})

@@ -86,7 +86,7 @@ func TestNothingIsLostOrReorderedInChaos(t *testing.T) {
 					t.Errorf("%s %s: %v", verb, target, err)
 				}
 			}
-			if err := r.Reload(engine.Reloaded{Plan: p, Generation: i, By: "chaos", Why: "again"}); err != nil {
+			if err := r.Reload(engine.Reloaded{Plan: p, Generation: i, By: "chaos", Why: "again"}, engine.Cause{}); err != nil {
 				t.Error(err)
 			}
 		}

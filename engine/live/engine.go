@@ -29,8 +29,8 @@ type Options struct {
 	Swapped func(p *plan.Plan)
 	// Webhook posts a body as JSON to a URL; nil: http.DefaultClient does. It runs on a goroutine of its own.
 	Webhook func(ctx context.Context, url string, headers []plan.Label, body any) error
-	// RollBack is asked to reload an earlier plan; it must not block. Nil: the engine reloads it by itself.
-	RollBack func(engine.RollBack)
+	// RollBack is asked to reload an earlier plan, for this cause; it must not block. Nil: the engine reloads it by itself.
+	RollBack func(x engine.RollBack, cause engine.Cause)
 }
 
 // Engine runs one plan until it is told to shut down or its root gives up. All methods are safe for concurrent use.

@@ -421,7 +421,7 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 		})
 	}
 	for n := 1; n <= 20; n++ {
-		if err := r.Reload(engine.Reloaded{Plan: gen(n), Generation: uint64(n + 1), By: "test", Why: "load"}); err != nil {
+		if err := r.Reload(engine.Reloaded{Plan: gen(n), Generation: uint64(n + 1), By: "test", Why: "load"}, engine.Cause{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -436,7 +436,7 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 	}
 	bad := gen(22)
 	bad.Actors[1].Guard.Breaker.Policy.Trip.ErrorRate = 7
-	if err := r.Reload(engine.Reloaded{Plan: bad, Generation: 22, By: "test", Why: "bad"}); !errors.Is(err, breaker.ErrPolicy) || r.Status().Generation != 21 {
+	if err := r.Reload(engine.Reloaded{Plan: bad, Generation: 22, By: "test", Why: "bad"}, engine.Cause{}); !errors.Is(err, breaker.ErrPolicy) || r.Status().Generation != 21 {
 		t.Errorf("a bad policy: %v, generation %d", err, r.Status().Generation)
 	}
 	r.Shutdown("over")
@@ -446,7 +446,7 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 func TestAReloadAddsAndRemovesActors(t *testing.T) {
 	m := making{"a": simple(echo), "b": simple(echo), "r": simple(path)}
 	run(t, tree(t, append(replicas(2), leaf("a"))...), m, func(t *testing.T, r rig) {
-		if err := r.Reload(engine.Reloaded{Plan: tree(t, append(replicas(3), leaf("b"))...), Generation: 2, By: "test", Why: "grow"}); err != nil {
+		if err := r.Reload(engine.Reloaded{Plan: tree(t, append(replicas(3), leaf("b"))...), Generation: 2, By: "test", Why: "grow"}, engine.Cause{}); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()

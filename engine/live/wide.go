@@ -18,14 +18,15 @@ import (
 )
 
 // Reload makes a plan the running generation, by whom and why as the journal shows it. Everything that can fail is
-// prepared first; an error means that nothing has changed.
-func (e *Engine) Reload(in engine.Reloaded) error {
+// prepared first; an error means that nothing has changed. The cause is what it goes back to, the zero Cause when it is the
+// beginning.
+func (e *Engine) Reload(in engine.Reloaded, cause engine.Cause) error {
 	if in.Plan == nil {
 		return errors.New("live: no plan to reload")
 	}
 	e.reloading.Lock()
 	defer e.reloading.Unlock()
-	return e.reload(in, engine.Cause{})
+	return e.reload(in, cause)
 }
 
 // reload needs the reloading lock.
@@ -89,12 +90,11 @@ func (e *Engine) Since() engine.Figures {
 
 // RollBack has a generation rolled back: by whoever runs the engine, when that is wanted, else here and now.
 func (e hands) RollBack(x *engine.RollBack) {
-	r := *x
+	r, cause := *x, e.control.helm.CauseFor("")
 	if e.options.RollBack != nil {
-		e.options.RollBack(r)
+		e.options.RollBack(r, cause)
 		return
 	}
-	cause := e.control.helm.CauseFor("")
 	e.pool.spawn(func() {
 		e.reloading.Lock()
 		defer e.reloading.Unlock()

@@ -114,7 +114,7 @@ func severity(e journal.Event) zerolog.Level {
 		return zerolog.DebugLevel
 	case journal.TypeActorFailed, journal.TypeActorRestarting, journal.TypeQuarantined, journal.TypeDeadLetter, journal.TypeRuleFired, journal.TypeGap, journal.TypeJournalRecovered:
 		return zerolog.WarnLevel
-	case journal.TypeSupervisorGaveUp, journal.TypeActorLeaked, journal.TypeReloadRejected, journal.TypeRuleFailed:
+	case journal.TypeSupervisorGaveUp, journal.TypeActorLeaked, journal.TypeReloadRejected, journal.TypeReloadRolledBack, journal.TypeRuleFailed:
 		return zerolog.ErrorLevel
 	}
 	return bodySeverity(e)

@@ -247,7 +247,7 @@ func (r *run) reload(l *plan.Reloading) bool {
 		case l.Plan.Digest() == r.condemned:
 			code, problems = engine.CodeSameContent, []string{engine.CodeSameContent + " this was rolled back and has not changed since"}
 		default:
-			err = r.commit(l.Plan, "scenario", "")
+			err = r.commit(l.Plan, "scenario", "", engine.Cause{})
 			if err == nil {
 				r.condemned = plan.Digest{}
 				return true
@@ -270,8 +270,8 @@ func (r *run) changes(next *plan.Plan) (plan.Changes, error) {
 }
 
 // commit makes a plan the running one.
-func (r *run) commit(p *plan.Plan, by, why string) error {
-	if err := r.eng.Reload(engine.Reloaded{Plan: p, Generation: r.eng.Generation() + 1, By: by, Why: why}); err != nil {
+func (r *run) commit(p *plan.Plan, by, why string, cause engine.Cause) error {
+	if err := r.eng.Reload(engine.Reloaded{Plan: p, Generation: r.eng.Generation() + 1, By: by, Why: why}, cause); err != nil {
 		return err
 	}
 	r.refused = rules.Reload{}
@@ -280,9 +280,9 @@ func (r *run) commit(p *plan.Plan, by, why string) error {
 }
 
 // rollBack makes an earlier plan the running one again.
-func (r *run) rollBack(x engine.RollBack) {
+func (r *run) rollBack(x engine.RollBack, cause engine.Cause) {
 	bad := r.eng.Plan().Base().Digest()
-	if err := r.commit(x.Plan, engine.ByVerification, x.Why); err != nil {
+	if err := r.commit(x.Plan, engine.ByVerification, x.Why, cause); err != nil {
 		r.eng.Submit(engine.RollBackFailed{Generation: x.Generation, Why: err.Error()})
 		return
 	}

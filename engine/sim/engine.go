@@ -37,7 +37,7 @@ type Options struct {
 	// Swapped is told of each plan that comes in force, by a reload or an action, before anything of it starts; nil: nobody.
 	Swapped func(p *plan.Plan)
 	// RollBack is asked to reload an earlier plan, at the moment it is wanted; nil: the engine reloads it by itself.
-	RollBack func(engine.RollBack)
+	RollBack func(x engine.RollBack, cause engine.Cause)
 	// Spoil spoils the newest state that was saved of an actor; nil: none are saved here.
 	Spoil func(actor string) error
 	// Watch are expressions whose over() and predict() need a history although the plan does not have them.
@@ -226,8 +226,9 @@ func (e hands) Answered(number uint64, failure string) {
 }
 
 // Reload makes a plan the running generation, by whom and why as the journal shows it. Everything that can fail is
-// prepared first; an error means that nothing has changed.
-func (e *Engine) Reload(in engine.Reloaded) error {
+// prepared first; an error means that nothing has changed. The cause is what it goes back to, the zero Cause when it is the
+// beginning.
+func (e *Engine) Reload(in engine.Reloaded, cause engine.Cause) error {
 	if in.Plan == nil {
 		return errors.New("sim: no plan to reload")
 	}
@@ -238,7 +239,7 @@ func (e *Engine) Reload(in engine.Reloaded) error {
 	}
 	v.Commit = commit
 	in.Before = e.trial.Before(e.Now(), e.view.Plan, e)
-	e.happen(kernel.Happening{In: in, Next: v})
+	e.happen(kernel.Happening{In: in, Cause: cause, Next: v})
 	if err := v.Verdict(); err != nil && !e.control.working {
 		return err
 	}
@@ -248,15 +249,15 @@ func (e *Engine) Reload(in engine.Reloaded) error {
 
 // RollBack has a generation rolled back, once all that made it necessary is done.
 func (e hands) RollBack(x *engine.RollBack) {
-	r := *x
+	r, cause := *x, e.control.helm.CauseFor("")
 	e.At(e.Now(), func() {
 		switch {
 		case e.view.Generation != r.Generation: // another reload was faster
 		case e.options.RollBack != nil:
-			e.options.RollBack(r)
+			e.options.RollBack(r, cause)
 		default:
 			in := engine.Reloaded{Plan: r.Plan, Generation: r.Generation + 1, By: engine.ByVerification, Why: r.Why}
-			if err := e.Reload(in); err != nil {
+			if err := e.Reload(in, cause); err != nil {
 				e.Submit(engine.RollBackFailed{Generation: r.Generation, Why: err.Error()})
 			}
 		}

@@ -90,7 +90,7 @@ func (s simTwin) steer(a engine.Steer) (verdict error) {
 }
 
 func (s simTwin) reload(p *plan.Plan) error {
-	err := s.r.Reload(engine.Reloaded{Plan: p, Generation: s.r.Generation() + 1, By: "test"})
+	err := s.r.Reload(engine.Reloaded{Plan: p, Generation: s.r.Generation() + 1, By: "test"}, engine.Cause{})
 	s.r.run(0)
 	return err
 }
@@ -160,7 +160,7 @@ func (r liveTwin) steer(a engine.Steer) error {
 }
 
 func (r liveTwin) reload(p *plan.Plan) error {
-	err := r.e.Reload(engine.Reloaded{Plan: p, Generation: r.e.Status().Generation + 1, By: "test"})
+	err := r.e.Reload(engine.Reloaded{Plan: p, Generation: r.e.Status().Generation + 1, By: "test"}, engine.Cause{})
 	synctest.Wait()
 	return err
 }

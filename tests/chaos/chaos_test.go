@@ -307,7 +307,7 @@ func (w *world) reload(ctx context.Context) (done int) {
 			w.broken("reload: %v", err)
 			return done
 		}
-		if err := w.eng.Reload(engine.Reloaded{Plan: next, Generation: uint64(generation), By: "chaos"}); err != nil {
+		if err := w.eng.Reload(engine.Reloaded{Plan: next, Generation: uint64(generation), By: "chaos"}, engine.Cause{}); err != nil {
 			w.broken("reload: %v", err)
 			return done
 		}
