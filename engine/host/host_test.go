@@ -56,7 +56,7 @@ func address(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func write(t *testing.T, path, text string) {
+func write(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func write(t *testing.T, path, text string) {
 }
 
 // options are a host's in a directory of its own, with this topology.
-func options(t *testing.T, topology string) (host.Options, string) {
+func options(t testing.TB, topology string) (host.Options, string) {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "shop.yaml")
@@ -75,7 +75,7 @@ func options(t *testing.T, topology string) (host.Options, string) {
 	return host.Options{Source: host.Source{Paths: []string{path}}, Data: filepath.Join(dir, "data"), Version: "test"}, path
 }
 
-func start(t *testing.T, o host.Options) *host.Host {
+func start(t testing.TB, o host.Options) *host.Host {
 	t.Helper()
 	h, err := host.Start(t.Context(), o)
 	if err != nil {
