@@ -126,12 +126,13 @@ func reloadType() *Type {
 		field("mode", enum("auto", "confirm", "off"),
 			"With confirm, recreating and stopping waits for `apply --allow-destroy`.", standard("auto")),
 		field("max_removed", ratioType, "Removing more than this share of the actors waits for `apply --allow-destroy`.", standard("20%")),
-		field("verify_for", spanType, "How long a new generation is on probation.", standard("5s")),
-		field("abort_if", exprType, "Rolls back when true during probation.", example("new.error_rate > 1.5 * old.error_rate")),
+		field("verify_for", spanType, "How long the next generation is on probation: a crash loop, rule errors or abort_if roll it back.", standard("5s")),
+		field("abort_if", exprType, "Rolls the next generation back when true on a sample of its probation. `new` is measured since its commit, `old` in observe.window before; counts of both cover the same span.",
+			example("new.error_rate > 1.5 * old.error_rate")),
 		field("canary", object("canary", "Tries a change on a share first.",
 			field("share", ratioType, "Share of replicas, keys or calls.", standard("10%")),
 			field("for", spanType, "How long.", standard("2m")),
 			field("enabled", boolType, "Off without removing it.", standard("true")),
-		), "Applies a new policy to a share first."),
+		), "Applies a new policy to a share first. It is checked and has no effect yet."),
 	)
 }
