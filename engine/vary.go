@@ -114,11 +114,11 @@ func (m *Machine) undoVariant(u undo, s Steer, o origin) {
 
 // scale changes how many replicas groups have. Those that stay are not touched; the highest numbers go.
 func (m *Machine) scale(s Steer, where *rules.Program, o origin) error {
-	groups, err := m.groupsOf(s, where, o)
+	paths, err := m.groupsOf(s, where, o)
 	if err != nil {
 		return err
 	}
-	for _, path := range groups {
+	for _, path := range paths {
 		if err := m.scaleGroup(path, s, o); err != nil {
 			return err
 		}
