@@ -249,3 +249,82 @@ func inverted(node ast.Node, invert bool) string {
 	}
 	return "!(" + node.String() + ")"
 }
+
+// Doubling is an expression in which one number is twice what it was.
+type Doubling struct {
+	From, To string // the comparison, before and after
+	Text     string // the whole expression
+}
+
+// Doubled gives an expression with each number that something is compared with doubled, one at a time. Zero is left alone.
+func Doubled(text string, scope Scope) []Doubling {
+	_, root := parse(text, &scope)
+	if root == nil {
+		return nil
+	}
+	var out []Doubling
+	for n := 0; ; n++ {
+		d := doubler{at: n}
+		next := d.copy(root)
+		if d.from == "" {
+			return out
+		}
+		if p, _ := Compile(next.String(), Condition, scope); p != nil {
+			out = append(out, Doubling{d.from, d.to, next.String()})
+		}
+	}
+}
+
+// doubler copies a tree and doubles the number of the at-th comparison that has one. Trees share nodes, so none is changed.
+type doubler struct {
+	at       int
+	seen     int
+	from, to string
+}
+
+func (d *doubler) copy(node ast.Node) ast.Node {
+	switch n := node.(type) {
+	case *ast.UnaryNode:
+		out := *n
+		out.Node = d.copy(n.Node)
+		return &out
+	case *ast.ConditionalNode:
+		out := *n
+		out.Cond, out.Exp1, out.Exp2 = d.copy(n.Cond), d.copy(n.Exp1), d.copy(n.Exp2)
+		return &out
+	case *ast.BinaryNode:
+		out := *n
+		if !slices.Contains([]string{"<", "<=", ">", ">="}, n.Operator) {
+			out.Left, out.Right = d.copy(n.Left), d.copy(n.Right)
+			return &out
+		}
+		if left := twice(n.Left); left != nil {
+			out.Left = left
+		} else if right := twice(n.Right); right != nil {
+			out.Right = right
+		} else {
+			return n
+		}
+		if d.seen++; d.seen-1 != d.at {
+			return n
+		}
+		d.from, d.to = n.String(), out.String()
+		return &out
+	}
+	return node
+}
+
+// twice is a number's double, nil for anything else.
+func twice(node ast.Node) ast.Node {
+	switch n := node.(type) {
+	case *ast.IntegerNode:
+		if n.Value != 0 {
+			return &ast.IntegerNode{Value: 2 * n.Value}
+		}
+	case *ast.FloatNode:
+		if n.Value != 0 {
+			return &ast.FloatNode{Value: 2 * n.Value}
+		}
+	}
+	return nil
+}

@@ -74,3 +74,22 @@ func TestLeaves(t *testing.T) {
 		}
 	}
 }
+
+func TestDoubled(t *testing.T) {
+	for text, want := range map[string]string{
+		`actor.error_rate > 0.5 && actor.calls >= 20`:             `actor.error_rate > 1 && actor.calls >= 20 / actor.error_rate > 0.5 && actor.calls >= 40`,
+		`!(0.25 < actor.error_rate) || actor.latency.p99 > 500ms`: `!(0.5 < actor.error_rate) || actor.latency.p99 > 0.5 / !(0.25 < actor.error_rate) || actor.latency.p99 > 1`,
+		`actor.calls > 0`:                             ``,
+		`actor.calls > params.x`:                      ``,
+		`actor.state == "open"`:                       ``,
+		`actor.calls > 1 ? actor.mailbox > 2 : false`: `actor.calls > 2 ? actor.mailbox > 2 : false / actor.calls > 1 ? actor.mailbox > 4 : false`,
+	} {
+		var got []string
+		for _, d := range Doubled(text, Scope{Place: AtRule, Params: []Field{{Name: "x"}}}) {
+			got = append(got, d.Text)
+		}
+		if diff := cmp.Diff(want, strings.Join(got, " / ")); diff != "" {
+			t.Errorf("%s: -want +got\n%s", text, diff)
+		}
+	}
+}

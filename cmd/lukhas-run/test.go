@@ -38,6 +38,7 @@ type testRun struct {
 	runs     int // of exploring, for each scenario
 	shrink   bool
 	mutants  bool
+	mutated  []*mutated // with mutants, when all has passed
 	coverage bool
 	covered  []*coverage // with coverage, once all has run
 
@@ -103,7 +104,7 @@ func (t *testRun) command() *cobra.Command {
 	f.BoolVar(&t.github, "github", false, "write annotations for GitHub to standard output")
 	f.StringVar(&t.timeline, "timeline", "", "draw what happened into `FILE`.svg, or into a directory when there are several scenarios")
 	f.BoolVar(&t.update, "update", false, "write the golden traces, FILE.trace beside each scenario file, of what passes")
-	f.BoolVar(&t.strict, "strict", false, "warnings about a file are errors")
+	f.BoolVar(&t.strict, "strict", false, "warnings about a file are errors; with --mutate: mutations that nobody notices are")
 	f.BoolVar(&t.digests, "digests", false, "only write the digest of each run")
 	f.IntVar(&t.steps, "steps", -1, "with --digests: write each step of the scenario of this number instead")
 	_ = f.MarkHidden("digests")
@@ -152,38 +153,51 @@ func (t *testRun) all(cmd *cobra.Command, args []string) error {
 		return exit{exitFailed, err}
 	}
 	t.compareGoldens()
-	if err := t.drawTimelines(); err != nil {
-		return exit{exitFailed, err}
-	}
-	if t.coverage {
-		t.covered = t.coverages()
-		t.tellCoverage(cmd.ErrOrStderr(), t.covered)
-	}
-	if err := t.tell(cmd.OutOrStdout(), cmd.ErrOrStderr(), time.Since(start)); err != nil {
-		return exit{exitFailed, err}
-	}
-	if t.update {
-		written, err := t.updateGoldens(args)
-		for _, path := range written {
-			fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s\n", path)
-		}
-		if err != nil {
-			return exit{exitFailed, err}
+	failed := slices.ContainsFunc(t.cases, func(c *testCase) bool { return !c.passed() })
+	if t.mutants && !failed {
+		var err error
+		if t.mutated, err = t.mutate(newProgress(cmd.ErrOrStderr(), t.s, "weakened")); err != nil {
+			return err
 		}
 	}
-	if slices.ContainsFunc(t.cases, func(c *testCase) bool { return !c.passed() }) {
+	if err := t.results(cmd, args, start); err != nil {
+		return exit{exitFailed, err}
+	}
+	switch {
+	case failed:
 		return exit{code: exitFailed}
+	case t.strict && t.unnoticed() > 0:
+		return exit{exitFailed, fmt.Errorf("%s unnoticed", plural(t.unnoticed(), "mutation goes", "mutations go"))}
 	}
 	return t.deeper(cmd.ErrOrStderr())
 }
 
-// deeper does what is done with scenarios that all pass.
-func (t *testRun) deeper(w io.Writer) error {
-	if t.mutants {
-		if err := t.mutate(w); err != nil {
-			return err
-		}
+// results writes everything that was asked for.
+func (t *testRun) results(cmd *cobra.Command, args []string, start time.Time) error {
+	w := cmd.ErrOrStderr()
+	if err := t.drawTimelines(); err != nil {
+		return err
 	}
+	if t.coverage {
+		t.covered = t.coverages()
+		t.tellCoverage(w, t.covered)
+	}
+	t.tellMutations(w)
+	if err := t.tell(cmd.OutOrStdout(), w, time.Since(start)); err != nil {
+		return err
+	}
+	if !t.update {
+		return nil
+	}
+	written, err := t.updateGoldens(args)
+	for _, path := range written {
+		fmt.Fprintf(w, "wrote %s\n", path)
+	}
+	return err
+}
+
+// deeper looks for what breaks scenarios that all pass.
+func (t *testRun) deeper(w io.Writer) error {
 	if t.runs <= 0 {
 		return nil
 	}

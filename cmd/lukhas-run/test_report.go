@@ -263,7 +263,8 @@ type testJSON struct {
 	Version   int            `json:"version"`
 	OK        bool           `json:"ok"`
 	Scenarios []scenarioJSON `json:"scenarios"`
-	Coverage  []*coverage    `json:"coverage,omitempty"` // of each topology, with --coverage
+	Coverage  []*coverage    `json:"coverage,omitempty"`  // of each topology, with --coverage
+	Mutations []*mutated     `json:"mutations,omitempty"` // of each topology, with --mutate
 }
 
 type scenarioJSON struct {
@@ -278,7 +279,7 @@ type scenarioJSON struct {
 }
 
 func (t *testRun) json() testJSON {
-	out := testJSON{Version: 1, OK: true, Coverage: t.covered}
+	out := testJSON{Version: 1, OK: true, Coverage: t.covered, Mutations: t.mutated}
 	for _, c := range t.cases {
 		s := scenarioJSON{File: c.file, Name: c.spec.Name, OK: c.passed(), Parted: c.parted, Trace: c.strayed, Took: c.took.Seconds(), Report: c.report}
 		if c.err != nil {
