@@ -224,3 +224,83 @@ func TestAnswersOutliveKills(t *testing.T) {
 		})
 	}
 }
+
+// Damage in the middle of the journal is never passed over: the engine says that the journal is damaged, and once that has been
+// repaired the actor whose changes may be lost says so, until it is told to go on with what is left.
+func TestDamageIsToldUntilItIsTaken(t *testing.T) {
+	s := &survivor{t: t, dir: t.TempDir(), random: rand.New(rand.NewPCG(1, 1)), acked: map[string][]float64{}}
+	topology := func(persist string) {
+		text := fmt.Sprintf(`apiVersion: lukhas/v1
+kind: Topology
+metadata: {name: damaged}
+root:
+  intensity: {max: 2, within: 60s}
+  children:
+    - name: exact
+      restart: {backoff: {initial: 1ms}}
+      persist: %s
+      script: {state: {n: 0}, handlers: {hit: {set: {n: state.n + 1}, reply: {n: state.n}}, peek: {reply: {n: state.n}}}}
+`, persist)
+		if err := os.WriteFile(filepath.Join(s.dir, "counters.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	topology("events")
+	s.begin()
+	for range 20 {
+		if _, err := s.ask("exact", "hit"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.kill()
+	name := s.newest("journal/*.seg")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.LastIndex(data, []byte(`"sequence":12`))
+	if at < 0 {
+		t.Fatal("the change is not to be found in the journal")
+	}
+	data[at] ^= 1
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.fails("journal is damaged")
+	s.run("journal", "repair")
+	s.fails("its changes 12 to 12 are not in the journal", "were lost to damage that was repaired", "on_loss: continue")
+	topology("{mode: events, on_loss: continue}")
+	s.begin()
+	defer s.kill()
+	if reply, err := s.ask("exact", "peek"); err != nil || reply["n"] != 20.0 {
+		t.Errorf("it goes on with %v, %v; the last change that is there made it 20", reply, err)
+	}
+}
+
+// run is a command that works, in the survivor's directory.
+func (s *survivor) run(args ...string) {
+	s.t.Helper()
+	cmd := exec.Command(binary, append(args, "--data", "data")...)
+	cmd.Dir = s.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Fatalf("%s: %v\n%s", args, err, out)
+	}
+}
+
+// fails wants a start of the engine to end with an error that says all this, by itself or in the journal.
+func (s *survivor) fails(says ...string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, "run", "counters.yaml", "--data", "data")
+	cmd.Dir = s.dir
+	out, err := cmd.CombinedOutput()
+	if err == nil || ctx.Err() != nil {
+		s.t.Fatalf("it starts: %v\n%s", err, out)
+	}
+	for _, text := range says {
+		if !bytes.Contains(out, []byte(text)) {
+			s.t.Errorf("it does not say %q:\n%s", text, out)
+		}
+	}
+}

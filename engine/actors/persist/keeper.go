@@ -190,8 +190,14 @@ func (k *Keeper) catchUp(b *book, number uint64) {
 	}
 }
 
-// rebuilt is the state that a start would begin with. It needs the book's lock.
-func (k *Keeper) rebuilt(b *book, remake func() (engine.Behavior, error)) (any, error) {
+// rebuilt is the state that a start would begin with. It needs the book's lock. No supervisor stands behind it: a panic of the
+// behaviour is an error.
+func (k *Keeper) rebuilt(b *book, remake func() (engine.Behavior, error)) (state any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
 	behaviour, err := remake()
 	if err != nil {
 		return nil, err
@@ -201,12 +207,9 @@ func (k *Keeper) rebuilt(b *book, remake func() (engine.Behavior, error)) (any, 
 		return nil, errUnsourced
 	}
 	r := rebuilding{keeper: k, path: b.path, state: sourced, sourced: sourced, events: true}
-	r.run()
+	r.run(b.sequence)
 	if err := r.loss(); err != nil {
 		return nil, err
-	}
-	if r.sequence < b.sequence {
-		return nil, fmt.Errorf("its changes %d to %d are not in the journal", r.sequence+1, b.sequence)
 	}
 	b.sequence, b.saved = r.sequence, r.saved
 	return sourced.State(), nil

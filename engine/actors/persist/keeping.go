@@ -50,7 +50,7 @@ func (w *keeping) begin() error {
 	defer b.mu.Unlock()
 	b.owner = nil
 	r := rebuilding{keeper: w.keeper, path: b.path, state: w.state, sourced: w.sourced, events: w.events}
-	r.run()
+	r.run(b.sequence)
 	loss := r.loss()
 	if loss != nil && !w.lenient {
 		return &engine.Error{Kind: engine.KindStart, By: b.path, Message: fmt.Sprintf("its state cannot be rebuilt: %s; "+

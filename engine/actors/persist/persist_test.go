@@ -387,6 +387,32 @@ func (b broken) Changes(actor string, after uint64) iter.Seq2[Kept, error] {
 	}
 }
 
+// What was answered in this run and is not in the log, which failed and is gone on without, is missed too. And no code of a
+// behaviour ends the engine when its state is saved for the log's sake.
+func TestTheEndOfTheLogIsMissed(t *testing.T) {
+	d := newDesk(t, plan.Persist{Mode: "events", SnapshotEvery: 100})
+	d.up(fresh)
+	for range 3 {
+		_ = d.send("add", 1)
+	}
+	kept := d.log.kept["root/a"]
+	d.log.kept["root/a"] = kept[:1]
+	if err := d.start(fresh); err == nil || !strings.Contains(err.Error(), "its changes 2 to 3 are not in the journal") {
+		t.Error(err)
+	}
+	d.keeper.CatchUp(d.log.last)
+	if !d.said("whose state cannot be saved: its changes 2 to 3 are not in the journal") {
+		t.Errorf("%q", d.told)
+	}
+	d.log.kept["root/a"] = kept
+	d.up(func() engine.Behavior { return &sums{} })
+	d.log.kept["root/a"][2].Change = json.RawMessage(`{"Name":7}`) // Apply panics
+	d.keeper.CatchUp(d.log.last)
+	if !d.said("whose state cannot be saved: panic: ") {
+		t.Errorf("%q", d.told)
+	}
+}
+
 // What the log never had of an actor is no loss to it: not to a new one in an old journal.
 func TestANewActorInAnOldLog(t *testing.T) {
 	for _, err := range []error{fmt.Errorf("%w: 1 to 9", journal.ErrPruned), fmt.Errorf("%w: 1 to 9", journal.ErrDamaged)} {

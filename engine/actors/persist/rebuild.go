@@ -29,7 +29,8 @@ type rebuilding struct {
 	gone    []error // parts of the log that retention has dropped
 }
 
-func (r *rebuilding) run() {
+// run rebuilds; made is the sequence of the newest change that this run of the engine knows of.
+func (r *rebuilding) run(made uint64) {
 	position := r.base()
 	last, err := r.keeper.log.Settle()
 	if err != nil {
@@ -52,6 +53,9 @@ func (r *rebuilding) run() {
 		default:
 			r.replay(&kept)
 		}
+	}
+	if r.sequence < made {
+		r.missing = append(r.missing, fmt.Errorf("its changes %d to %d are not in the journal", r.sequence+1, made))
 	}
 }
 
