@@ -84,10 +84,7 @@ func describe(call *rules.Call, to string, m engine.Msg, meta *engine.Meta) {
 	}
 }
 
-// Follow makes next what a message carries that an actor, by path, sends while it handles one that carries of.
-func Follow(next, of *engine.Meta, from string) {
-	*next = engine.Meta{
-		Correlation: of.Correlation, Causation: of.Causation, From: from, Key: of.Key,
-		Priority: of.Priority, Deadline: of.Deadline, Attempt: 1,
-	}
+// Follow makes of what a message carries what the one does that an actor, by path, sends while it handles it.
+func Follow(m *engine.Meta, from string) {
+	m.From, m.Attempt, m.Idempotent, m.Probe = from, 1, false, false
 }

@@ -34,7 +34,8 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 			return nil, kernel.Circular(c.actor.path, circle)
 		}
 	}
-	env := c.enclose(*m, meta)
+	var env envelope
+	c.enclose(&env, m, meta)
 	env.attempt = uint16(n)
 	env.ask(t)
 	if err := to.offer(&env, c); err != nil {

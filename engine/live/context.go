@@ -43,8 +43,8 @@ func (f *frame) Meta() engine.Meta {
 
 // next makes meta what a message carries that this handler sends.
 func (f *frame) next(meta *engine.Meta) {
-	at := f.Meta()
-	kernel.Follow(meta, &at, f.inc.a.path)
+	*meta = f.Meta()
+	kernel.Follow(meta, f.inc.a.path)
 }
 
 // onward is the slip of what this handler sends: that of the message at hand, but for what is that message's alone.

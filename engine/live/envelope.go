@@ -74,11 +74,9 @@ func (e *envelope) asked() (until time.Duration, waits bool) {
 }
 
 // meta is what the message carries, as behaviours and guards see it, but for the deadline of an ask.
-func (e *envelope) meta() engine.Meta {
-	m := engine.Meta{
-		Priority: int(e.priority), Idempotent: e.marks&markIdempotent != 0, Probe: e.marks&markProbe != 0,
-		Attempt: int(e.attempt),
-	}
+func (e *envelope) meta() (m engine.Meta) {
+	m.Priority, m.Attempt = int(e.priority), int(e.attempt)
+	m.Idempotent, m.Probe = e.marks&markIdempotent != 0, e.marks&markProbe != 0
 	if e.from != nil {
 		m.From = e.from.path
 	}
@@ -109,25 +107,24 @@ func (e *envelope) only() engine.Epoch {
 
 func (e *envelope) probe() bool { return e.marks&markProbe != 0 }
 
-// enclose makes the envelope of a message that the caller sends. The slip of its last one serves again when it says the
-// same.
-func (c *caller) enclose(msg engine.Msg, m *engine.Meta) envelope {
-	e := envelope{
-		msg: msg, attempt: uint16(min(max(m.Attempt, 0), math.MaxUint16)),
-		priority: int8(min(max(m.Priority, 0), math.MaxInt8)),
-	}
+// enclose makes e, which must be empty, the envelope of a message that the caller sends. The slip of its last one serves
+// again when it says the same.
+func (c *caller) enclose(e *envelope, msg *engine.Msg, m *engine.Meta) {
+	e.msg = *msg
+	e.attempt, e.priority = uint16(min(max(m.Attempt, 0), math.MaxUint16)), int8(min(max(m.Priority, 0), math.MaxInt8))
 	if m.Idempotent {
 		e.marks |= markIdempotent
 	}
 	if m.Probe {
 		e.marks |= markProbe
 	}
-	s := slip{correlation: m.Correlation, causation: m.Causation, key: m.Key, from: m.From}
-	if c.actor != nil && m.From == c.actor.path {
-		e.from, s.from = c.actor, ""
+	from := m.From
+	if c.actor != nil && from == c.actor.path {
+		e.from, from = c.actor, ""
 	}
-	e.slip = c.slipOf(s)
-	return e
+	if m.Correlation != "" || m.Causation != 0 || m.Key != "" || from != "" {
+		e.slip = c.slipOf(slip{correlation: m.Correlation, causation: m.Causation, key: m.Key, from: from})
+	}
 }
 
 // slipOf gives a slip that says the same.

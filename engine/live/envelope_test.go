@@ -25,7 +25,8 @@ func TestAnEnvelopeCarriesTheMeta(t *testing.T) {
 				Key: text.Draw(t, "key"), Priority: rapid.IntRange(0, 9).Draw(t, "priority"), Idempotent: rapid.Bool().Draw(t, "idempotent"),
 				Probe: rapid.Bool().Draw(t, "probe"), Attempt: rapid.IntRange(1, 300).Draw(t, "attempt"),
 			}
-			e := c.enclose(engine.Msg{Type: "n"}, &m)
+			var e envelope
+			c.enclose(&e, &engine.Msg{Type: "n"}, &m)
 			if got := e.meta(); got != m {
 				t.Fatalf("%+v, want %+v", got, m)
 			}

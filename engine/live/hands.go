@@ -114,7 +114,8 @@ func (e hands) Quarantine(id engine.ID, on bool) {
 func (e hands) Inject(id engine.ID, m engine.Msg) {
 	if a := e.actor(id); a != nil {
 		meta := kernel.InjectedMeta(e.control.helm.CauseFor(a.path))
-		env := new(caller).enclose(m, &meta)
+		var env envelope
+		new(caller).enclose(&env, &m, &meta)
 		_ = a.offer(&env, nil)
 	}
 }

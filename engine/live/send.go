@@ -48,7 +48,8 @@ func (e *Engine) Tell(ctx context.Context, name string, m engine.Msg, o CallOpti
 	defer e.outside.put(c)
 	defer c.endsWith(ctx)()
 	meta := o.Meta()
-	env := c.enclose(m, &meta)
+	var env envelope
+	c.enclose(&env, &m, &meta)
 	return e.tell(c, to, &env)
 }
 
@@ -144,7 +145,8 @@ func (e *Engine) tellFar(c *caller, to engine.Ref, env *envelope) error {
 	key := q.Meta.Key
 	a, all, path, err := kernel.Admit(c, &q)
 	if q.Meta.Key != key { // the route has given it one
-		*env = c.enclose(env.msg, &q.Meta)
+		*env = envelope{}
+		c.enclose(env, &q.Msg, &q.Meta)
 	}
 	switch {
 	case err != nil:

@@ -71,8 +71,12 @@ func newWaiter(c clock.Clock) *waiter {
 func (w *waiter) begin(p purpose, asker, target *actor, deadline time.Duration) ticket {
 	gen := w.state.Load()>>1 + 1
 	if p != forTime {
-		w.asker.Store(asker)
-		w.target.Store(target)
+		if w.asker.Load() != asker { // mostly both are what they were, and a store costs more than a look
+			w.asker.Store(asker)
+		}
+		if w.target.Load() != target {
+			w.target.Store(target)
+		}
 		w.until.Store(int64(deadline))
 	}
 	w.state.Store(gen<<1 | 1)

@@ -55,7 +55,10 @@ func (f *frame) check() {
 }
 
 // next makes meta what a message carries that this handler sends.
-func (f *frame) next(meta *engine.Meta) { kernel.Follow(meta, &f.env.meta, f.inc.a.path) }
+func (f *frame) next(meta *engine.Meta) {
+	*meta = f.env.meta
+	kernel.Follow(meta, f.inc.a.path)
+}
 
 // Tell implements engine.Context.
 func (f *frame) Tell(to engine.Ref, m engine.Msg) error {
