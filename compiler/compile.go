@@ -24,6 +24,8 @@ type Options struct {
 	Override *spec.Value
 	// Dir is where relative commands start; "" is the directory of the topology's file.
 	Dir string
+	// Explored gives a scenario reloads for random fault schedules: thresholds of its topology that are nudged.
+	Explored bool
 }
 
 // Compile makes a sealed plan of a set. The plan is nil when there are errors; warnings come with a plan. Findings are in

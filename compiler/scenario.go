@@ -47,6 +47,9 @@ func CompileScenario(set *spec.Set, doc *spec.Document, opts ScenarioOptions) (*
 	if s.reloads(out); c.diags.HasErrors() {
 		return nil, c.diags.Sorted()
 	}
+	if opts.Explored && (len(out.Explore.Verbs) == 0 || slices.Contains(out.Explore.Verbs, "reload")) {
+		out.Explore.Reloads = s.nudges()
+	}
 	return out, c.diags.Sorted()
 }
 

@@ -245,7 +245,7 @@ func (t *testRun) gather(cmd *cobra.Command, args []string) error {
 		if !f.has(spec.KindScenario) && !slices.Contains(args, f.path) {
 			continue // of a directory
 		}
-		l := scenario.Load(spec.OS(), f.path, opts, compiler.Options{})
+		l := scenario.Load(spec.OS(), f.path, opts, compiler.Options{Explored: t.runs > 0})
 		t.diags = append(t.diags, l.Diagnostics...)
 		t.files = append(t.files, l.Files...)
 		for i, s := range l.Scenarios {

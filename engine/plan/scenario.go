@@ -187,6 +187,7 @@ type Fault struct {
 
 // Reloading is a reload of the topology. Plan is nil when the new one does not compile, which the engine refuses.
 type Reloading struct {
+	Set      string // what it sets, as YAML; only of one that random faults may draw
 	Plan     *Plan
 	Code     string   // of the first problem, LR211
 	Problems []string // one line each
@@ -210,6 +211,7 @@ type Explore struct {
 	Most    int      // faults in one run
 	Verbs   []string // in the author's order
 	Targets []string
+	Reloads []Reloading // that may be drawn, all of plans that compile
 	Shrink  bool
 }
 

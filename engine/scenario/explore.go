@@ -1,11 +1,13 @@
 package scenario
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/rules"
 )
 
 // explorer draws random faults within what a scenario declares in `explore`.
@@ -45,11 +47,11 @@ func newExplorer(s *plan.Scenario, seed uint64) *explorer {
 	}
 	x.verbs = s.Explore.Verbs
 	if len(x.verbs) == 0 {
-		x.verbs = []string{"crash", "hang", "slow", "fail", "drop", "delay", "duplicate", "reorder", "partition", "clock_skew", "fill_mailbox", "exhaust", "pause", "restart"}
+		x.verbs = []string{"crash", "hang", "slow", "fail", "drop", "delay", "duplicate", "reorder", "partition", "clock_skew", "fill_mailbox", "exhaust",
+			"poison", "pause", "restart", "reload"}
 	}
 	x.verbs = slices.DeleteFunc(slices.Clone(x.verbs), func(v string) bool {
-		// Poison and corruption need an expression of the author's, a reload something to reload, a partition two sides.
-		return v == "poison" || v == "corrupt" || v == "reload" || v == "partition" && len(x.targets) < 2
+		return v == "reload" && len(s.Explore.Reloads) == 0 || v == "partition" && len(x.targets) < 2
 	})
 	return x
 }
@@ -82,6 +84,9 @@ func (x *explorer) step() plan.Step {
 	}
 	f := &plan.Fault{Target: x.target(), Rate: []float64{1, 1, 0.5, 0.2}[x.below(4)]}
 	s.Fault = f
+	if !hasRate(s.Verb) {
+		f.Rate = 1
+	}
 	switch s.Verb {
 	case "crash":
 		s.For = 0
@@ -113,114 +118,26 @@ func (x *explorer) step() plan.Step {
 		s.Fault, s.Action = nil, &plan.Action{Verb: "pause", Target: f.Target, For: s.For}
 	case "restart":
 		s.Fault, s.Action, s.For = nil, &plan.Action{Verb: "restart", Target: f.Target}, 0
+	case "poison":
+		f.Rate, f.Where = 0, deadly(x.below(poisons))
+	case "corrupt":
+		f.What = "reply"
+	case "reload":
+		s.Fault, s.Reload = nil, &x.spec.Explore.Reloads[x.below(len(x.spec.Explore.Reloads))]
 	}
 	return s
 }
 
-// MaxShrink bounds the runs of one Shrink.
-const MaxShrink = 400
-
-// Shrink looks for the smallest schedule that still fails: it leaves faults out (delta debugging, after Zeller and
-// Hildebrandt, 2002), joins what remains, makes it shorter and simpler, and begins anew as long as that helps. fails plays
-// a schedule; it is called at most MaxShrink times, which is also returned.
-func Shrink(steps []plan.Step, fails func([]plan.Step) bool) (small []plan.Step, runs int) {
-	k := &shrinker{fails: fails}
-	for before := -1; before != k.wins && k.runs < MaxShrink; {
-		before = k.wins
-		steps = k.fewer(steps)
-		steps = k.joined(steps)
-		steps = k.simpler(steps)
-	}
-	return steps, k.runs
+// hasRate tells the verbs that befall a share of calls or messages; that of exhaust is how much is used up.
+func hasRate(verb string) bool {
+	return slices.Contains([]string{"slow", "fail", "drop", "delay", "duplicate", "reorder", "corrupt", "exhaust"}, verb)
 }
 
-type shrinker struct {
-	fails      func([]plan.Step) bool
-	runs, wins int
-}
+// poisons is how many kinds of messages there are of which one kills.
+const poisons = 8
 
-func (k *shrinker) try(steps []plan.Step) bool {
-	if k.runs >= MaxShrink {
-		return false
-	}
-	k.runs++
-	if !k.fails(steps) {
-		return false
-	}
-	k.wins++
-	return true
+// deadly is the condition that one kind of messages meets: the same content always kills, however often it comes.
+func deadly(kind int) *rules.Program {
+	p, _ := rules.Compile(fmt.Sprintf("hash(msg) %% %d == %d", poisons, kind), rules.Condition, rules.Scope{Place: rules.AtPoison})
+	return p
 }
-
-// fewer leaves out ever smaller parts.
-func (k *shrinker) fewer(steps []plan.Step) []plan.Step {
-	for size := max(len(steps)/2, 1); ; size /= 2 {
-		for at := 0; at < len(steps) && len(steps) > 0; {
-			without := slices.Delete(slices.Clone(steps), at, min(at+size, len(steps)))
-			if k.try(without) {
-				steps = without
-			} else {
-				at += size
-			}
-		}
-		if size <= 1 {
-			return steps
-		}
-	}
-}
-
-// joined makes one fault of two of a kind with the same target.
-func (k *shrinker) joined(steps []plan.Step) []plan.Step {
-	for i := 0; i < len(steps); i++ {
-		for j := i + 1; j < len(steps); j++ {
-			a, b := steps[i], steps[j]
-			if a.Verb != b.Verb || a.Fault == nil || b.Fault == nil || a.For == 0 || a.Fault.Target != b.Fault.Target || a.Fault.To != b.Fault.To {
-				continue
-			}
-			a.For = max(a.For, b.At.Offset+b.For-a.At.Offset)
-			one := slices.Clone(steps)
-			one[i] = a
-			if one = slices.Delete(one, j, j+1); k.try(one) {
-				steps = one
-				j--
-			}
-		}
-	}
-	return steps
-}
-
-// simpler shortens each fault and rounds its time.
-func (k *shrinker) simpler(steps []plan.Step) []plan.Step {
-	for i := range steps {
-		for _, change := range []func(*plan.Step){
-			func(s *plan.Step) { s.For = (s.For / 2).Round(grain) },
-			func(s *plan.Step) { s.At = &plan.Moment{Step: plan.Whole, Offset: s.At.Offset.Round(time.Second)} },
-			func(s *plan.Step) { s.Fault = rated(s.Fault, 1) },
-		} {
-			for {
-				next := steps[i]
-				change(&next)
-				if same(next, steps[i]) || steps[i].For > 0 && next.For <= 0 {
-					break
-				}
-				changed := slices.Clone(steps)
-				changed[i] = next
-				if !k.try(changed) {
-					break
-				}
-				steps = changed
-			}
-		}
-	}
-	return steps
-}
-
-func rated(f *plan.Fault, rate float64) *plan.Fault {
-	if f == nil || f.Rate == rate {
-		return f
-	}
-	out := *f
-	out.Rate = rate
-	return &out
-}
-
-func same(a, b plan.Step) bool { return a.For == b.For && *a.At == *b.At && a.Fault == b.Fault }

@@ -9,9 +9,11 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/lukhasai/lukhas-run/compiler"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/engine/scenario"
 	"github.com/lukhasai/lukhas-run/journal"
+	"github.com/lukhasai/lukhas-run/spec"
 )
 
 // Whatever is drawn can be played, can be written, and what is written plays as it did.
@@ -21,9 +23,9 @@ func TestWhatIsDrawnCanBeWrittenAndPlayedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := load(t, path, "")[0]
+	s := everyVerb(t, path)
 	verbs := map[string]bool{}
-	for seed := range uint64(12) {
+	for seed := range uint64(30) {
 		steps := scenario.Schedule(s, seed)
 		if again := scenario.Schedule(s, seed); len(again) != len(steps) {
 			t.Fatal("the same seed draws other faults")
@@ -50,8 +52,37 @@ func TestWhatIsDrawnCanBeWrittenAndPlayedAgain(t *testing.T) {
 			}
 		}
 	}
-	if len(verbs) < 8 {
-		t.Errorf("12 schedules use only %v", verbs)
+	if len(verbs) != len(s.Explore.Verbs) {
+		t.Errorf("30 schedules use only %v of %v", verbs, s.Explore.Verbs)
+	}
+}
+
+// everyVerb is a scenario on which all may be tried that can be.
+func everyVerb(t *testing.T, path string) *plan.Scenario {
+	l := scenario.Load(spec.OS(), path, spec.Options{}, compiler.Options{Explored: true})
+	if l.Diagnostics.HasErrors() {
+		t.Fatal(l.Diagnostics)
+	}
+	s := *l.Scenarios[0]
+	s.Explore.Verbs = []string{"crash", "hang", "slow", "fail", "drop", "delay", "duplicate", "reorder", "partition", "clock_skew", "fill_mailbox",
+		"corrupt", "exhaust", "poison", "pause", "restart", "reload"}
+	return &s
+}
+
+// Only what is declared is drawn, on whom it is declared for.
+func TestTheVocabularyBoundsWhatIsDrawn(t *testing.T) {
+	s := everyVerb(t, "../../examples/scenarios/cascade.yaml")
+	s.Explore.Verbs, s.Explore.Targets, s.Explore.Most = []string{"poison", "corrupt", "slow"}, []string{"root/rates"}, 3
+	for seed := range uint64(50) {
+		steps := scenario.Schedule(s, seed)
+		if len(steps) > 3 {
+			t.Fatalf("%d faults", len(steps))
+		}
+		for _, step := range steps {
+			if !slices.Contains(s.Explore.Verbs, step.Verb) || step.Fault.Target != "root/rates" || step.At.Offset >= s.Duration {
+				t.Fatalf("%s", scenario.Lines(steps))
+			}
+		}
 	}
 }
 
@@ -91,7 +122,8 @@ func TestShrinkFindsWhatIsNeeded(t *testing.T) {
 			}
 			return true
 		}
-		small, runs := scenario.Shrink(steps, fails)
+		found, runs := scenario.Shrink(scenario.Found{Steps: steps}, func(f scenario.Found) bool { return fails(f.Steps) })
+		small := found.Steps
 		if len(small) != len(needed) || !fails(small) || runs > scenario.MaxShrink {
 			t.Fatalf("%d of %d faults are needed, shrunk to %d in %d runs", len(needed), n, len(small), runs)
 		}
@@ -117,7 +149,8 @@ func TestExploringFindsAHole(t *testing.T) {
 		if !fails(steps) {
 			continue
 		}
-		small, runs := scenario.Shrink(steps, fails)
+		found, runs := scenario.Shrink(scenario.Found{Steps: steps}, func(f scenario.Found) bool { return fails(f.Steps) })
+		small := found.Steps
 		if len(small) > 2 || !fails(small) {
 			t.Errorf("%d faults shrink to %d in %d runs", len(steps), len(small), runs)
 		}

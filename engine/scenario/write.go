@@ -109,6 +109,10 @@ func fields(s *plan.Step) []string {
 		add("target", s.Action.Target)
 		return out
 	}
+	if s.Reload != nil {
+		add("set", s.Reload.Set)
+		return out
+	}
 	f := s.Fault
 	add("target", f.Target)
 	add("from", f.From)
@@ -119,8 +123,16 @@ func fields(s *plan.Step) []string {
 	if f.Status != 0 {
 		add("status", strconv.Itoa(f.Status))
 	}
-	if f.Rate != 1 && slices.Contains([]string{"slow", "fail", "drop", "delay", "duplicate", "reorder"}, s.Verb) {
-		add("rate", strconv.FormatFloat(f.Rate, 'g', -1, 64))
+	if f.Rate != 1 && hasRate(s.Verb) {
+		key := "rate"
+		if s.Verb == "exhaust" {
+			key = "to"
+		}
+		add(key, strconv.FormatFloat(f.Rate, 'g', -1, 64))
+	}
+	add("what", f.What)
+	if f.Where != nil {
+		add("where", "'"+strings.ReplaceAll(f.Where.Source(), "'", "''")+"'")
 	}
 	if len(f.Between) > 1 {
 		add("between", "["+f.Between[0][0]+", "+f.Between[1][0]+"]")
