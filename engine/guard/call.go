@@ -31,16 +31,29 @@ func (p *pass) now() time.Duration {
 // Call takes one call through all layers and answers with what the callee, or a fallback, answered. Errors of the guard
 // are *engine.Error of kind refused, by the guard's name, undelivered, and say what refused and for how long.
 func (g *Guard) Call(env Env, c *Call, w Work) (any, error) {
+	p := c.begin(g, env, w)
+	return p.finish(p.limits())
+}
+
+// begin readies a call for the guard.
+func (c *Call) begin(g *Guard, env Env, w Work) *pass {
 	p := &c.pass
 	*p = pass{layers: g.layers.Load(), env: env, call: c, work: w, began: env.Now()}
 	p.deadline = p.bound()
-	v, err := p.limits()
+	return p
+}
+
+// finish is what follows the layers that make attempts.
+func (p *pass) finish(v any, err error) (any, error) {
 	p.count(err)
-	if err == nil || len(p.layers.spec.Fallback) == 0 || over(err) {
+	if err == nil || !p.fallible(err) {
 		return v, err
 	}
 	return p.fallback(err)
 }
+
+// fallible tells whether a fallback may answer in an error's place.
+func (p *pass) fallible(err error) bool { return len(p.layers.spec.Fallback) > 0 && !over(err) }
 
 // count counts a call that has ended, before a fallback makes the best of it.
 func (p *pass) count(err error) {
@@ -173,28 +186,35 @@ func (p *pass) adapt() (any, error) {
 
 // attempts tries, and tries again while that is safe, within the budget, and of use.
 func (p *pass) attempts() (any, error) {
+	p.budget()
+	a := &p.call.first
+	*a = Attempt{N: 1, pass: p}
+	v, err := p.round(a)
+	return p.retry(a, v, err)
+}
+
+// budget counts the call for the budget of retries.
+func (p *pass) budget() {
 	if b := p.layers.retries; b != nil {
 		b.Call(int64(p.now()))
 	}
-	for n := 1; ; n++ {
-		a := &p.call.first
-		if n > 1 {
-			a = new(Attempt)
-			p.layers.counts.retried.Add(1)
-		}
-		*a = Attempt{N: n, pass: p}
-		v, err := p.round(a)
-		if err == nil || !p.again(a, err) {
-			return v, err
-		}
-		wait := p.layers.backoff.Wait(n-1, p.env.Rand(uint64(n)))
+}
+
+// retry goes on after an attempt that ended so.
+func (p *pass) retry(a *Attempt, v any, err error) (any, error) {
+	for err != nil && p.again(a, err) {
+		wait := p.layers.backoff.Wait(a.N-1, p.env.Rand(uint64(a.N)))
 		if p.deadline > 0 && p.env.Now()+wait >= p.deadline {
-			return v, err
+			break
 		}
 		if stop := p.env.Sleep(wait); stop != nil {
 			return nil, stop
 		}
+		p.layers.counts.retried.Add(1)
+		a = &Attempt{N: a.N + 1, pass: p}
+		v, err = p.round(a)
 	}
+	return v, err
 }
 
 // round is one attempt, or several at once when there is a hedge.
@@ -213,28 +233,36 @@ func (p *pass) round(a *Attempt) (any, error) {
 	})
 }
 
-// attempt is one delivery: route, breaker, timeout, callee.
-func (p *pass) attempt(a *Attempt) (any, error) {
+// enter takes an attempt up to the callee: route, deadline, breaker.
+func (p *pass) enter(a *Attempt) error {
 	var shut func(string) bool
 	if p.layers.circuit != nil && p.layers.spec.Breaker.PerReplica {
 		shut = p.open
 	}
 	replica, err := p.work.Route(a.N, shut)
 	if err != nil {
-		return nil, p.rejected(a, "replica", err)
+		return p.rejected(a, "replica", err)
 	}
 	a.Replica, a.Began = replica, p.now()
 	if a.Timeout = p.layers.spec.Timeout; p.deadline > 0 {
 		left := p.deadline - a.Began
 		if left <= 0 {
-			return nil, p.rejected(a, "deadline", p.refuse("deadline passed before the attempt"))
+			return p.rejected(a, "deadline", p.refuse("deadline passed before the attempt"))
 		}
 		if a.Timeout <= 0 || left < a.Timeout {
 			a.Timeout = left
 		}
 	}
 	if err := p.admit(a); err != nil {
-		return nil, p.rejected(a, "breaker", err)
+		return p.rejected(a, "breaker", err)
+	}
+	return nil
+}
+
+// attempt is one delivery.
+func (p *pass) attempt(a *Attempt) (any, error) {
+	if err := p.enter(a); err != nil {
+		return nil, err
 	}
 	ended := false
 	defer func() {

@@ -22,6 +22,7 @@ type Passage struct {
 	seed uint64
 
 	exchange Exchange // of a proxied exchange; nil for messages
+	opened   bool     // it is taken in steps, and the guard has begun
 	inner    bool     // the edge's guard has been passed
 	tried    bool     // an attempt has reached the callee, or its guard; of a hedge's, under mu
 
@@ -159,21 +160,14 @@ func (p *Passage) Try(a *guard.Attempt) (any, error) {
 	if !p.inner && p.to.guard != nil {
 		return p.through(c, a)
 	}
-	to := p.to.only
-	if to == nil {
-		to = p.to.group.Named(a.Replica)
-	}
+	to, err := p.receiver(a)
 	switch {
-	case to == nil:
-		return nil, Refuse(p.to.name(), "replica "+a.Replica+" is gone")
+	case err != nil:
+		return nil, err
 	case p.exchange != nil:
 		return nil, p.exchange.Pass(to, a)
 	}
-	until := p.meta.Deadline
-	if at := a.Began + a.Timeout; a.Timeout > 0 && (until == 0 || at < until) {
-		until = at
-	}
-	return c.Deliver(to, p, a.N, until)
+	return c.Deliver(to, p, a.N, p.until(a.Began, a.Timeout))
 }
 
 // through takes an attempt of the edge's guard through the callee's.

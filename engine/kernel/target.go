@@ -170,24 +170,14 @@ func Request(c Caller, q *Question) (Reply, error) {
 func straight(c Caller, t *target, q *Question, a Actor) (Reply, error) {
 	p := take(c, t, q)
 	defer c.Kept().put(p)
-	until := q.Meta.Deadline
-	if at := c.Now() + q.Timeout; q.Timeout > 0 && (until == 0 || at < until) {
-		until = at
-	}
-	v, err := c.Deliver(a, p, q.Meta.Attempt, until)
+	v, err := c.Deliver(a, p, q.Meta.Attempt, p.until(c.Now(), q.Timeout))
 	return Reply{Payload: v}, err
 }
 
 func guarded(c Caller, t *target, q *Question, refused error) (Reply, error) {
 	p := take(c, t, q)
 	defer c.Kept().put(p)
-	v, err := p.run(q.Timeout, refused)
-	c.Passed(p, err)
-	r := Reply{Payload: v}
-	if call := p.fallback(); call != nil {
-		r.Status, r.Degraded = call.FallbackStatus, true
-	}
-	return r, err
+	return p.reply(p.run(q.Timeout, refused))
 }
 
 // Admit is the way of a message without an answer, up to the mailbox: gates, what of the guards can say no without a call,

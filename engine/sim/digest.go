@@ -94,7 +94,7 @@ func (d *digest) payload(v any, depth int) {
 // mapping takes in a mapping by its sorted keys.
 func (d *digest) mapping(v map[string]any, depth int) {
 	d.fold(uint64(len(v)))
-	if depth >= payloadDepth || len(v) > payloadWidth {
+	if len(v) == 0 || depth >= payloadDepth || len(v) > payloadWidth {
 		return
 	}
 	from := len(d.keys)

@@ -48,7 +48,7 @@ func (t *task) brief() bool {
 	case taskBrief:
 		return true
 	case taskAsk:
-		return t.ask.direct != nil
+		return t.ask.brief()
 	case taskActivate, taskBring:
 		return t.inc.brief && (t.inc.server != nil || len(t.inc.a.slow) == 0)
 	}
@@ -180,8 +180,9 @@ func (e *Engine) spins() error {
 	return fmt.Errorf("%w: %d turns at %s; last came %s", ErrSpin, e.loop.maxTurns, time.Duration(e.now), strings.Join(paths, ", "))
 }
 
-// do runs a task on the carrier's stack. f is the frame for handlers.
-func (e *Engine) do(f *frame, t *task) {
+// do runs a task on the carrier's stack. f is the frame for handlers. more tells that the task, which was brief so far, may wait from
+// here on and must go on elsewhere.
+func (e *Engine) do(f *frame, t *task) (more bool) {
 	switch t.kind {
 	case taskActivate:
 		e.loop.recent[e.loop.turns&7] = t.inc.a.path
@@ -189,10 +190,11 @@ func (e *Engine) do(f *frame, t *task) {
 	case taskBring:
 		f.bring(t.inc)
 	case taskAsk:
-		t.ask.run()
+		return t.ask.run()
 	case taskJob, taskOwn, taskBrief:
 		t.job()
 	}
+	return false
 }
 
 // run is a carrier's life.
@@ -228,8 +230,7 @@ func (c *carrier) work() {
 			}
 		}
 		switch {
-		case t.brief():
-			e.do(c.frame, &t)
+		case t.brief() && !e.do(c.frame, &t):
 		case t.own():
 			e.enter(&t)
 		case t.kind == taskResume:
@@ -259,8 +260,7 @@ func (c *carrier) suspend(w *waiter) {
 			return
 		case t.kind == taskResume && t.w.carrier != nil:
 			t.w.carrier.wake <- struct{}{}
-		case t.brief():
-			e.do(e.brief, &t)
+		case t.brief() && !e.do(e.brief, &t):
 			continue
 		default:
 			s := e.carrier()

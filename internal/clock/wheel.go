@@ -87,12 +87,17 @@ func (w *wheel) next() (int64, bool) {
 	if !ok {
 		return 0, false
 	}
+	return w.earliest(level, slot), true
+}
+
+// earliest is the earliest deadline of a slot that is not empty.
+func (w *wheel) earliest(level, slot int) int64 {
 	first := w.lists[level][slot].first
 	at := first.at
 	for e := first.next; e != nil && level > 0; e = e.next {
 		at = min(at, e.at)
 	}
-	return at, true
+	return at
 }
 
 // pop moves now to the next entry due at or before to and takes it out. When
@@ -104,17 +109,19 @@ func (w *wheel) pop(to int64) *entry {
 			w.now = max(w.now, to)
 			return nil
 		}
-		start := slotStart(w.now, level, slot)
-		if start > to {
+		at := w.earliest(level, slot)
+		if at > to {
 			w.moveTo(to)
 			return nil
 		}
-		w.moveTo(start)
-		if level == 0 {
-			e := w.lists[0][slot].first
+		// An entry that is alone in its slot need not be handed down: the others stand where they belong also when now is its
+		// deadline, because those of this level differ from it in their digit here.
+		if e := w.lists[level][slot].first; level == 0 || e.next == nil {
 			w.remove(e)
+			w.now = at
 			return e
 		}
+		w.moveTo(at)
 	}
 }
 
@@ -143,10 +150,4 @@ func levelOf(difference int64) int {
 
 func digit(at int64, level int) int {
 	return int(at>>(level*slotBits)) & (slots - 1)
-}
-
-func slotStart(now int64, level, slot int) int64 {
-	width := level * slotBits
-	above := now >> width &^ (slots - 1)
-	return (above | int64(slot)) << width
 }

@@ -1,0 +1,164 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
+)
+
+// stage is how far a request is.
+type stage uint8
+
+const (
+	asked stage = iota // nothing has been done
+	sent               // an actor has it, or has answered
+	rest               // it is tried again, or a fallback answers: it may wait
+)
+
+// request is one ask from outside. It is taken in steps on the stack of the loop, as far as nothing on its way makes it wait: what
+// waits for an answer keeps no stack.
+type request struct {
+	caller
+	q     kernel.Question
+	began time.Duration
+	done  func(Answer)
+
+	stage   stage
+	prompt  bool            // it may be taken in steps
+	passage *kernel.Passage // nil on the direct way, and where it may wait from the start
+	to      *actor          // who has it
+	since   time.Duration   // when it was sent
+	value   any             // for the rest
+	err     error
+}
+
+// AskRef is Ask to a resolved name.
+func (e *Engine) AskRef(to engine.Ref, m engine.Msg, o engine.CallOptions, done func(Answer)) {
+	r := e.blank()
+	r.q.To, r.q.Msg, r.q.Meta, r.q.Timeout, r.done, r.began = to, m, o.Meta(), o.Timeout, done, e.Now()
+	r.view = e.view
+	a := e.direct(to)
+	if a == nil || m.Type == "" {
+		e.push(task{kind: taskAsk, ask: r})
+		return
+	}
+	t := r.prepare(a, e.until(&r.q.Meta, o.Timeout))
+	if err := a.receive(&envelope{msg: m, meta: r.q.Meta, reply: t}, &r.caller); err != nil {
+		t.settle(nil, err)
+	}
+}
+
+// blank gives a blank request.
+func (e *Engine) blank() *request {
+	if n := len(e.requests); n > 0 {
+		r := e.requests[n-1]
+		e.requests = e.requests[:n-1]
+		return r
+	}
+	r := new(request)
+	r.caller.init(e)
+	return r
+}
+
+// prepare begins the wait for an actor's answer, which comes to the request in a turn of its own.
+func (r *request) prepare(a *actor, until time.Duration) ticket {
+	if until == 0 {
+		until = r.eng.Now() + kernel.DefaultAsk
+	}
+	r.stage, r.to, r.since, r.q.Meta.Deadline = sent, a, r.eng.Now(), until
+	t := r.begin(forAnswer, a, until)
+	r.w.ask = r
+	return t
+}
+
+// brief tells whether the next step certainly does not wait, unless run says otherwise.
+func (r *request) brief() bool {
+	if r.stage == asked {
+		r.prompt = kernel.Prompt(&r.caller, r.q.To)
+		return r.prompt
+	}
+	return r.stage == sent
+}
+
+// run takes the next step. more tells that it went up to where the request may wait, which it may not here.
+func (r *request) run() (more bool) {
+	switch r.stage {
+	case asked:
+		return r.start()
+	case sent:
+		v, err := r.w.value, r.w.err
+		r.w.value, r.w.err = nil, nil
+		r.called(err)
+		return r.end(v, err)
+	}
+	r.answer(r.passage.Rest(r.value, r.err))
+	return false
+}
+
+func (r *request) start() (more bool) {
+	switch {
+	case r.q.Msg.Type == "":
+		r.answer(kernel.Reply{}, kernel.Untyped())
+		return false
+	case !r.prompt:
+		r.answer(r.eng.request(&r.caller, &r.q))
+		return false
+	}
+	p, to, until, err := kernel.Start(&r.caller, &r.q)
+	r.passage = p
+	if err == nil {
+		if err = r.send(to.(*actor), until); err == nil {
+			return false
+		}
+	}
+	return r.end(nil, err)
+}
+
+// send delivers the message on the passage.
+func (r *request) send(a *actor, until time.Duration) error {
+	env := envelope{msg: *r.passage.Msg(), meta: *r.passage.Meta(), reply: r.prepare(a, until)}
+	env.meta.Deadline = r.q.Meta.Deadline
+	err := a.receive(&env, &r.caller)
+	if err != nil {
+		r.w.ask = nil
+		r.abandon(env.reply)
+		r.called(err)
+	}
+	return err
+}
+
+// called tells the observer how the attempt ended.
+func (r *request) called(err error) {
+	if r.eng.options.Observer == nil {
+		return
+	}
+	env := envelope{msg: r.q.Msg, meta: r.q.Meta}
+	if r.passage != nil {
+		env.meta = *r.passage.Meta()
+	}
+	r.eng.called(r.to, &env, r.since, err)
+}
+
+// end is told how the delivery ended.
+func (r *request) end(v any, err error) (more bool) {
+	if r.passage == nil || r.passage.Finish(v, err) {
+		r.answer(kernel.Reply{Payload: v}, err)
+		return false
+	}
+	r.stage, r.value, r.err = rest, v, err
+	if r.eng.loop.inside == nil {
+		return true
+	}
+	return r.run()
+}
+
+// answer ends the request.
+func (r *request) answer(reply kernel.Reply, err error) {
+	e, done := r.eng, r.done
+	a := Answer{Payload: reply.Payload, Status: reply.Status, Degraded: reply.Degraded, Err: err, Took: e.Now() - r.began}
+	r.clear()
+	r.q, r.done, r.stage, r.passage, r.to, r.value, r.err = kernel.Question{}, nil, asked, nil, nil, nil, nil
+	e.requests = append(e.requests, r)
+	done(a)
+}
