@@ -72,9 +72,6 @@ func (c *scripted) fault(verb string, v *spec.Value) *plan.Fault {
 	default:
 		out.To = c.whom(field("to"))
 	}
-	if out.Resource == "descriptors" {
-		c.errorf("LR509", v.Pos, "%s of %s is not simulated", verb, out.Resource)
-	}
 	for _, side := range field("between").Items() {
 		out.Between = append(out.Between, c.side(side))
 	}

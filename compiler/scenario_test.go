@@ -183,7 +183,6 @@ func TestScenarioMistakes(t *testing.T) {
 		{`load: [{name: l, recorded: a.jsonl, to: api}]`, `LR224 script "api" has no handler for "put"`},
 		{`load: [{name: l, recorded: a.jsonl, rate: 1/s}]`, `recorded`},
 		{`load: [{name: l, recorded: {file: a.jsonl, speed: 0}}]`, `LR11`},
-		{`timeline: [{at: 1s, exhaust: {resource: descriptors}}]`, `LR509 exhaust of descriptors is not simulated`},
 		{`timeline: [{at: 1s, reload: {file: none.yaml}}]`, `LR508`},
 		{`timeline: [{at: 1s, fail: {target: datbase}}]`, `LR203 unknown actor "datbase"; did you mean "database"?`},
 		{`timeline: [{at: 1s, emergency: enter, for: 1s}, {at: 2s, pause: {for: 1s}}]`, `LR228`},

@@ -174,7 +174,6 @@ func scenarioCodes() []Code {
 		{"LR506", "world for what is inside", "Scripts, consensus actors and supervisors run in a scenario as in production. A world stands in for processes, upstreams and go actors.", "", ""},
 		{"LR507", "step that cannot last", "What is over at once, such as a crash, takes no for; what only marks a moment comes once.", "", ""},
 		{"LR508", "file of a reload", "The file that a step reloads cannot be read. One that can be read and is wrong is refused by the engine, which is a story worth telling.", "", ""},
-		{"LR509", "not simulated", "The simulation has no model of this; docs/scenarios.md lists what it does not model.", "", ""},
 		{"LR510", "recorded calls", "The recording cannot be read, lies outside the scenario's directory, or has no calls that the load could repeat.", "", ""},
 	}
 }

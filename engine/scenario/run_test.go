@@ -95,6 +95,11 @@ timeline: [{at: 5s, fill_mailbox: api}]
 expect: [{name: a, sometimes: actor("api").mailbox >= 19}]`,
 		"clock_skew": calm + `timeline: [{at: 5s, for: 2s, clock_skew: {by: -1h}}]
 expect: [{name: a, finally: load("l").success_rate == 1}]`,
+		"exhaust descriptors": calm + `timeline: [{id: f, at: 5s, for: 5s, exhaust: {resource: descriptors}}, {at: 6s, crash: worker-0}]
+expect: [{name: a, after: f.start + 100ms, until: f.end, never: 'call.to == "database" && call.error.kind != "unreachable"'}, {name: b, after: f.end + 2s, never: 'call.to == "database" && call.error.kind != ""'},
+  {name: c, after: f.start, sometimes: 'event.type == "failed" && event.actor == "worker-0" && event.kind == "start"'}, {name: d, finally: 'actor("worker-0").state == "running" && actor("worker-0").restarts > 2'}]`,
+		"exhaust some descriptors": calm + `timeline: [{id: f, at: 5s, for: 10s, exhaust: {resource: descriptors, to: 50%}}]
+expect: [{name: a, after: f.start, until: f.end, sometimes: 'call.to == "database" && call.error.kind == "unreachable"'}, {name: b, after: f.start + 1s, until: f.end, sometimes: 'call.to == "database" && call.error.kind == ""'}]`,
 		"exhaust": `timeline: [{at: 5s, for: 5s, exhaust: {resource: cpu}}]
 expect: [{name: a, always: actor("api").restarts == 0}]`,
 		"world": calm + `timeline: [{id: f, at: 5s, for: 5s, world: {database: {latency: 400ms}}}]

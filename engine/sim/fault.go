@@ -143,7 +143,7 @@ func (e *Engine) check(f *Fault) error {
 		return fmt.Errorf("poison: where is missing")
 	case f.Verb == Corrupt && (f.What != "reply" && f.What != "state" && f.What != "snapshot" || f.What == "snapshot" && e.options.Spoil == nil):
 		return fmt.Errorf("corrupt: %q cannot be corrupted here", f.What)
-	case f.Verb == Exhaust && f.What != "memory" && (f.Target != "" || f.What != "cpu" && f.What != "disk_free"):
+	case f.Verb == Exhaust && f.What != "memory" && (f.Target != "" || f.What != "cpu" && f.What != "disk_free" && f.What != Descriptors):
 		return fmt.Errorf("exhaust: %q is no resource of %q", f.What, f.Target)
 	case f.Verb == Partition && (len(f.Sides[0]) == 0 || len(f.Sides[1]) == 0):
 		return fmt.Errorf("partition: both sides need a name")
@@ -460,6 +460,23 @@ func (f *Fault) side(i int, path string, a *actor) bool {
 func names(target, path string) bool {
 	return meant(target, path) || target == path[strings.LastIndexByte(path, '/')+1:]
 }
+
+// Descriptors is what Exhaust takes from the node so that the Amount, 0..1, of new connections to upstreams and of starts of
+// processes fail.
+const Descriptors = "descriptors"
+
+// full draws whether there is no descriptor left for something new.
+func (e *Engine) full() bool {
+	for _, f := range e.faults.node {
+		if f.What == Descriptors && chance(e.faults.draw(), f.Amount) {
+			return true
+		}
+	}
+	return false
+}
+
+// noDescriptor is why nothing new could be opened.
+const noDescriptor = "too many open files"
 
 // Node is the machine as rules see it, with what faults have exhausted.
 func (e *Engine) Node() rules.Node {

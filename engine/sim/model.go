@@ -139,6 +139,9 @@ func (s *server) bring() {
 		takes = p.Within
 		failure = &engine.Failure{Kind: engine.KindStart, Message: fmt.Sprintf("not ready within %s", p.Within), By: inc.a.path, ExitCode: -1}
 	}
+	if inc.a.kind == plan.Process && e.full() {
+		takes, failure = 0, &engine.Failure{Kind: engine.KindStart, Message: noDescriptor, By: inc.a.path, ExitCode: -1}
+	}
 	e.loop.alarms.Set(&s.startup, int64(e.Now()+takes), func() {
 		inc.risen(failure)
 		if failure == nil && inc.ending == kernel.NotEnding {
@@ -259,6 +262,9 @@ func (s *server) serve(j *job) {
 func (s *server) outcome(j *job) (*engine.Error, time.Duration) {
 	a, m := s.inc.a, s.model
 	takes := a.slowed(s.quantiles.draw(s.random()))
+	if a.kind == plan.Upstream && a.eng.full() {
+		return &engine.Error{Kind: engine.KindUnreachable, Message: noDescriptor, By: a.path}, 0
+	}
 	if f := a.failing(s.random()); f != nil {
 		err := a.failure(f.Kind, f.Status)
 		if err.Kind == engine.KindUnreachable {
@@ -481,6 +487,8 @@ func (s *server) examine(p *plan.Probe) {
 	switch takes := a.slowed(s.quantiles.draw(s.random())); {
 	case s.hung || p.Timeout > 0 && takes > p.Timeout:
 		why = "no answer in time"
+	case a.kind == plan.Upstream && a.eng.full():
+		why = noDescriptor
 	case fails != nil:
 		why = a.failure(fails.Kind, fails.Status).Kind
 	}
