@@ -57,11 +57,17 @@ func (s *survivor) write(durability, state, more, handlers string) {
 	}
 }
 
-// begin starts the engine and waits until it answers.
+// begin starts the engine with the counters.
 func (s *survivor) begin() {
 	s.t.Helper()
+	s.boot("counters.yaml")
+}
+
+// boot starts the engine and waits until it answers.
+func (s *survivor) boot(args ...string) {
+	s.t.Helper()
 	s.output.Reset()
-	s.proc = exec.Command(binary, "run", "counters.yaml", "--data", "data")
+	s.proc = exec.Command(binary, append([]string{"run", "--data", "data"}, args...)...)
 	s.proc.Dir, s.proc.Stdout, s.proc.Stderr = s.dir, &s.output, &s.output
 	if err := s.proc.Start(); err != nil {
 		s.t.Fatal(err)

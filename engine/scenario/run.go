@@ -45,6 +45,7 @@ type run struct {
 	watching
 	past  past
 	cover *coverage // nil: nobody asked
+	eyes  *sampler  // what the rules see
 
 	problem error
 }
@@ -84,11 +85,12 @@ func Run(s *plan.Scenario, o Options) (*Report, error) {
 		r.cover = newCoverage(r)
 		calls = r.cover.call
 	}
+	r.eyes = newSampler(r)
 	eng, err := sim.New(sim.Options{
 		Plan: s.Plan, Seed: r.seed, Start: s.Clock, Factories: r.factories(o.Behaviours, states), World: r.modelsOf(s.Plan), Spoil: states.Spoil,
 		Swapped:  r.supply,
 		Present:  func(a *plan.Actor) bool { return o.Behaviours[a.Go.Behaviour] != nil },
-		Observer: (*observer)(r), Sample: newSampler(r).sample, RollBack: r.rollBack, Shuffle: o.Shuffle, Watch: r.programs(), MarkEvery: o.MarkEvery, Plain: o.Plain, Steps: o.Witness, Calls: calls,
+		Observer: (*observer)(r), Sample: r.eyes.sample, RollBack: r.rollBack, Shuffle: o.Shuffle, Watch: r.programs(), MarkEvery: o.MarkEvery, Plain: o.Plain, Steps: o.Witness, Calls: calls,
 	})
 	if err != nil {
 		return nil, err
@@ -249,7 +251,7 @@ func (r *run) decided(m *monitor, failed bool) {
 // finish judges what is judged at the end.
 func (r *run) finish() {
 	now := r.spec.Duration
-	r.eng.Submit(newSampler(r).sample(now))
+	r.eng.Submit(r.eyes.sample(now))
 	env := r.env()
 	for _, m := range r.monitors {
 		if m.spec.Kind == "finally" && m.verdict == "" {
