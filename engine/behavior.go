@@ -121,6 +121,13 @@ type Context interface {
 	// handles several at once, or there is none.
 	Stash() error
 	Unstash() int
+	// Watch asks for one message Terminated when an actor has stopped for good: not at a restart, nor while its supervisor may
+	// still bring it back. It comes once, after the last message that the actor sent, also when the mailbox is full, and at once
+	// when the actor is stopped or unknown already. Watching twice is watching once. The watch is the incarnation's own: the
+	// next one watches again, in Init. An error says that there is nothing to watch: itself, a group, a supervisor. Unwatch
+	// takes it back; what has come of it and was not handled yet is dropped.
+	Watch(of Ref) error
+	Unwatch(of Ref)
 	Emit(body journal.Body)
 
 	Ask(to Ref, m Msg, timeout time.Duration) (any, error) // may block: ends a segment; 0 is the guard's timeout
@@ -130,6 +137,20 @@ type Context interface {
 	Call(timeout time.Duration, fn func(context.Context) (any, error)) (any, error)
 	Stop() // a normal stop of this actor after this message
 	Stopping() bool
+}
+
+// MessageTerminated is the type of the message that Watch asks for; its payload is a Terminated.
+const MessageTerminated = "terminated"
+
+// Terminated tells a watcher that an actor has stopped and that nothing is under way to start it again. An operator, or a
+// restart of the group it belongs to, may; whoever wants to know of the next end watches again.
+type Terminated struct {
+	Actor       Ref    // as it was watched; Edge is 0
+	Path        string // "" when the actor was unknown
+	Incarnation Epoch  // its last; 0 when it never started
+	Reason      string // why it stopped: by whom, or the failure's text
+	Kind        string // of the failure that ended it, as Error.Kind; "" for a normal end
+	Removed     bool   // the plan does not have it any more
 }
 
 // Factory makes the behaviour of one incarnation.

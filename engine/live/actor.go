@@ -88,6 +88,9 @@ type rare struct {
 	stash  queue
 	aside  int // how many are stashed
 	sys    []sysOp
+
+	watchers kernel.Watchers
+	watching *kernel.Watching // by the latest incarnation
 }
 
 // putBack puts one message at the head of the mailbox.

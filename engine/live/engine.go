@@ -133,8 +133,9 @@ func (e hands) Ended(code int, why string) {
 	}
 	e.each(func(a *actor) bool {
 		a.mu.Lock()
-		defer a.mu.Unlock()
-		if a.phase != kernel.PhaseStopped {
+		stopped := a.phase == kernel.PhaseStopped
+		a.mu.Unlock()
+		if !stopped {
 			a.shut(kernel.PhaseStopped, kernel.Stopped) // it waited for a restart that will not come
 		}
 		return true

@@ -172,8 +172,8 @@ func (f *frame) leave() {
 
 // handle runs the handler for the message at hand and settles what came of it.
 func (f *frame) handle() pace {
-	if only := f.env.only(); only != 0 && only != f.inc.epoch {
-		f.env = envelope{} // an older incarnation's timer
+	if only := f.env.only(); only != 0 && (only != f.inc.epoch || !f.heard()) {
+		f.env = envelope{} // an older incarnation's timer or watch, or a watch that was taken back
 		return goOn
 	}
 	waits := true

@@ -228,7 +228,9 @@ func (a *actor) empty() []envelope {
 	var env envelope
 	a.rare.unstash()
 	for a.rare.retry(&env) || a.front.pop(&env) || a.back.pop(&env) {
-		all = append(all, env)
+		if kernel.NoticeOf(&env.msg) == nil { // nobody is left who wanted to know
+			all = append(all, env)
+		}
 	}
 	a.done.Store(a.sent)
 	if a.rare.crowd() == 0 {
@@ -273,6 +275,7 @@ func (e hands) Continue(x *engine.Continue) {
 	}
 	poison, verdict := inc.takePoison()
 	poison.reply().settle(nil, verdict)
+	inc.last.verdict = nil
 	a.phase = kernel.PhaseRunning
 	inc.gate.And(^gateDown)
 	a.mark(kernel.UnfitDown, false)
@@ -462,7 +465,11 @@ func (inc *incarnation) gone(underControl bool) {
 	if poison, verdict := inc.takePoison(); poison != nil {
 		a.poisoned(poison, verdict)
 	}
+	watched := a.watches()
 	a.mu.Unlock()
+	for _, w := range watched {
+		e.unwatch(w)
+	}
 	if underControl {
 		e.raise(h)
 		return
@@ -475,32 +482,40 @@ func (inc *incarnation) gone(underControl bool) {
 func (inc *incarnation) Settle() {
 	a := inc.a
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	switch {
-	case a.inc != inc || a.phase == kernel.PhaseRemoved || a.phase == kernel.PhaseStopped:
-	case inc.ending == kernel.EndStopped && !inc.end().stop.Again:
-		a.shut(kernel.PhaseStopped, kernel.Stopped)
-	default:
+	over := a.inc != inc || a.phase == kernel.PhaseRemoved || a.phase == kernel.PhaseStopped
+	stopped := !over && inc.ending == kernel.EndStopped && !inc.end().stop.Again
+	if !over && !stopped {
 		a.phase = kernel.PhaseRestarting
+	}
+	a.mu.Unlock()
+	if stopped {
+		a.shut(kernel.PhaseStopped, kernel.Stopped)
 	}
 }
 
 // Close carries out a Close: no incarnation follows.
 func (e hands) Close(x *engine.Close) {
-	a := e.actor(x.ID)
-	if a == nil {
-		return
+	if a := e.actor(x.ID); a != nil {
+		a.shut(kernel.PhaseStopped, x.Why)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.shut(kernel.PhaseStopped, x.Why)
 }
 
-// shut closes a mailbox: what waits becomes dead letters, askers are told. It needs the lock.
+// shut closes a mailbox: what waits becomes dead letters, askers and watchers are told. It is called under the control lock, and
+// not under the actor's: a watcher's is taken.
 func (a *actor) shut(p kernel.Phase, why string) {
+	a.mu.Lock()
 	a.phase = p
 	for _, env := range a.empty() {
 		a.deadLetter(why, &env, kernel.Unreachable(a.path, why))
+	}
+	if a.rare == nil {
+		a.mu.Unlock()
+		return
+	}
+	watchers, t := a.rare.watchers.Take(), a.obituary(why)
+	a.mu.Unlock()
+	for _, w := range watchers {
+		w.Tell(&kernel.Notice{Watch: w, Terminated: t})
 	}
 }
 
@@ -542,9 +557,7 @@ func (e hands) Remove(id engine.ID) {
 	if a == nil {
 		return
 	}
-	a.mu.Lock()
 	a.shut(kernel.PhaseRemoved, kernel.Removed)
-	a.mu.Unlock()
 	e.forget(a)
 }
 

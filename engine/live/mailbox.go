@@ -135,8 +135,8 @@ func (a *actor) overflow(env *envelope, from *caller) error {
 	case a.box.Overflow == kernel.OverflowBlock && from != nil:
 		return a.park(env, from)
 	case a.box.Overflow == kernel.OverflowDropOldest:
-		var oldest envelope
-		if !a.back.pop(&oldest) { // all that waits is in the consumer's hands
+		oldest, found := a.oldest()
+		if !found { // all that waits is in the consumer's hands
 			break
 		}
 		a.done.Add(1)
@@ -153,6 +153,17 @@ func (a *actor) overflow(env *envelope, from *caller) error {
 		return nil
 	}
 	return refused
+}
+
+// oldest takes the oldest message that may be dropped: a notice may not, and goes to the end. It needs the lock.
+func (a *actor) oldest() (env envelope, found bool) {
+	for n := a.waiting(); n > 0 && a.back.pop(&env); n-- {
+		if kernel.NoticeOf(&env.msg) == nil {
+			return env, true
+		}
+		a.back.push(&env)
+	}
+	return env, false
 }
 
 func (a *actor) park(env *envelope, from *caller) error {

@@ -44,6 +44,9 @@ type traffic struct {
 	again  queue // put back at the head of the mailbox: messages that killed an incarnation, and what was stashed
 	stash  queue
 	sys    []sysOp
+
+	watchers kernel.Watchers
+	watching *kernel.Watching // by the latest incarnation
 }
 
 // unstash puts what is stashed at the head of the mailbox and tells how many.

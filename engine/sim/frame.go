@@ -143,8 +143,8 @@ func (f *frame) operate(op sysOp) bool {
 // handle runs the handler for the message at hand and settles what came of it. It reports whether the activation is over.
 func (f *frame) handle() bool {
 	e, a := f.eng, f.actor
-	if f.env.only != 0 && f.env.only != f.inc.epoch {
-		f.env = envelope{} // an older incarnation's timer
+	if f.env.only != 0 && (f.env.only != f.inc.epoch || !f.heard()) {
+		f.env = envelope{} // an older incarnation's timer or watch, or a watch that was taken back
 		return false
 	}
 	if f.env.reply.w != nil && !f.env.reply.waits() {

@@ -177,7 +177,9 @@ func (a *actor) empty() []envelope {
 	a.unstash()
 	for _, q := range []*queue{&a.again, &a.back} {
 		for q.pop(&env) {
-			all = append(all, env)
+			if kernel.NoticeOf(&env.msg) == nil { // nobody is left who wanted to know
+				all = append(all, env)
+			}
 		}
 	}
 	for _, p := range a.parked {
@@ -202,7 +204,7 @@ func (e hands) Continue(x *engine.Continue) {
 		return
 	}
 	a.respond(inc.poison, nil, inc.verdict)
-	inc.poison = nil
+	inc.poison, inc.verdict = nil, nil
 	a.phase = kernel.PhaseRunning
 	inc.gate &^= gateDown
 	a.mark(kernel.UnfitDown, false)
@@ -323,6 +325,7 @@ func (inc *incarnation) gone() {
 		inc.poison = nil
 		a.poisoned(poison, inc.verdict)
 	}
+	a.unwatchAll()
 	e.happen(h)
 }
 
@@ -339,11 +342,15 @@ func (inc *incarnation) Settle() {
 	}
 }
 
-// shut closes a mailbox: what waits becomes dead letters, askers are told.
+// shut closes a mailbox: what waits becomes dead letters, askers and watchers are told.
 func (a *actor) shut(p kernel.Phase, why string) {
 	a.phase = p
 	for _, env := range a.empty() {
 		a.deadLetter(why, &env, kernel.Unreachable(a.path, why))
+	}
+	t := a.obituary(why)
+	for _, w := range a.watchers.Take() {
+		w.Tell(&kernel.Notice{Watch: w, Terminated: t})
 	}
 }
 

@@ -82,8 +82,8 @@ func (a *actor) overflow(env *envelope, from *caller) error {
 	case a.box.Overflow == kernel.OverflowBlock && from != nil:
 		return a.park(env, from)
 	case a.box.Overflow == kernel.OverflowDropOldest:
-		var oldest envelope
-		if !a.back.pop(&oldest) {
+		oldest, found := a.oldest()
+		if !found {
 			break
 		}
 		a.back.push(env)
@@ -96,6 +96,17 @@ func (a *actor) overflow(env *envelope, from *caller) error {
 		return nil
 	}
 	return refused
+}
+
+// oldest takes the oldest message that may be dropped: a notice may not, and goes to the end.
+func (a *actor) oldest() (env envelope, found bool) {
+	for n := a.back.n; n > 0 && a.back.pop(&env); n-- {
+		if kernel.NoticeOf(&env.msg) == nil {
+			return env, true
+		}
+		a.back.push(&env)
+	}
+	return env, false
 }
 
 func (a *actor) park(env *envelope, from *caller) error {

@@ -75,6 +75,12 @@ func (c *Context) Stash() error { return engine.ErrNoStash }
 // Unstash finds nothing.
 func (c *Context) Unstash() int { return 0 }
 
+// Watch refuses: nobody else is there.
+func (c *Context) Watch(engine.Ref) error { return engine.ErrUnknownActor }
+
+// Unwatch does nothing.
+func (c *Context) Unwatch(engine.Ref) {}
+
 // Stop sets Ended.
 func (c *Context) Stop() { c.Ended = true }
 
