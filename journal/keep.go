@@ -94,7 +94,8 @@ func newestTime(files FS, dir string, e entry) (int64, error) {
 
 // Prune applies a retention to a journal that no engine has open and returns
 // how many segments it dropped. A running Journal does the same by
-// Options.Retain whenever it seals a segment.
+// Options.Retain whenever it seals a segment. What actors still need to be rebuilt
+// from only their engine knows: without it r.Need is the caller's to give.
 func Prune(dir string, r Retention, o Options) (dropped int, err error) {
 	o, err = o.withDefaults()
 	if err != nil {

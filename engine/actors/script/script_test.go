@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -339,4 +341,92 @@ func TestSetAgreesWithAModel(t *testing.T) {
 			t.Fatalf("got %v, want %v", got, next)
 		}
 	})
+}
+
+// A change of the state is kept before it is made and before anything leaves; what stays as it was is no change; one that is not kept
+// is not made, and the request hears why.
+func TestAChangeIsKeptFirst(t *testing.T) {
+	s, ctx := begin(t, plan.ScriptSpec{
+		State: map[string]any{"n": 1.0, "same": "x"},
+		Handlers: []plan.Handler{{
+			Message: "hit",
+			Set:     []plan.Built{{Name: "n", Value: value(t, "state.n + msg.by")}, {Name: "same", Value: value(t, `"x"`)}},
+			Tell:    []plan.TellSpec{{To: "log", Message: "seen"}},
+			Reply:   value(t, "state.n"),
+		}},
+	})
+	ctx.Answers["log"] = answers(nil, nil)
+	var kept []any
+	refuse := error(nil)
+	s.Source(func(_ engine.Context, event any) error {
+		if s.now()["n"] != 1.0 || len(ctx.Told)+len(ctx.Replied) > 0 {
+			t.Error("the change is made, or something left, before it is kept")
+		}
+		if refuse != nil {
+			return refuse
+		}
+		kept = append(kept, event)
+		return s.Apply(event)
+	})
+	hit := func(by float64) error {
+		return s.Handle(ctx, engine.Msg{Type: "hit", Payload: map[string]any{"by": by}})
+	}
+	refuse = &engine.Error{Kind: engine.KindRefused, Message: "full"}
+	if err := hit(1); err != nil || len(ctx.Failed) != 1 || ctx.Failed[0].Message != "full" {
+		t.Errorf("a refused change: %v, answered %v", err, ctx.Failed)
+	}
+	refuse = engine.ErrStopped
+	if err := hit(1); err != engine.ErrStopped {
+		t.Errorf("a stop while it is kept: %v", err)
+	}
+	if len(ctx.Told)+len(ctx.Replied) > 0 || s.now()["n"] != 1.0 {
+		t.Errorf("told %v, replied %v, state %v", ctx.Told, ctx.Replied, s.now())
+	}
+	refuse = nil
+	if err := hit(2); err != nil || !reflect.DeepEqual(kept, []any{map[string]any{"n": 3.0}}) || !reflect.DeepEqual(ctx.Replied, []any{3.0}) || len(ctx.Told) != 1 {
+		t.Errorf("%v, kept %v, replied %v, told %v", err, kept, ctx.Replied, ctx.Told)
+	}
+	if err := hit(0); err != nil || len(kept) != 1 || len(ctx.Replied) != 2 {
+		t.Errorf("what stays as it was: %v, kept %v, replied %v", err, kept, ctx.Replied)
+	}
+	if err := s.Apply("text"); !errors.Is(err, ErrState) {
+		t.Errorf("a change that is no mapping: %v", err)
+	}
+}
+
+// A state that an older definition has left gets the fields that came since, and keeps its own.
+func TestARestoredStateHasNewFields(t *testing.T) {
+	s, _ := begin(t, plan.ScriptSpec{State: map[string]any{"n": 1.0, "more": 42.0}})
+	if err := errors.Join(s.SetState(map[string]any{"n": 7.0, "old": true}), s.Restored()); err != nil {
+		t.Fatal(err)
+	}
+	if want := map[string]any{"n": 7.0, "old": true, "more": 42.0}; !reflect.DeepEqual(s.State(), want) {
+		t.Errorf("%v, want %v", s.State(), want)
+	}
+}
+
+// A plan that was built in Go may let handlers of a script run at once: none of their changes is lost.
+func TestHandlersAtOnceLoseNoChange(t *testing.T) {
+	s, first := begin(t, plan.ScriptSpec{State: map[string]any{"n": 0.0}, Handlers: []plan.Handler{{
+		Message: "hit", Set: []plan.Built{{Name: "n", Value: value(t, "state.n + 1")}},
+	}}})
+	s.Source(func(_ engine.Context, event any) error {
+		runtime.Gosched() // the journal takes its time
+		return s.Apply(event)
+	})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			ctx := fake.New(first.Def)
+			for range 200 {
+				if err := s.Handle(ctx, engine.Msg{Type: "hit"}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if s.now()["n"] != 1600.0 {
+		t.Errorf("%v, want 1600", s.now()["n"])
+	}
 }
