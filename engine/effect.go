@@ -25,6 +25,12 @@ type (
 		ID   ID
 		Path string
 	}
+	// Move gives an actor another path: another supervisor has adopted it. Its incarnation, mailbox and state stay. It comes
+	// before the Swap of the plan that has it there, and messages for its old path still reach it.
+	Move struct {
+		ID   ID
+		Path string
+	}
 	// Start begins an incarnation; Started, Failed or Exited will answer.
 	Start struct {
 		ID    ID
@@ -130,6 +136,7 @@ type (
 )
 
 func (*Create) effect()        {}
+func (*Move) effect()          {}
 func (*Start) effect()         {}
 func (*Continue) effect()      {}
 func (*Close) effect()         {}

@@ -76,6 +76,7 @@ func (m *Machine) Step(now time.Duration, in Input, out []Effect) []Effect {
 	m.pools.reset()
 	m.take(in)
 	m.settle()
+	m.lodge()
 	out, m.out = m.out, nil
 	return out
 }

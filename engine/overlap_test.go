@@ -102,6 +102,11 @@ func (s *slow) take(e Effect) {
 		s.ids[e.Path], s.paths[e.ID] = e.ID, e.Path
 		s.open[e.ID] = s.opening(e.Path)
 		s.starts[e.Path] = nil
+	case *Move:
+		if s.ids[s.paths[e.ID]] == e.ID {
+			delete(s.ids, s.paths[e.ID])
+		}
+		s.ids[e.Path], s.paths[e.ID] = e.ID, e.Path
 	case *Start:
 		s.started(e)
 	case *Stop:

@@ -124,6 +124,10 @@ func word(a *plan.Actor, w string) error {
 		a.Concurrency, err = strconv.Atoi(value)
 	case key == "on_failure_is":
 		a.Supervisor.OnFailure, err = compile(value, rules.Text, rules.Scope{Place: rules.AtOnFailure})
+	case w == "adopt":
+		a.Adopt = true
+	case w == "persist":
+		a.Persist.Mode = "state"
 	case w == "significant":
 		a.Significant = true
 	case strings.HasPrefix(w, "x"):

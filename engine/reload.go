@@ -38,11 +38,14 @@ func (m *Machine) reloaded(in Reloaded) {
 func (m *Machine) install(next *plan.Plan, event func(plan.Changes) journal.Body) {
 	old, changes := m.plan, plan.Diff(m.plan, next)
 	m.plan, m.params = next, next.ParamValues()
+	known := len(m.roster.byID) // those above are new
 	removed, added := m.enrolAgain(old)
 	m.tell("", event(changes))
 	m.out = append(m.out, &Swap{Plan: next, Generation: m.generation})
 	for _, a := range added {
-		m.create(a)
+		if int(a.id) > known {
+			m.create(a)
+		}
 	}
 	m.forgetSteering(removed)
 	for _, a := range removed {
@@ -100,11 +103,22 @@ func (m *Machine) enrolAgain(old *plan.Plan) (removed, added []*actor) {
 	r, before := &m.roster, m.roster.byIndex
 	kept := make([]bool, len(before))
 	r.byIndex = make([]*actor, len(m.plan.Actors))
+	from := m.moving(old)
 	for i := range m.plan.Actors {
 		def := &m.plan.Actors[i]
-		if was := old.Index(def.Path); was >= 0 && (old.Actors[was].Supervisor != nil) == (def.Supervisor != nil) {
+		was, moved := from[def.Path]
+		if !moved {
+			was = old.Index(def.Path)
+		}
+		if was >= 0 && !kept[was] && (old.Actors[was].Supervisor != nil) == (def.Supervisor != nil) {
 			kept[was] = true
 			r.byIndex[i] = before[was]
+			if moved {
+				m.abandon(before[was])
+				m.out = append(m.out, &Move{ID: before[was].id, Path: def.Path})
+				added = append(added, before[was])
+				m.variant.moved = append(m.variant.moved, before[was])
+			}
 			r.define(before[was], m.plan, i)
 			continue
 		}

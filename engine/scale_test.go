@@ -15,8 +15,8 @@ import (
 // pooled is a tree with a group of so many replicas between two other children; variant makes otherwise equal trees differ.
 func pooled(t *rapid.T, strategy string, replicas, variant int) *plan.Plan {
 	p, err := growPlan([]string{
-		"root one_for_one 100/1s", "  pool " + strategy + " 30/1s", "    a", fmt.Sprintf("    w x%d backoff=10ms", replicas),
-		fmt.Sprintf("    b concurrency=%d", variant), "  c",
+		"root one_for_one 100/1s", "  pool " + strategy + " 30/1s", "    a adopt", fmt.Sprintf("    w x%d backoff=10ms", replicas),
+		fmt.Sprintf("    b concurrency=%d", variant), "  c", "  d rest_for_one 30/1s", "    e", "    f",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +54,26 @@ func (s *scaled) scale() {
 	s.over = n
 	if n == s.files {
 		s.over = 0
+	}
+}
+
+// adopt moves the one that may be, there and back, without touching its incarnation.
+func (s *scaled) adopt() {
+	id := s.m.roster.byIndex[s.plan.Index("root/pool/a")].id
+	before, had := s.live[id], s.m.mode == alive
+	s.groups, s.steered = map[string]*restarting{}, true
+	under := rapid.SampledFrom([]string{"root/pool", "root/d"}).Draw(s.t, "under")
+	takes := s.m.roster.byIndex[s.plan.Index(under)].life
+	s.step(Commanded{Number: 1, By: "test", Action: Steer{Verb: "adopt", Target: "root/pool/a", Text: under}})
+	if !had || s.m.mode != alive || takes != starting && takes != running {
+		return
+	}
+	a := s.m.roster.byIndex[s.plan.Index("root/pool/a")]
+	if a.def.Path != under+"/a" || a.id != id || a.parent.def.Path != under {
+		s.t.Fatalf("%s is under %s, want it under %s", a.def.Path, a.parent.def.Path, under)
+	}
+	if up := a.parent.life; before != nil && !before.stopping && s.live[id] != before && (up == running || up == starting) {
+		s.t.Fatal("its incarnation did not go on")
 	}
 }
 
@@ -126,7 +146,7 @@ func (s *scaled) rest() {
 	}
 }
 
-// Scaling, reloads, failures and restarts in any order and at any moment lose nothing: the group is what was asked for last
+// Scaling, moving, reloads, failures and restarts in any order and at any moment lose nothing: the group is what was asked for last
 // with replicas 0 to n-1, none starts beside one of the same path, orders and intensity hold, and a replay decides the same.
 func TestScalingMeetsEverything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -135,7 +155,7 @@ func TestScalingMeetsEverything(t *testing.T) {
 		p := pooled(t, strategy, n, 0)
 		s := &scaled{files: n, strategy: strategy, slow: &slow{
 			t: t, m: NewMachine(), plan: p, live: map[ID]*incarnation{}, epochs: map[ID]Epoch{},
-			starts: map[string][]time.Duration{"root": nil, "root/pool": nil}, groups: map[string]*restarting{}, busy: map[string]bool{},
+			starts: map[string][]time.Duration{"root": nil, "root/pool": nil, "root/d": nil}, groups: map[string]*restarting{}, busy: map[string]bool{},
 			gone: map[ID]bool{}, alone: map[string]bool{}, open: map[ID]bool{}, plans: map[plan.Digest]*plan.Plan{p.Digest(): p},
 			ids: map[string]ID{}, paths: map[ID]string{},
 		}}
@@ -145,7 +165,9 @@ func TestScalingMeetsEverything(t *testing.T) {
 				return
 			}
 			s.now += time.Duration(rapid.IntRange(0, 3).Draw(t, "pause")) * 100 * time.Millisecond
-			switch rapid.IntRange(0, 9).Draw(t, "event") {
+			switch rapid.IntRange(0, 10).Draw(t, "event") {
+			case 10:
+				s.adopt()
 			case 0, 1:
 				s.fail()
 			case 2:

@@ -100,7 +100,7 @@ func (m *Machine) execute(s Steer, where *rules.Program, o origin) error {
 	case "set_param":
 		return m.setParam(s, o)
 	case "adopt":
-		return errors.New(`"adopt" cannot be done by this engine: an actor that moves is started anew at its new place by a reload`)
+		return m.adopt(s, where, o)
 	}
 	return fmt.Errorf("unknown action %q", s.Verb)
 }

@@ -275,6 +275,11 @@ func (s *stage) print(e Effect) {
 	case *Create:
 		s.paths[e.ID], s.ids[e.Path] = e.Path, e.ID
 		s.say("create %s %d", e.Path, e.ID)
+	case *Move:
+		old := s.paths[e.ID]
+		s.say("move %s to %s", old, e.Path)
+		s.paths[e.ID], s.ids[e.Path], s.epochs[e.Path] = e.Path, e.ID, s.epochs[old]
+		delete(s.ids, old)
 	case *Start:
 		s.epochs[s.paths[e.ID]] = e.Epoch
 		s.starts = append(s.starts, *e)

@@ -15,9 +15,10 @@ import (
 // Step, through the way of every reload: no rule is judged, and no list walked, while the plan changes under it. It is no
 // generation of its own: a generation is what files say, and is on probation or rolled back whatever lies over it.
 type variant struct {
-	plan *plan.Plan // nil: nothing changes
-	by   string     // who wanted it first
-	why  []string
+	plan  *plan.Plan // nil: nothing changes
+	by    string     // who wanted it first
+	why   []string
+	moved []*actor // by this Step; see lodge
 }
 
 // wanted is the plan as it will be at the end of the Step.
@@ -50,7 +51,7 @@ func (m *Machine) vary(o origin, why string, change func(v *plan.Variation)) err
 // settleVariant puts what the Step's actions have changed in force.
 func (m *Machine) settleVariant() {
 	v := m.variant
-	m.variant = variant{}
+	m.variant.plan, m.variant.by, m.variant.why = nil, "", nil
 	if v.plan == nil || m.mode != alive || v.plan.Digest() == m.plan.Digest() {
 		return
 	}
@@ -69,6 +70,13 @@ func (m *Machine) giveWay(over plan.Variation, by string) {
 			result = fmt.Sprintf("ended: the files want %d replicas now", len(g.Members))
 		}
 		m.giveWayOf("scale", s.Group, by, result)
+	}
+	for _, a := range over.Adopted {
+		result := "ended: the files have no such actor to move any more"
+		if m.plan.Actor(a.Actor) != nil {
+			result = "ended: the files have it at its own place"
+		}
+		m.giveWayOf("adopt", a.Actor, by, result)
 	}
 	for _, p := range over.Params {
 		result := "ended: the files have no such param any more"
@@ -93,6 +101,15 @@ func (m *Machine) unvary(u undo, o origin) error {
 				count = len(m.plan.Base().Group(u.varied).Members)
 			}
 			v.Scale(u.varied, count)
+			return
+		}
+		if u.verb == "adopt" {
+			under, own := u.before.(string)
+			if !own {
+				base := m.plan.Base()
+				under = base.Actors[base.Actor(u.varied).Parent].Path
+			}
+			v.Adopt(u.varied, under)
 			return
 		}
 		value := u.before

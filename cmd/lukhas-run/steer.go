@@ -14,7 +14,7 @@ import (
 )
 
 // steerVerbs are the actions an operator may ask for.
-const steerVerbs = "pause resume restart stop inject set-state quarantine release force-open force-close reset scale set-param run"
+const steerVerbs = "pause resume restart stop inject set-state quarantine release force-open force-close reset scale set-param adopt run"
 
 func newSteer(s *settings) *cobra.Command {
 	var want engine.Steer
@@ -24,8 +24,9 @@ func newSteer(s *settings) *cobra.Command {
 		Short: "act on the running engine: " + strings.ReplaceAll(steerVerbs, " ", ", "),
 		Long: "TARGET is an actor's name or path, a breaker's name, or a glob (* is a level, ** all levels).\n" +
 			"ARGUMENT is the message that inject sends, the number of replicas that scale gives a group, or, with\n" +
-			"TARGET a param, the value that set-param gives it. What scale and set-param change lies over the files\n" +
-			"until --for is over or a reload changes the same thing.",
+			"TARGET a param, the value that set-param gives it. adopt puts an actor that has adopt: true under another\n" +
+			"supervisor; it goes on as it is. What scale, set-param and adopt change lies over the files until --for is\n" +
+			"over or a reload changes the same thing.",
 		Args:      cobra.RangeArgs(2, 3),
 		ValidArgs: strings.Fields(steerVerbs),
 		Example: `  lukhas-run steer pause worker-1
@@ -34,7 +35,8 @@ func newSteer(s *settings) *cobra.Command {
   lukhas-run steer inject shop tick
   lukhas-run steer scale worker 5 --for 10m
   lukhas-run steer scale worker --by -1
-  lukhas-run steer set-param slow 1200ms`,
+  lukhas-run steer set-param slow 1200ms
+  lukhas-run steer adopt worker --under root/spare`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := wish(&want, args, payload); err != nil {
 				return exit{exitUsage, err}
@@ -57,6 +59,7 @@ func newSteer(s *settings) *cobra.Command {
 	f.StringVar(&want.Reason, "reason", "", "why, for the journal")
 	f.StringVar(&payload, "payload", "", "JSON: inject's payload, set-state's state or set-param's value")
 	f.Float64Var(&want.MaxShare, "max-share", 0, "quarantine: at most this share of the group, 0..1")
+	f.StringVar(&want.Text, "under", "", "adopt: the supervisor that the actor comes under")
 	f.IntVar(&want.By, "by", 0, "scale: so many more replicas, or fewer when negative")
 	return cmd
 }
@@ -74,6 +77,9 @@ func wish(want *engine.Steer, args []string, payload string) error {
 	}
 	if want.By != 0 && want.Verb != "scale" {
 		return fmt.Errorf("--by belongs to scale, not to %s", args[0])
+	}
+	if (want.Text != "") != (want.Verb == "adopt") {
+		return fmt.Errorf("adopt and --under belong together: steer adopt %s --under SUPERVISOR", args[1])
 	}
 	argument := strings.Join(args[2:], "")
 	switch want.Verb {

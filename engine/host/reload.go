@@ -141,6 +141,11 @@ func (h *Host) possible(old, next *plan.Plan, changes plan.Changes, allowed bool
 			removed++
 		}
 	}
+	for _, m := range plan.Moves(old, next) {
+		if next.Actor(m.From) == nil {
+			removed-- // it goes on elsewhere
+		}
+	}
 	switch share := float64(removed) / float64(len(old.Actors)); {
 	case allowed:
 	case old.Reload.Mode == "off":

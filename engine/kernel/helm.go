@@ -52,6 +52,7 @@ type Hands interface {
 // Lives are what the Machine does to actors.
 type Lives interface {
 	Create(id engine.ID, path string)
+	Move(id engine.ID, path string)
 	Start(x *engine.Start)
 	Continue(x *engine.Continue)
 	Stop(x *engine.Stop)
@@ -186,6 +187,8 @@ func (h *Helm) apply(effect engine.Effect) {
 		h.hands.Heard(x)
 	case *engine.Create:
 		h.hands.Create(x.ID, x.Path)
+	case *engine.Move:
+		h.hands.Move(x.ID, x.Path)
 	case *engine.Start:
 		h.hands.Start(x)
 	case *engine.Continue:

@@ -175,14 +175,15 @@ func (r *rare) retries() int {
 const (
 	markHungry  = (kernel.UnfitAny + 1) << iota // messages are parked
 	markGuarded                                 // it has a guard of its own
+	markMoved                                   // it has another path than the one it came with; see roster.moved
 )
 
 // spec is the actor's definition in p, nil when p has none. That it mostly stands where it stood saves the search.
 func (a *actor) spec(p *plan.Plan) *plan.Actor {
-	at := int(a.at.Load())
-	if at >= len(p.Actors) || p.Actors[at].Path != a.path {
-		if at = p.Index(a.path); at < 0 {
-			return nil
+	at, path := int(a.at.Load()), a.Path()
+	if at >= len(p.Actors) || p.Actors[at].Path != path {
+		if at = p.Index(path); at < 0 {
+			return a.formerly(p)
 		}
 		a.at.Store(int32(at))
 	}

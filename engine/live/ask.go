@@ -31,7 +31,7 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 	if c.actor != nil {
 		if circle := c.circle(to); circle != "" {
 			c.abandon(t)
-			return nil, kernel.Circular(c.actor.path, circle)
+			return nil, kernel.Circular(c.actor.Path(), circle)
 		}
 	}
 	var env envelope

@@ -17,7 +17,7 @@ import (
 var _ engine.Context = (*frame)(nil)
 
 func (f *frame) Self() engine.Ref          { return engine.Ref{ID: f.inc.a.id} }
-func (f *frame) Path() string              { return f.inc.a.path }
+func (f *frame) Path() string              { return f.inc.a.Path() }
 func (f *frame) Incarnation() engine.Epoch { return f.inc.epoch }
 func (f *frame) Plan() *plan.Plan          { return f.view.Plan }
 func (f *frame) Actor() *plan.Actor        { return f.inc.a.spec(f.view.Plan) }
@@ -44,7 +44,7 @@ func (f *frame) Meta() engine.Meta {
 // next makes meta what a message carries that this handler sends.
 func (f *frame) next(meta *engine.Meta) {
 	*meta = f.Meta()
-	kernel.Follow(meta, f.inc.a.path)
+	kernel.Follow(meta, f.inc.a.Path())
 }
 
 // onward is the slip of what this handler sends: that of the message at hand, but for what is that message's alone.
@@ -127,7 +127,7 @@ func (f *frame) Emit(body journal.Body) {
 		return
 	}
 	cause := f.env.cause()
-	f.eng.scribe.Record(f.inc.a.path, body, &cause)
+	f.eng.scribe.Record(f.inc.a.Path(), body, &cause)
 }
 
 func (f *frame) Ask(to engine.Ref, m engine.Msg, timeout time.Duration) (any, error) {
@@ -216,7 +216,7 @@ func (c *caller) name() string {
 	if c.actor == nil {
 		return ""
 	}
-	return c.actor.path
+	return c.actor.Path()
 }
 
 func (f *frame) Stop() { f.quit = true }

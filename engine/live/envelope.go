@@ -78,7 +78,7 @@ func (e *envelope) meta() (m engine.Meta) {
 	m.Priority, m.Attempt = int(e.priority), int(e.attempt)
 	m.Idempotent, m.Probe = e.marks&markIdempotent != 0, e.marks&markProbe != 0
 	if e.from != nil {
-		m.From = e.from.path
+		m.From = e.from.Path()
 	}
 	if s := e.slip; s != nil {
 		m.Correlation, m.Causation, m.Key = s.correlation, s.causation, s.key
@@ -119,7 +119,7 @@ func (c *caller) enclose(e *envelope, msg *engine.Msg, m *engine.Meta) {
 		e.marks |= markProbe
 	}
 	from := m.From
-	if c.actor != nil && from == c.actor.path {
+	if c.actor != nil && from == c.actor.Path() {
 		e.from, from = c.actor, ""
 	}
 	if m.Correlation != "" || m.Causation != 0 || m.Key != "" || from != "" {

@@ -195,7 +195,7 @@ func (f *frame) handle() pace {
 		return lost
 	}
 	if f.failure == nil && err != nil && !(f.stop.Load() != 0 && errors.Is(err, engine.ErrStopped)) {
-		f.failure = engine.FailureOf(err, f.inc.a.path)
+		f.failure = engine.FailureOf(err, f.inc.a.Path())
 	}
 	if f.stashed && f.failure == nil {
 		f.tally.clock = 0 // it is counted when it is handled
@@ -248,7 +248,7 @@ func (f *frame) interrupted() {
 		f.env = envelope{}
 		return
 	}
-	f.actor.deadLetter(kernel.InFlight, &f.env, kernel.CutShort(f.actor.path, "stopped while it handled the message"))
+	f.actor.deadLetter(kernel.InFlight, &f.env, kernel.CutShort(f.actor.Path(), "stopped while it handled the message"))
 	f.env = envelope{}
 }
 
@@ -270,7 +270,7 @@ func (f *frame) protect(fn func() error) (err error) {
 			return
 		}
 		if r := recover(); r != nil {
-			f.failure = engine.Panicked(r, f.inc.a.path, 1)
+			f.failure = engine.Panicked(r, f.inc.a.Path(), 1)
 		}
 	}()
 	err = fn()
@@ -286,7 +286,7 @@ func (f *frame) unwound() *incarnation {
 	if inc == nil || !f.turn.CompareAndSwap(turnUser, turnLoop) {
 		return nil
 	}
-	gone := kernel.Goexited(inc.a.path)
+	gone := kernel.Goexited(inc.a.Path())
 	switch {
 	case f.bringing:
 		f.failure = gone

@@ -10,7 +10,7 @@ import (
 
 // placeGuards lets senders find the guards in force. It is called under the control lock or before the start.
 func (e *Engine) placeGuards() {
-	e.each(func(a *actor) bool { a.protectBy(e.guards.Of(a.path)); return true })
+	e.each(func(a *actor) bool { a.protectBy(e.guards.Of(a.Path())); return true })
 	e.roster.mu.RLock()
 	defer e.roster.mu.RUnlock()
 	for _, g := range e.roster.list {

@@ -51,7 +51,7 @@ func (e *Engine) follow(a *actor, body journal.Body) {
 	switch p {
 	case kernel.PhaseRunning:
 		a.mark(kernel.UnfitDown, false)
-		if a.path == e.options.Plan.Actors[0].Path {
+		if a.Path() == e.options.Plan.Actors[0].Path {
 			e.upOnce.Do(func() { close(e.up) })
 		}
 	case kernel.PhaseStopping, kernel.PhaseStopped:
@@ -113,7 +113,7 @@ func (e hands) Quarantine(id engine.ID, on bool) {
 // Inject implements kernel.Lives.
 func (e hands) Inject(id engine.ID, m engine.Msg) {
 	if a := e.actor(id); a != nil {
-		meta := kernel.InjectedMeta(e.control.helm.CauseFor(a.path))
+		meta := kernel.InjectedMeta(e.control.helm.CauseFor(a.Path()))
 		var env envelope
 		new(caller).enclose(&env, &m, &meta)
 		_ = a.offer(&env, nil)
@@ -128,7 +128,7 @@ func (e hands) SetState(id engine.ID, state any) {
 	}
 	a.system(func(b engine.Behavior) {
 		if err := kernel.Restore(b, state); err != nil {
-			e.scribe.Complain(a.path, "set_state: "+err.Error(), engine.Cause{})
+			e.scribe.Complain(a.Path(), "set_state: "+err.Error(), engine.Cause{})
 		}
 	})
 }

@@ -21,17 +21,17 @@ func (e hands) Start(x *engine.Start) {
 	}
 	spec := a.spec(e.view.Load().Plan)
 	if spec == nil {
-		e.raise(kernel.Life{ID: x.ID, Epoch: x.Epoch, Path: a.path}.Absent())
+		e.raise(kernel.Life{ID: x.ID, Epoch: x.Epoch, Path: a.Path()}.Absent())
 		return
 	}
 	inc := &incarnation{a: a, epoch: x.Epoch, limit: int32(min(spec.Concurrency, math.MaxInt32)), began: e.control.now, active: 1}
 	inc.soft = spec.Kind == plan.Process || spec.Kind == plan.Upstream
-	inc.rng.Store(e.seedFor(a.path) + uint64(x.Epoch)*guard.Golden)
+	inc.rng.Store(e.seedFor(a.Path()) + uint64(x.Epoch)*guard.Golden)
 	inc.gate.Store(gateDown)
 	a.alone.Store(spec.Concurrency == 1)
 	a.mu.Lock()
 	a.inc, a.phase = inc, kernel.PhaseStarting
-	a.cause = e.control.helm.CauseFor(a.path)
+	a.cause = e.control.helm.CauseFor(a.Path())
 	if a.paused {
 		inc.gate.Or(gatePaused)
 	}
@@ -142,7 +142,7 @@ func (f *frame) announce(inc *incarnation, b engine.Behavior) {
 		started.PID, started.Address = l.Locate()
 	}
 	cause := inc.a.why()
-	cause.Seq = f.eng.scribe.Record(inc.a.path, started, &cause)
+	cause.Seq = f.eng.scribe.Record(inc.a.Path(), started, &cause)
 	inc.a.because(cause)
 }
 
@@ -151,7 +151,7 @@ func (f *frame) risen(inc *incarnation, err error) {
 	a := inc.a
 	f.env = envelope{}
 	if f.failure == nil && err != nil {
-		f.failure = kernel.Unstarted(err, a.path)
+		f.failure = kernel.Unstarted(err, a.Path())
 	}
 	if f.failure != nil {
 		f.failure.Starting = true
@@ -180,7 +180,7 @@ func (f *frame) risen(inc *incarnation, err error) {
 
 // life is what the incarnation is called in what is told of it.
 func (inc *incarnation) life() kernel.Life {
-	return kernel.Life{ID: inc.a.id, Epoch: inc.epoch, Path: inc.a.path}
+	return kernel.Life{ID: inc.a.id, Epoch: inc.epoch, Path: inc.a.Path()}
 }
 
 // Open lets messages in, at the moment between the Machine's learning that the incarnation is up and the effects of
@@ -298,7 +298,7 @@ func (e hands) Stop(x *engine.Stop) {
 		e.raise(kernel.Happening{In: engine.Stopped{ID: x.ID, Epoch: x.Epoch}})
 		return
 	}
-	a.cause = e.control.helm.CauseFor(a.path)
+	a.cause = e.control.helm.CauseFor(a.Path())
 	starting := a.phase == kernel.PhaseStarting
 	a.phase = kernel.PhaseStopping
 	a.mark(kernel.UnfitDown, true)
@@ -391,7 +391,7 @@ func (inc *incarnation) fence() {
 func (a *actor) lost(f *frame) {
 	env := f.env
 	if env.msg.Type != "" {
-		a.deadLetter(kernel.InFlight, &env, kernel.CutShort(a.path, "it did not stop in time and was given up"))
+		a.deadLetter(kernel.InFlight, &env, kernel.CutShort(a.Path(), "it did not stop in time and was given up"))
 	}
 }
 
@@ -506,7 +506,7 @@ func (a *actor) shut(p kernel.Phase, why string) {
 	a.mu.Lock()
 	a.phase = p
 	for _, env := range a.empty() {
-		a.deadLetter(why, &env, kernel.Unreachable(a.path, why))
+		a.deadLetter(why, &env, kernel.Unreachable(a.Path(), why))
 	}
 	if a.rare == nil {
 		a.mu.Unlock()
@@ -574,7 +574,7 @@ func (l life) Exited(failure *engine.Failure) {
 
 func (l life) Emit(body journal.Body) {
 	if !l.over() {
-		l.inc.a.eng.scribe.Record(l.inc.a.path, body, &engine.Cause{})
+		l.inc.a.eng.scribe.Record(l.inc.a.Path(), body, &engine.Cause{})
 	}
 }
 
@@ -584,8 +584,8 @@ func (l life) Healthy(ok bool, why string) {
 	}
 }
 
-func (l life) Actor() *plan.Actor { return l.inc.a.eng.view.Load().Plan.Actor(l.inc.a.path) }
-func (l life) Path() string       { return l.inc.a.path }
+func (l life) Actor() *plan.Actor { return l.inc.a.eng.view.Load().Plan.Actor(l.inc.a.Path()) }
+func (l life) Path() string       { return l.inc.a.Path() }
 func (l life) Now() time.Duration { return l.inc.a.eng.now() }
 
 func (l life) over() bool {

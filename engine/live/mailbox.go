@@ -90,7 +90,7 @@ type parked struct {
 // cannot wait (timers, injections): for them block means reject.
 func (a *actor) offer(env *envelope, from *caller) error {
 	a.mu.Lock()
-	if refused := a.phase.Closed(a.path); refused != nil {
+	if refused := a.phase.Closed(a.Path()); refused != nil {
 		a.mu.Unlock()
 		a.deadLetter(refused.Message, env, nil)
 		return refused
@@ -208,5 +208,5 @@ func (a *actor) admit() {
 
 // refuse is the error for a message that was not delivered.
 func (a *actor) refuse(why string) *engine.Error {
-	return kernel.Refuse(a.path, why)
+	return kernel.Refuse(a.Path(), why)
 }

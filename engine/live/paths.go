@@ -43,7 +43,7 @@ func (p *paths) leave() {
 // slot is where the actor of a path is, or would be.
 func (p *paths) slot(path string) int {
 	at := p.home(path)
-	for p.slots[at] != nil && p.slots[at].path != path {
+	for p.slots[at] != nil && p.slots[at].Path() != path {
 		at = (at + 1) & (len(p.slots) - 1)
 	}
 	return at
@@ -56,12 +56,12 @@ func (p *paths) home(path string) int {
 // put makes a the actor of its path, in place of another. It is in the roster already.
 func (p *paths) put(a *actor) {
 	if p.first != nil {
-		if at := int(a.id) - 1; at < len(p.first.Actors) && p.first.Actors[at].Path == a.path {
+		if at := int(a.id) - 1; at < len(p.first.Actors) && p.first.Actors[at].Path == a.Path() {
 			return
 		}
 		p.leave()
 	}
-	at := p.slot(a.path)
+	at := p.slot(a.Path())
 	if p.slots[at] == nil {
 		p.n++
 	}
@@ -73,7 +73,7 @@ func (p *paths) put(a *actor) {
 	p.slots = make([]*actor, 2*len(old))
 	for _, a := range old {
 		if a != nil {
-			p.slots[p.slot(a.path)] = a
+			p.slots[p.slot(a.Path())] = a
 		}
 	}
 }
@@ -89,7 +89,7 @@ func (p *paths) remove(path string) {
 	p.slots[gap] = nil
 	mask := len(p.slots) - 1
 	for at := (gap + 1) & mask; p.slots[at] != nil; at = (at + 1) & mask {
-		home := p.home(p.slots[at].path)
+		home := p.home(p.slots[at].Path())
 		if (at-home)&mask >= (at-gap)&mask {
 			p.slots[gap], p.slots[at] = p.slots[at], nil
 			gap = at

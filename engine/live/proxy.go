@@ -84,13 +84,13 @@ func (a *actor) proxy(w http.ResponseWriter, r *http.Request, at *guard.Attempt)
 	case err == nil:
 		return nil
 	case errors.Is(err, engine.ErrStopped) || cause == engine.ErrStopped:
-		return &engine.Error{Kind: engine.KindUnreachable, Message: "it was stopped meanwhile", By: a.path, Delivered: true}
+		return &engine.Error{Kind: engine.KindUnreachable, Message: "it was stopped meanwhile", By: a.Path(), Delivered: true}
 	case cause == context.DeadlineExceeded:
-		return kernel.Late(a.path)
+		return kernel.Late(a.Path())
 	case r.Context().Err() != nil:
-		return &engine.Error{Kind: engine.KindCanceled, Message: "the client went away", By: a.path, Delivered: true}
+		return &engine.Error{Kind: engine.KindCanceled, Message: "the client went away", By: a.Path(), Delivered: true}
 	}
-	return engine.ErrorOf(err, a.path)
+	return engine.ErrorOf(err, a.Path())
 }
 
 // enter registers the exchange with the incarnation at work.
@@ -98,7 +98,7 @@ func (x *exchange) enter(a *actor) (engine.Proxy, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	refused := func(why string) error {
-		return &engine.Error{Kind: engine.KindUnreachable, Message: why, By: a.path}
+		return &engine.Error{Kind: engine.KindUnreachable, Message: why, By: a.Path()}
 	}
 	inc := a.inc
 	switch {
@@ -111,7 +111,7 @@ func (x *exchange) enter(a *actor) (engine.Proxy, error) {
 	}
 	b, ok := engine.As[engine.Proxy](inc.behavior)
 	if !ok {
-		return nil, &engine.Error{Kind: engine.KindInvalid, By: a.path,
+		return nil, &engine.Error{Kind: engine.KindInvalid, By: a.Path(),
 			Message: "it cannot pass HTTP requests through; give the route a message"}
 	}
 	x.f.inc, x.f.actor, x.f.seen = inc, a, true
@@ -131,7 +131,7 @@ func (x *exchange) serve(client context.Context, b engine.Proxy, w http.Response
 		var p any
 		if !returned {
 			p = recover()
-			err = &engine.Error{Kind: engine.KindCrash, Message: "panic while it passed a request on", By: f.actor.path, Delivered: true}
+			err = &engine.Error{Kind: engine.KindCrash, Message: "panic while it passed a request on", By: f.actor.Path(), Delivered: true}
 		}
 		left := client.Err() != nil && (returned || p == http.ErrAbortHandler) // a client that left is nobody's failure
 		x.leave((x.failed || err != nil) && !left)

@@ -14,5 +14,5 @@ func (a *actor) deadLetter(reason string, env *envelope, answer error) {
 	}
 	a.counts().refused.Add(1)
 	meta := env.meta()
-	a.eng.letters.Add(a.path, reason, env.msg.Type, &meta)
+	a.eng.letters.Add(a.Path(), reason, env.msg.Type, &meta)
 }

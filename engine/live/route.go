@@ -100,4 +100,4 @@ func (a *actor) Load() int {
 }
 
 // Seat implements guard.Member.
-func (a *actor) Seat() uint64 { return guard.Hash(a.path) }
+func (a *actor) Seat() uint64 { return guard.Hash(a.Path()) }

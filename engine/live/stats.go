@@ -127,7 +127,7 @@ func (f *frame) note(took time.Duration) {
 func (f *frame) flush() {
 	t := &f.tally
 	for i := range t.handled {
-		f.eng.scribe.Record(f.actor.path, t.handled[i].message, &t.handled[i].cause)
+		f.eng.scribe.Record(f.actor.Path(), t.handled[i].message, &t.handled[i].cause)
 		t.handled[i] = handled{}
 	}
 	t.handled = t.handled[:0]

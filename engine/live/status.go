@@ -48,7 +48,7 @@ func (e *Engine) Status() Status {
 		}
 		st := GroupStatus{Path: g.path}
 		for _, a := range *g.members.Load() {
-			st.Replicas = append(st.Replicas, a.path)
+			st.Replicas = append(st.Replicas, a.Path())
 			if a.unfit.Load()&kernel.UnfitAny == 0 {
 				st.Fit++
 			}
@@ -71,7 +71,7 @@ func (e *Engine) Actors(visit func(ActorStatus) bool) {
 func (a *actor) status(now time.Duration) ActorStatus {
 	unfit := a.unfit.Load()
 	s := ActorStatus{
-		Path: a.path, Ready: unfit&kernel.UnfitDown == 0, Paused: unfit&kernel.UnfitPaused != 0,
+		Path: a.Path(), Ready: unfit&kernel.UnfitDown == 0, Paused: unfit&kernel.UnfitPaused != 0,
 		Quarantined: unfit&kernel.UnfitQuarantined != 0, Healthy: unfit&kernel.UnfitSick == 0,
 	}
 	if a.group != nil {

@@ -48,7 +48,7 @@ func (e *Engine) Command(ctx context.Context, action engine.Steer, by string) er
 
 // Steer lets a behaviour ask for steering.
 func (f *frame) Steer(by string, a engine.Steer) {
-	f.eng.happen(kernel.Wish(0, a, f.inc.a.path+"/"+by))
+	f.eng.happen(kernel.Wish(0, a, f.inc.a.Path()+"/"+by))
 }
 
 // healthy tells the Machine of a health check's change.

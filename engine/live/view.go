@@ -1,6 +1,7 @@
 package live
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -21,8 +22,12 @@ type page [pageSize]atomic.Pointer[actor]
 type roster struct {
 	pages [maxPages]atomic.Pointer[page]
 
+	// moved are the places of those that have moved, oldest first, the first being where they came; replaced, never changed.
+	moved atomic.Pointer[map[engine.ID][]string]
+
 	mu     sync.RWMutex
 	byPath paths
+	former map[string]*actor // by paths that they had before
 	groups map[string]*group
 	list   []*group // by number, never shrinks
 }
@@ -42,7 +47,15 @@ func (e *Engine) actor(id engine.ID) *actor {
 func (e *Engine) byPath(path string) *actor {
 	e.roster.mu.RLock()
 	defer e.roster.mu.RUnlock()
-	return e.roster.byPath.find(path)
+	return e.roster.find(path)
+}
+
+// find is the actor of a path, also of one that it had before it moved; nil for a path that nobody has. It needs the lock.
+func (r *roster) find(path string) *actor {
+	if a := r.byPath.find(path); a != nil {
+		return a
+	}
+	return r.former[path]
 }
 
 func (e *Engine) group(id engine.ID) *group {
@@ -107,15 +120,16 @@ func (e hands) Create(id engine.ID, path string) {
 
 // forget takes an actor out of the roster. It needs the control lock.
 func (e *Engine) forget(a *actor) {
-	if e.control.supervisors[a.path] == a {
-		delete(e.control.supervisors, a.path)
+	if e.control.supervisors[a.Path()] == a {
+		delete(e.control.supervisors, a.Path())
 	}
 	r := &e.roster
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.byPath.find(a.path) == a {
-		r.byPath.remove(a.path)
+	if r.byPath.find(a.Path()) == a {
+		r.byPath.remove(a.Path())
 	}
+	maps.DeleteFunc(r.former, func(_ string, was *actor) bool { return was == a })
 	r.pages[a.id/pageSize].Load()[a.id%pageSize].Store(nil)
 	if a.group != nil {
 		a.group.part(a)
@@ -132,7 +146,7 @@ func (e *Engine) Ref(name string) (engine.Ref, error) {
 func (r *roster) ID(path string) (engine.ID, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if a := r.byPath.find(path); a != nil {
+	if a := r.find(path); a != nil {
 		return a.id, true
 	}
 	if g := r.groups[path]; g != nil {

@@ -48,7 +48,7 @@ const (
 func (p purpose) late(target *actor) error {
 	switch {
 	case p == forAnswer && target != nil:
-		return kernel.Late(target.path)
+		return kernel.Late(target.Path())
 	case p == forRoom && target != nil:
 		return target.refuse(kernel.Full)
 	case p == forTurn:

@@ -1,6 +1,8 @@
 package live
 
 import (
+	"strings"
+
 	"net/http"
 	"time"
 
@@ -97,17 +99,16 @@ func (c *caller) Dismiss() { c.eng.outside.put(c) }
 func (c *caller) Go(job func()) { c.eng.pool.spawn(job) }
 
 // Path is the actor's path.
-func (a *actor) Path() string { return a.path }
+func (a *actor) Path() string {
+	if a.unfit.Load()&markMoved == 0 {
+		return a.path
+	}
+	places := (*a.eng.roster.moved.Load())[a.id]
+	return places[len(places)-1]
+}
 
 // Name is the actor's own name, the end of its path.
-func (a *actor) Name() string {
-	for i := len(a.path) - 1; i >= 0; i-- {
-		if a.path[i] == '/' {
-			return a.path[i+1:]
-		}
-	}
-	return a.path
-}
+func (a *actor) Name() string { return a.path[strings.LastIndexByte(a.path, '/')+1:] }
 
 // Stand is what stands before the actor.
 func (a *actor) Stand() kernel.Stand {

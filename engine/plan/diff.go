@@ -192,9 +192,19 @@ func (d *differ) groups() {
 
 func (d *differ) actors() {
 	f := root().field("actors")
+	from, gone := map[string]string{}, map[string]bool{}
+	for _, m := range Moves(d.before.plan, d.after.plan) {
+		from[m.To], gone[m.From] = m.From, true
+	}
 	for i := range d.after.plan.Actors {
 		a := &d.after.plan.Actors[i]
-		was := d.before.plan.Actor(a.Path)
+		was := d.before.plan.at(a.Path)
+		if path, moved := from[a.Path]; moved {
+			own := *d.before.plan.at(path)
+			own.Path = a.Path // what else differs
+			was = &own
+			d.add(Change{Path: f.pathOf(reflect.ValueOf(a).Elem()) + ".path", Actor: a.Path, Old: path, New: a.Path, Class: Hot})
+		}
 		if was == nil {
 			d.add(Change{Path: f.pathOf(reflect.ValueOf(a).Elem()), Actor: a.Path, New: a.Kind.String(), Class: Start})
 			continue
@@ -206,7 +216,7 @@ func (d *differ) actors() {
 	}
 	for i := range d.before.plan.Actors {
 		a := &d.before.plan.Actors[i]
-		if d.after.plan.Actor(a.Path) == nil {
+		if d.after.plan.at(a.Path) == nil && !gone[a.Path] {
 			d.add(Change{Path: f.pathOf(reflect.ValueOf(a).Elem()), Actor: a.Path, Old: a.Kind.String(), Class: Stop})
 		}
 	}

@@ -40,8 +40,9 @@ type Plan struct {
 
 	Secrets []string `plan:"-"` // texts that are never shown; a change of one is a change all the same
 
-	base      *Plan     // that it is a variant of; nil when it is none
-	variation Variation // from base
+	base      *Plan          // that it is a variant of; nil when it is none
+	variation Variation      // from base
+	formerly  map[string]int // path in the base of an adopted actor -> index in Actors
 
 	digest  Digest         // of all tagged leaves, set by Seal
 	params  map[string]any // values of Params by name, set by Seal

@@ -15,8 +15,18 @@ func (p *Plan) Actor(path string) *Actor {
 	return nil
 }
 
-// Index returns where the actor with this path stands in Actors, -1 when there is none. The plan must be sealed.
-func (p *Plan) Index(path string) int { return p.paths.last(p.Actors, path) }
+// Index returns where the actor with this path stands in Actors, -1 when there is none. The path that the files have for an
+// actor means it also where an action has moved it. The plan must be sealed.
+func (p *Plan) Index(path string) int {
+	at := p.paths.last(p.Actors, path)
+	if at >= 0 || p.formerly == nil {
+		return at
+	}
+	if at, moved := p.formerly[path]; moved {
+		return at
+	}
+	return -1
+}
 
 // Group returns the group of replicas with this path, nil when there is none. The plan must be sealed.
 func (p *Plan) Group(path string) *Group {

@@ -13,8 +13,9 @@ const MaxReplicas = 100_000
 // Variation is what actions have changed about a plan while it runs. It lies over everything that files say. It holds only
 // what differs from them: the zero Variation changes nothing.
 type Variation struct {
-	Replicas []Scaled // by group
-	Params   []Param  // by name
+	Replicas []Scaled  // by group
+	Params   []Param   // by name
+	Adopted  []Adopted // by actor
 }
 
 // Scaled is a group with another number of replicas.
@@ -42,7 +43,7 @@ func (p *Plan) Base() *Plan {
 func (p *Plan) Variation() Variation { return p.variation.clone() }
 
 func (v Variation) clone() Variation {
-	return Variation{Replicas: slices.Clone(v.Replicas), Params: slices.Clone(v.Params)}
+	return Variation{Replicas: slices.Clone(v.Replicas), Params: slices.Clone(v.Params), Adopted: slices.Clone(v.Adopted)}
 }
 
 // Scale sets the number of replicas of a group.
@@ -71,6 +72,9 @@ func (p *Plan) Overrides() []Override {
 			What: "replicas of " + s.Group, Value: fmt.Sprint(s.Count), Before: fmt.Sprint(len(p.base.Group(s.Group).Members)),
 		})
 	}
+	for _, own := range p.variation.Adopted {
+		out = append(out, Override{What: "place of " + own.Actor, Value: own.path(), Before: own.Actor})
+	}
 	hide := p.hider()
 	for _, param := range p.variation.Params {
 		before, _ := p.base.params[param.Name]
@@ -88,6 +92,14 @@ func (v Variation) Carry(old, next *Plan) (kept, over Variation) {
 			kept.Replicas = append(kept.Replicas, s)
 		} else {
 			over.Replicas = append(over.Replicas, s)
+		}
+	}
+	for _, a := range v.Adopted {
+		was, is, under := old.Actor(a.Actor), next.Actor(a.Actor), next.Actor(a.Under)
+		if was != nil && is != nil && under != nil && under.Supervisor != nil && is.Adoptable() == nil && next.Index(a.path()) < 0 {
+			kept.Adopted = append(kept.Adopted, a)
+		} else {
+			over.Adopted = append(over.Adopted, a)
 		}
 	}
 	for _, p := range v.Params {
@@ -120,7 +132,7 @@ func (p *Plan) Successor(next *Plan) (*Plan, error) {
 func (p *Plan) Vary(v Variation) (*Plan, error) {
 	base := p.Base()
 	out := *base
-	out.base, out.variation = base, Variation{}
+	out.base, out.variation, out.formerly = base, Variation{}, nil
 	if err := out.setParams(v.Params); err != nil {
 		return nil, err
 	}
@@ -128,16 +140,26 @@ func (p *Plan) Vary(v Variation) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(out.variation.Params) == 0 && len(counts) == 0 {
+	moves, err := out.adoptions(v.Adopted)
+	if err != nil {
+		return nil, err
+	}
+	if len(out.variation.Params)+len(counts)+len(moves) == 0 {
 		return base, nil
 	}
-	if len(counts) > 0 {
-		if err := out.replicate(counts); err != nil {
+	if len(counts)+len(moves) > 0 {
+		if err := out.rebuild(counts, moves); err != nil {
 			return nil, err
 		}
 	}
 	if err := out.Seal(); err != nil {
 		return nil, err
+	}
+	for _, own := range out.variation.Adopted {
+		if out.formerly == nil {
+			out.formerly = map[string]int{}
+		}
+		out.formerly[own.Actor] = out.Index(own.path())
 	}
 	return &out, nil
 }
@@ -205,15 +227,19 @@ func (p *Plan) counts(scaled []Scaled) (map[string]int, error) {
 	return counts, nil
 }
 
-// replicate rebuilds the actors with other numbers of replicas: those beyond are left out, new ones follow the last.
-func (p *Plan) replicate(counts map[string]int) error {
-	b := &replicator{plan: p, counts: counts, at: make([]int, len(p.base.Actors)), added: map[string][]int{}}
+// rebuild makes the actors with other numbers of replicas (those beyond are left out, new ones follow the last) and at
+// other places.
+func (p *Plan) rebuild(counts map[string]int, moves map[string]Adopted) error {
+	b := &rebuilder{
+		plan: p, counts: counts, moves: moves, at: make([]int, len(p.base.Actors)), added: map[string][]int{}, adopted: map[int][]int{},
+	}
 	p.Actors, p.Secrets = nil, slices.Clone(p.Secrets)
 	for i := range p.base.Actors {
 		if err := b.copy(i); err != nil {
 			return err
 		}
 	}
+	b.adopt()
 	b.link()
 	p.Groups = slices.Clone(p.Groups)
 	for i := range p.Groups {
@@ -232,20 +258,22 @@ func (p *Plan) replicate(counts map[string]int) error {
 	return p.reelect(counts)
 }
 
-// replicator builds the actors of a variant.
-type replicator struct {
-	plan   *Plan
-	counts map[string]int
-	at     []int            // where an actor of the base went; -1: it is left out
-	added  map[string][]int // indexes of new replicas by group
+// rebuilder makes the actors of a variant.
+type rebuilder struct {
+	plan    *Plan
+	counts  map[string]int
+	moves   map[string]Adopted
+	at      []int            // where an actor of the base went; -1: it is left out
+	added   map[string][]int // indexes of new replicas by group
+	adopted map[int][]int    // indexes of those that a supervisor of the base adopts
 }
 
 // copy takes over one actor of the base and, after the last replica of a group that grows, makes the new ones.
-func (b *replicator) copy(i int) error {
+func (b *rebuilder) copy(i int) error {
 	p := b.plan
 	a := p.base.Actors[i]
 	n, changed := b.counts[a.Group]
-	if changed && a.Replica >= n {
+	if _, moves := b.moves[a.Path]; moves || changed && a.Replica >= n {
 		b.at[i] = -1
 		return nil
 	}
@@ -281,8 +309,14 @@ func (g *Group) another(p *Plan, replica int) (Actor, []string, error) {
 }
 
 // link points parents and children at where they are now.
-func (b *replicator) link() {
+func (b *rebuilder) link() {
 	p := b.plan
+	origin := make([]int, len(p.Actors))
+	for i, at := range b.at {
+		if at >= 0 {
+			origin[at] = i
+		}
+	}
 	for i := range p.Actors {
 		a := &p.Actors[i]
 		if a.Parent >= 0 {
@@ -294,14 +328,15 @@ func (b *replicator) link() {
 		def, own := *a.Definition, *a.Supervisor
 		own.Children = nil
 		for _, c := range a.Supervisor.Children {
-			if b.at[c] >= 0 {
+			child := &p.base.Actors[c]
+			if _, moves := b.moves[child.Path]; b.at[c] >= 0 && !moves {
 				own.Children = append(own.Children, b.at[c])
 			}
-			child := &p.base.Actors[c]
 			if added := b.added[child.Group]; len(added) > 0 && child.Replica == len(p.base.Group(child.Group).Members)-1 {
 				own.Children = append(own.Children, added...)
 			}
 		}
+		own.Children = append(own.Children, b.adopted[origin[i]]...)
 		def.Supervisor = &own
 		a.Definition = &def
 	}

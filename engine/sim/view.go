@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ type roster struct {
 	root   engine.ID
 	actors []*actor // by ID
 	byPath map[string]*actor
+	former map[string]*actor // by paths that they had before they moved
 	groups map[string]*group
 	list   []*group // by number, never shrinks
 }
@@ -73,11 +75,30 @@ func (e hands) Create(id engine.ID, path string) {
 	e.afflict(a)
 }
 
+// Move gives an actor another path. Its ID stays; its old path still means it until another actor takes that.
+func (e hands) Move(id engine.ID, path string) {
+	a, r := e.actor(id), &e.roster
+	if a == nil {
+		return
+	}
+	if r.byPath[a.path] == a {
+		delete(r.byPath, a.path)
+	}
+	if r.former == nil {
+		r.former = map[string]*actor{}
+	}
+	r.former[a.path] = a
+	delete(r.former, path)
+	a.path, a.seat = path, guard.Hash(path)
+	r.byPath[path] = a
+}
+
 // forget takes an actor out of the roster.
 func (e *Engine) forget(a *actor) {
 	if e.roster.byPath[a.path] == a {
 		delete(e.roster.byPath, a.path)
 	}
+	maps.DeleteFunc(e.roster.former, func(_ string, was *actor) bool { return was == a })
 	e.roster.actors[a.id] = nil
 	if a.group != nil {
 		a.group.part(a)
@@ -93,6 +114,9 @@ func (e *Engine) Ref(name string) (engine.Ref, error) {
 // ID finds the actor or group of a path.
 func (r *roster) ID(path string) (engine.ID, bool) {
 	if a := r.byPath[path]; a != nil {
+		return a.id, true
+	}
+	if a := r.former[path]; a != nil {
 		return a.id, true
 	}
 	if g := r.groups[path]; g != nil {
