@@ -25,6 +25,9 @@ type load struct {
 	sent, ok, failed, degraded, retries float64
 	hist                                *engine.Histogram
 	view                                rules.Load // used again
+	env                                 rules.Env  // used again
+	idle                                []*request // used again
+	coming                              func()     // arrive
 	buckets                             []uint32
 	curve                               *Curve // nil when nobody wants it
 }
@@ -32,6 +35,7 @@ type load struct {
 func newLoad(r *run, spec *plan.Load) *load {
 	seed := mix(r.seed + hash(spec.Name))
 	l := &load{run: r, spec: spec, seed: seed, hist: &engine.Histogram{}}
+	l.coming = l.arrive
 	if len(spec.Recorded) > 0 {
 		l.arrivals = &repeated{all: spec.Recorded}
 	} else {
@@ -82,7 +86,7 @@ func (l *load) begin() {
 func (l *load) next() {
 	t, ok := l.arrivals.next()
 	if at := l.began + t; ok && at < l.until {
-		l.run.eng.At(at, l.arrive)
+		l.run.eng.At(at, l.coming)
 	}
 }
 
@@ -95,15 +99,29 @@ type request struct {
 	options engine.CallOptions
 	began   time.Duration
 	tries   int
+	heard   func(sim.Answer) // answered
+}
+
+// request is one that is not under way.
+func (l *load) request() *request {
+	if n := len(l.idle); n > 0 {
+		q := l.idle[n-1]
+		l.idle = l.idle[:n-1]
+		return q
+	}
+	q := &request{load: l}
+	q.heard = q.answered
+	return q
 }
 
 func (l *load) arrive() {
-	q := &request{load: l, n: l.n, began: l.run.eng.Now()}
+	q := l.request()
+	q.n, q.began, q.tries, q.msg = l.n, l.run.eng.Now(), 0, engine.Msg{}
 	l.n++
 	l.sent++
 	l.next()
-	env := rules.Env{Params: l.run.params(), Now: q.began.Seconds(), N: q.n, T: (q.began - l.began).Seconds()}
-	if err := q.prepare(&env); err != nil {
+	l.env = rules.Env{Params: l.run.params(), Now: q.began.Seconds(), N: q.n, T: (q.began - l.began).Seconds()}
+	if err := q.prepare(&l.env); err != nil {
 		l.run.broken(l.spec.Place, "load "+l.spec.Name, err)
 		return
 	}
@@ -221,7 +239,7 @@ func (q *request) through(c *plan.RouteCall, r *rules.Request) error {
 
 func (q *request) send() {
 	q.tries++
-	q.load.run.eng.Ask(q.to, q.msg, q.options, q.answered)
+	q.load.run.eng.Ask(q.to, q.msg, q.options, q.heard)
 }
 
 func (q *request) answered(a sim.Answer) {
@@ -245,6 +263,7 @@ func (q *request) answered(a sim.Answer) {
 		l.curve.count(l.run.eng.Now(), a.Err != nil, a.Degraded)
 	}
 	l.hist.Add(l.run.eng.Now() - q.began)
+	l.idle = append(l.idle, q)
 	l.run.served(l)
 }
 
