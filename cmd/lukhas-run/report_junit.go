@@ -17,6 +17,9 @@ type (
 		Name     string       `xml:"name,attr"`
 		Tests    int          `xml:"tests,attr"`
 		Failures int          `xml:"failures,attr"`
+		Errors   int          `xml:"errors,attr"`
+		Skipped  int          `xml:"skipped,attr"`
+		Time     string       `xml:"time,attr,omitempty"` // seconds
 		Suites   []junitSuite `xml:"testsuite"`
 	}
 	junitSuite struct {
@@ -25,6 +28,7 @@ type (
 		Failures int         `xml:"failures,attr"`
 		Errors   int         `xml:"errors,attr"`
 		Skipped  int         `xml:"skipped,attr"`
+		Time     string      `xml:"time,attr,omitempty"`
 		Cases    []junitCase `xml:"testcase"`
 	}
 	junitCase struct {
@@ -32,6 +36,8 @@ type (
 		Class    string         `xml:"classname,attr"`
 		File     string         `xml:"file,attr,omitempty"`
 		Line     int            `xml:"line,attr,omitempty"`
+		Time     string         `xml:"time,attr,omitempty"`
+		Skipped  *junitSkipped  `xml:"skipped"`
 		Failures []junitFailure `xml:"failure"`
 		Output   *junitText     `xml:"system-out"`
 	}
@@ -39,6 +45,9 @@ type (
 		Message string `xml:"message,attr"`
 		Type    string `xml:"type,attr"`
 		Text    string `xml:",chardata"`
+	}
+	junitSkipped struct {
+		Message string `xml:"message,attr"`
 	}
 	junitText struct {
 		Text string `xml:",chardata"`

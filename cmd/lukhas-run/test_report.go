@@ -1,10 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -107,6 +109,9 @@ func (t *testRun) failure(c *testCase, r *scenario.Result) failure {
 	fmt.Fprintf(&b, "%s %q at %s: %s\n", r.Verdict, r.Name, r.At, r.Why)
 	fmt.Fprintf(&b, "  --> %s\n", r.Place)
 	fmt.Fprintf(&b, "  expected  %s: %s\n", r.Kind, r.Source)
+	for _, part := range r.Parts {
+		fmt.Fprintf(&b, "    %s %s\n", map[bool]string{true: "true  ", false: "false "}[part.Holds], part.Source)
+	}
 	for i, s := range r.Seen {
 		head := "          "
 		if i == 0 {
@@ -136,20 +141,31 @@ func value(v any) string {
 	return fmt.Sprint(v)
 }
 
-// repro is the command that runs the case again.
+// repro is the command that runs the case again, ready for a shell.
 func (t *testRun) repro(c *testCase) string {
 	seed := c.spec.Seed
 	if t.seed != 0 {
 		seed = t.seed
 	}
-	return fmt.Sprintf("again     lukhas-run test %s --run '^%s$' --seed %d", quoted(c.file), quoteRE(c.spec.Name), seed)
+	line := fmt.Sprintf("again     lukhas-run test %s --run '^%s$' --seed %d", quoted(c.file), quoteRE(c.spec.Name), seed)
+	if t.shuffle != 0 {
+		line += fmt.Sprintf(" --shuffle %d", t.shuffle)
+	}
+	return line
 }
 
+// quoted writes a path as a shell takes it, and as no flag.
 func quoted(path string) string {
-	if strings.ContainsAny(path, " '\"$&;()<>|*?") {
-		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	if strings.HasPrefix(path, "-") && path != "-" {
+		path = "./" + path
 	}
-	return path
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./,:@%+=", r)
+	}
+	if strings.IndexFunc(path, func(r rune) bool { return !plain(r) }) < 0 {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // quoteRE quotes a name for a regular expression within single quotes of a shell.
@@ -157,7 +173,7 @@ func quoteRE(name string) string {
 	var b strings.Builder
 	for _, r := range name {
 		switch {
-		case r == '\'':
+		case r == '\'' || r < ' ':
 			b.WriteByte('.')
 		case strings.ContainsRune(`\.+*?()|[]{}^$`, r):
 			b.WriteByte('\\')
@@ -181,48 +197,62 @@ func (t *testRun) annotations(w io.Writer) {
 	}
 }
 
-// writeTAP writes the Test Anything Protocol, version 14, a line for each expectation.
+// writeTAP writes the Test Anything Protocol, version 14: a line for each expectation, and for each thing that is wrong with a
+// scenario as a whole, with all that is known about what failed.
 func (t *testRun) writeTAP(w io.Writer) {
 	fmt.Fprintln(w, "TAP version 14")
 	n := 0
-	line := func(ok bool, name string) {
+	point := func(c *testCase, name string, f *failure) {
 		n++
-		word := "ok"
-		if !ok {
-			word = "not ok"
+		name = strings.NewReplacer("\\", "\\\\", "#", "\\#", "\n", " ").Replace(c.spec.Name + ": " + name)
+		if f == nil {
+			fmt.Fprintf(w, "ok %d - %s\n", n, name)
+			return
 		}
-		fmt.Fprintf(w, "%s %d - %s\n", word, n, strings.NewReplacer("#", "\\#", "\n", " ").Replace(name))
+		fmt.Fprintf(w, "not ok %d - %s\n", n, name)
+		fmt.Fprintf(w, "  ---\n  message: %s\n  severity: \"fail\"\n  at: {\"file\": %s, \"line\": %d, \"column\": %d}\n  details: %s\n  ...\n", quotedYAML(f.title), quotedYAML(f.file), f.line, f.col, quotedYAML(f.text))
 	}
 	for _, c := range t.cases {
-		wrong := map[string]string{}
-		for _, f := range t.failures(c) {
-			wrong[f.name] = f.title
-			if f.whole {
-				line(false, c.spec.Name+": "+f.title)
+		wrong := map[string]*failure{}
+		all := t.failures(c)
+		for i := range all {
+			if f := &all[i]; f.whole {
+				point(c, f.name, f)
+			} else {
+				wrong[f.name] = f
 			}
 		}
 		if c.report == nil {
 			continue
 		}
 		for _, r := range c.report.Results {
-			line(r.Verdict == scenario.Pass, c.spec.Name+": "+r.Name)
-			if r.Verdict != scenario.Pass {
-				fmt.Fprintf(w, "  ---\n  message: %q\n  at: %q\n  ...\n", wrong[r.Name], r.Place)
-			}
+			point(c, r.Name, wrong[r.Name])
 		}
 	}
 	fmt.Fprintf(w, "1..%d\n", n)
 }
 
+// quotedYAML writes a text as YAML's double-quoted scalars have it, which is as JSON has it.
+func quotedYAML(text string) string {
+	b, err := json.Marshal(text)
+	if err != nil {
+		return `""`
+	}
+	return string(b)
+}
+
 // writeJUnit writes a suite for each scenario, a case for each expectation.
 func (t *testRun) writeJUnit() error {
-	all := junitSuites{Name: "lukhas-run test"}
+	all, took := junitSuites{Name: "lukhas-run test"}, time.Duration(0)
 	for _, c := range t.cases {
 		s := t.suite(c)
 		all.Tests += s.Tests
 		all.Failures += s.Failures
+		all.Skipped += s.Skipped
+		took += c.took
 		all.Suites = append(all.Suites, s)
 	}
+	all.Time = seconds(took)
 	data, err := xml.MarshalIndent(all, "", "  ")
 	if err != nil {
 		return err
@@ -231,32 +261,39 @@ func (t *testRun) writeJUnit() error {
 }
 
 func (t *testRun) suite(c *testCase) junitSuite {
-	s := junitSuite{Name: printableXML(c.file + ": " + c.spec.Name)}
-	wrong := map[string]failure{}
-	for _, f := range t.failures(c) {
-		wrong[f.name] = f
-	}
-	add := func(name string, line int) {
-		out := junitCase{Name: printableXML(name), Class: printableXML(c.spec.Name), File: c.file, Line: line}
-		if f, ok := wrong[name]; ok {
-			out.Failures = []junitFailure{{Message: printableXML(f.title), Type: "expectation", Text: printableXML(f.text)}}
-			s.Failures++
+	s := junitSuite{Name: printableXML(c.file + ": " + c.spec.Name), Time: seconds(c.took)}
+	all := t.failures(c)
+	add := func(whole bool, name string, line int, took time.Duration) {
+		out := junitCase{Name: printableXML(name), Class: printableXML(c.spec.Name), File: printableXML(c.file), Line: line, Time: seconds(took)}
+		for i := range all {
+			if f := &all[i]; f.name == name && f.whole == whole {
+				out.Failures = []junitFailure{{Message: printableXML(f.title), Type: "expectation", Text: printableXML(f.text)}}
+				s.Failures++
+				break
+			}
+		}
+		if !whole && c.report == nil {
+			out.Skipped = &junitSkipped{Message: "the scenario could not be played"}
+			s.Skipped++
 		}
 		s.Cases = append(s.Cases, out)
 	}
-	add(canBePlayed, c.spec.Place.Line)
+	add(true, canBePlayed, c.spec.Place.Line, c.took)
 	if !t.once {
-		add(isDeterministic, c.spec.Place.Line)
+		add(true, isDeterministic, c.spec.Place.Line, 0)
 	}
 	if c.golden != nil {
-		add(followsItsTrace, c.spec.Place.Line)
+		add(true, followsItsTrace, c.spec.Place.Line, 0)
 	}
 	for i := range c.spec.Expect {
-		add(c.spec.Expect[i].Name, c.spec.Expect[i].Place.Line)
+		add(false, c.spec.Expect[i].Name, c.spec.Expect[i].Place.Line, 0)
 	}
 	s.Tests = len(s.Cases)
 	return s
 }
+
+// seconds is a time as JUnit's consumers read it.
+func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }
 
 // testJSON is the report for machines. Its shape is stable: fields are added, never renamed or removed while version is 1.
 type testJSON struct {

@@ -46,6 +46,7 @@ type monitor struct {
 	at      time.Duration
 	seq     uint64 // of the last event before the verdict
 	why     string
+	parts   []Part
 	seen    []Seen
 	chain   []Line
 }
@@ -54,6 +55,12 @@ type monitor struct {
 type Seen struct {
 	Name  string `json:"name"`
 	Value any    `json:"value"`
+}
+
+// Part is one of the conditions that an expectation joins, as it was when the expectation failed.
+type Part struct {
+	Source string `json:"source"`
+	Holds  bool   `json:"holds"`
 }
 
 func newMonitor(e *plan.Expectation, params []rules.Field) *monitor {

@@ -144,6 +144,23 @@ func (r *run) values(m *monitor) []Seen {
 	return out
 }
 
+// parts tells which of the conditions that an expectation joins hold now; nil when it is a single one.
+func (r *run) parts(m *monitor) []Part {
+	call, event := r.scratch.Call, r.scratch.Event
+	env := r.env()
+	env.Call, env.Event = call, event
+	leaves := rules.Leaves(m.spec.Cond.Source(), rules.Scope{Place: rules.AtExpect, Params: paramFields(r.eng.Plan())})
+	if len(leaves) < 2 {
+		return nil
+	}
+	var out []Part
+	for _, leaf := range leaves {
+		ok, err := leaf.Condition(env)
+		out = append(out, Part{leaf.Source(), ok && err == nil})
+	}
+	return out
+}
+
 // paramFields are a plan's params as expressions are checked against them.
 func paramFields(p *plan.Plan) []rules.Field {
 	var out []rules.Field

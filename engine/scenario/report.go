@@ -36,6 +36,7 @@ type Result struct {
 	Since   time.Duration `json:"since_ns"` // when it began to count; At when it never did
 	At      time.Duration `json:"at_ns"`    // when it was decided
 	Why     string        `json:"why,omitempty"`
+	Parts   []Part        `json:"parts,omitempty"` // of a failure whose condition joins several
 	Seen    []Seen        `json:"seen,omitempty"`
 	Chain   []Line        `json:"chain,omitempty"`
 	Judged  int           `json:"judged"`
@@ -82,7 +83,7 @@ func (r *run) report() *Report {
 		}
 		out.Results = append(out.Results, Result{
 			Name: m.spec.Name, Kind: m.spec.Kind, Source: m.spec.Cond.Source(), Place: m.spec.Place, Verdict: m.verdict, Since: since, At: m.at, Why: m.why,
-			Seen: m.seen, Chain: m.chain, Judged: m.judged,
+			Parts: m.parts, Seen: m.seen, Chain: m.chain, Judged: m.judged,
 		})
 	}
 	if r.cover != nil {

@@ -244,6 +244,7 @@ func (r *run) decided(m *monitor, failed bool) {
 		return
 	}
 	m.seq = r.past.last
+	m.parts = r.parts(m)
 	m.seen = r.values(m)
 	m.chain = r.past.chain(m)
 }
