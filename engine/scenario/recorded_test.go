@@ -163,3 +163,31 @@ expect:
 		t.Errorf("%q", broken(r))
 	}
 }
+
+// A journal's directory is a recording as it is: the calls from outside that it tells of.
+func TestAJournalIsARecording(t *testing.T) {
+	dir := t.TempDir()
+	j, err := journal.Open(filepath.Join(dir, "journal"), journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		e := journal.New("root/api", journal.Message{From: "operator", Message: "get", Outcome: "ok"})
+		e.Time = int64(i+1) * int64(time.Second)
+		j.Append(e)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "t.yaml")
+	write(t, path, stage+`load: [{name: l, recorded: {file: journal, skip: 1s}, payload: {n: n}}]
+expect: [{name: all but the first come, finally: load("l").ok == 4}, {name: a second apart, at: 1500ms, holds: load("l").sent == 2}]
+`)
+	l := scenario.Load(spec.OS(), path, spec.Options{}, compiler.Options{})
+	if l.Diagnostics.HasErrors() {
+		t.Fatal(l.Diagnostics)
+	}
+	if r := play(t, l.Scenarios[0], scenario.Options{}); !r.Passed() {
+		t.Errorf("%q", broken(r))
+	}
+}
