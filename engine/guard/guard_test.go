@@ -163,6 +163,57 @@ func TestRefusalsAreNobodysFailureAndNotRetried(t *testing.T) {
 	}
 }
 
+// A whole call counts once, however often it was tried, and as what it was before a fallback made the best of it; one that
+// its caller gave up counts for nothing.
+func TestWholeCallsAreCountedBeforeTheirFallback(t *testing.T) {
+	spec := &plan.Guard{
+		Breaker: consecutive(4), Retry: &plan.Retry{Attempts: 2},
+		Fallback: []plan.Fallback{{Reply: rules.Expression(program(t, "1", rules.Any, rules.AtFallback))}},
+	}
+	g := mustGuard(t, spec, Options{})
+	b := &bench{answer: fails(engine.KindCrash, false)}
+	ask := func() {
+		c := call()
+		c.Idempotent = true
+		_, _ = g.Call(b, c, b)
+	}
+	ask() // two attempts
+	ask() // two more, and the breaker opens
+	ask() // refused
+	b.answer = fails(engine.KindCanceled, false)
+	g.Force(b.now, "db", "forced_closed")
+	ask()
+	b.answer = func(int, *Attempt) (any, error) { return "well", nil }
+	ask()
+	if s := g.Snapshot(b.now); s.Calls != 4 || s.Failures != 3 {
+		t.Errorf("%d calls and %d failures are counted, want 4 and 3", s.Calls, s.Failures)
+	}
+	next := *spec
+	next.Timeout = time.Second
+	if err := g.Update(b.now, &next); err != nil {
+		t.Fatal(err)
+	}
+	if s := g.Snapshot(b.now); s.Calls != 4 || s.Failures != 3 {
+		t.Errorf("after an update %d calls and %d failures are counted", s.Calls, s.Failures)
+	}
+}
+
+// A proxied answer that is let through although it is a failure counts as one.
+func TestAFailureThatIsPassedOnIsCounted(t *testing.T) {
+	g := mustGuard(t, &plan.Guard{Breaker: consecutive(9)}, Options{})
+	for _, status := range []int{200, 503} {
+		b := &bench{answer: func(_ int, a *Attempt) (any, error) { return nil, a.Judge(status, nil) }}
+		c := call()
+		c.Raw = true
+		if _, err := g.Call(b, c, b); err != nil {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+	if s := g.Snapshot(0); s.Calls != 2 || s.Failures != 1 {
+		t.Errorf("%d calls and %d failures are counted, want 2 and 1", s.Calls, s.Failures)
+	}
+}
+
 func TestRetriesOnlyWhatIsSafeWithinTheBudget(t *testing.T) {
 	retry := func(change func(*plan.Retry)) *plan.Guard {
 		r := &plan.Retry{Attempts: 3, Backoff: plan.Backoff{Initial: 20 * time.Millisecond, Factor: 2, Max: time.Second}}

@@ -65,7 +65,7 @@ type Host struct {
 
 	stop    chan string // the first reason wins
 	done    chan struct{}
-	workers sync.WaitGroup // sampler, watcher, who rolls back
+	workers sync.WaitGroup // those that oversee starts
 	code    int            // with why valid once done is closed
 	why     string
 }

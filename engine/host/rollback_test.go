@@ -95,6 +95,39 @@ func TestABadReloadIsRolledBackUnderLoad(t *testing.T) {
 	books.settled(t, told[0]+told[1])
 }
 
+// Who waits for a verdict learns that another reload came first.
+func TestAReloadDuringAProbationReplacesIt(t *testing.T) {
+	at := address(t)
+	o, path := options(t, trying(at, "5", "EUR"))
+	books := ledger{new(sync.Mutex), map[string]int{}}
+	o.Behaviours = map[string]engine.Factory{"ledger": func(*plan.Actor, *plan.Plan) (engine.Behavior, error) { return books, nil }}
+	h := start(t, o)
+	write(t, path, trying(at, "4", "EUR"))
+	first := make(chan admin.ReloadResult, 1)
+	go func() {
+		res, err := h.Reload(t.Context(), admin.ReloadRequest{By: "me", Wait: true})
+		if err != nil {
+			t.Error(err)
+		}
+		first <- res
+	}()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for h.Status().Generation != 2 {
+		<-tick.C
+	}
+	if st := h.Status(); st.Reload.Status != engine.ReloadVerifying {
+		t.Errorf("%+v", st.Reload)
+	}
+	write(t, path, trying(at, "3", "EUR"))
+	if res, err := h.Reload(t.Context(), admin.ReloadRequest{By: "me"}); err != nil || res.Generation != 3 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	if res := <-first; !res.Replaced || res.Generation != 3 || !res.Changed {
+		t.Errorf("the first: %+v", res)
+	}
+}
+
 // tellUntil tells the ledger one thing after the other and gives how many it took.
 func tellUntil(t *testing.T, h *host.Host, sender int, over <-chan struct{}) (taken int) {
 	pace := time.NewTicker(100 * time.Microsecond)
