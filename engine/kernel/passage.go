@@ -100,8 +100,8 @@ func (p *Passage) run(timeout time.Duration, refused error) (any, error) {
 // refused answers a call that a quarantine or the emergency mode keeps from the guards, where one of their fallbacks does:
 // the callee's, then the edge's.
 func (p *Passage) refused(err error) (any, error) {
-	var own *engine.Error
-	if !errors.As(err, &own) || own.Kind != engine.KindRefused {
+	own := refusal(err)
+	if own == nil {
 		return nil, err
 	}
 	p.prepare(0)
@@ -121,6 +121,15 @@ func (p *Passage) refused(err error) (any, error) {
 		}
 	}
 	return nil, err
+}
+
+// refusal is what refused a call, nil when it failed in another way.
+func refusal(err error) *engine.Error {
+	var own *engine.Error
+	if errors.As(err, &own) && own.Kind == engine.KindRefused {
+		return own
+	}
+	return nil
 }
 
 // admit asks the guards about a message without an answer.

@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"errors"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -93,11 +92,7 @@ func (p *Passage) receiver(a *guard.Attempt) (Actor, error) {
 // Finish tells how the delivery ended. When the request is not done by that, Rest answers it. The passage ends when it is.
 func (p *Passage) Finish(v any, err error) (done bool) {
 	if p.to.guarded() {
-		var own *engine.Error
-		switch {
-		case p.opened && !p.call.Close(v, err):
-			return false
-		case !p.opened && errors.As(err, &own) && own.Kind == engine.KindRefused:
+		if p.opened && !p.call.Close(v, err) || !p.opened && refusal(err) != nil {
 			return false
 		}
 		p.c.Passed(p, err)

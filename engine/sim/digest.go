@@ -97,6 +97,13 @@ func (d *digest) mapping(v map[string]any, depth int) {
 	if len(v) == 0 || depth >= payloadDepth || len(v) > payloadWidth {
 		return
 	}
+	if len(v) == 1 { // most are, and one key needs no order
+		for key, item := range maps.All(v) {
+			d.fold(guard.Hash(key))
+			d.payload(item, depth+1)
+		}
+		return
+	}
 	from := len(d.keys)
 	d.keys = slices.AppendSeq(d.keys, maps.Keys(v))
 	keys := d.keys[from:]
