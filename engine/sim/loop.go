@@ -78,6 +78,16 @@ func (g *agenda) grow() {
 	g.ring, g.head = bigger, 0
 }
 
+// first removes the oldest task.
+func (g *agenda) first() task {
+	at := &g.ring[g.head]
+	t := *at
+	at.job = nil // what else a task points at lives as long as the engine
+	g.head = (g.head + 1) & (len(g.ring) - 1)
+	g.count--
+	return t
+}
+
 // take removes the task at place i; the first takes its place.
 func (g *agenda) take(i int) task {
 	mask := len(g.ring) - 1
@@ -163,7 +173,7 @@ func (e *Engine) pick() task {
 		l.pulse.Store(l.total)
 	}
 	if l.shuffle == 0 || l.agenda.count == 1 {
-		return l.agenda.take(0)
+		return l.agenda.first()
 	}
 	l.picks++
 	return l.agenda.take(int(guard.Mix(l.shuffle+l.picks*guard.Golden) % uint64(l.agenda.count)))

@@ -11,9 +11,10 @@ import (
 type stage uint8
 
 const (
-	asked stage = iota // nothing has been done
-	sent               // an actor has it, or has answered
-	rest               // it is tried again, or a fallback answers: it may wait
+	asked  stage = iota // nothing has been done
+	failed              // no actor got it
+	sent                // an actor has it, or has answered
+	rest                // it is tried again, or a fallback answers: it may wait
 )
 
 // request is one ask from outside. It is taken in steps on the stack of the loop, as far as nothing on its way makes it wait: what
@@ -39,8 +40,15 @@ func (e *Engine) AskRef(to engine.Ref, m engine.Msg, o engine.CallOptions, done 
 	r.q.To, r.q.Msg, r.q.Meta, r.q.Timeout, r.done, r.began = to, m, o.Meta(), o.Timeout, done, e.Now()
 	r.view = e.view
 	a := e.direct(to)
-	if a == nil || m.Type == "" {
+	switch {
+	case m.Type == "" || a == nil && (e.loop.shuffle != 0 || !r.brief()): // what is shuffled is not done at once
 		e.push(task{kind: taskAsk, ask: r})
+		return
+	case a == nil:
+		if r.err = r.start(); r.err != nil { // heard of in a turn of its own, as any answer
+			r.stage = failed
+			e.push(task{kind: taskAsk, ask: r})
+		}
 		return
 	}
 	t := r.prepare(a, e.until(&r.q.Meta, o.Timeout))
@@ -78,14 +86,16 @@ func (r *request) brief() bool {
 		r.prompt = kernel.Prompt(&r.caller, r.q.To)
 		return r.prompt
 	}
-	return r.stage == sent
+	return r.stage != rest
 }
 
 // run takes the next step. more tells that it went up to where the request may wait, which it may not here.
 func (r *request) run() (more bool) {
 	switch r.stage {
 	case asked:
-		return r.start()
+		return r.ask()
+	case failed:
+		return r.end(nil, r.err)
 	case sent:
 		v, err := r.w.value, r.w.err
 		r.w.value, r.w.err = nil, nil
@@ -96,7 +106,7 @@ func (r *request) run() (more bool) {
 	return false
 }
 
-func (r *request) start() (more bool) {
+func (r *request) ask() (more bool) {
 	switch {
 	case r.q.Msg.Type == "":
 		r.answer(kernel.Reply{}, kernel.Untyped())
@@ -105,14 +115,20 @@ func (r *request) start() (more bool) {
 		r.answer(r.eng.request(&r.caller, &r.q))
 		return false
 	}
+	if err := r.start(); err != nil {
+		return r.end(nil, err)
+	}
+	return false
+}
+
+// start takes the request up to its first delivery.
+func (r *request) start() error {
 	p, to, until, err := kernel.Start(&r.caller, &r.q)
 	r.passage = p
-	if err == nil {
-		if err = r.send(to.(*actor), until); err == nil {
-			return false
-		}
+	if err != nil {
+		return err
 	}
-	return r.end(nil, err)
+	return r.send(to.(*actor), until)
 }
 
 // send delivers the message on the passage.
