@@ -47,6 +47,38 @@ func stageScenario(t testing.TB, text string) (*plan.Scenario, spec.Diagnostics)
 	return compiler.CompileScenario(set, set.Scenarios[0], compiler.ScenarioOptions{Recorded: recordings})
 }
 
+// Each reload that may be drawn sets one threshold, and compiles to another plan than the scenario starts with.
+func TestReloadsToExploreNudgeOneThreshold(t *testing.T) {
+	set, diags := spec.Parse("t.yaml", []byte(stage), options())
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	for explored, want := range map[bool][]string{false: nil, true: {
+		"{actors.root/database.guard.timeout: 500ms}", "{actors.root/database.guard.breaker.trip.consecutive_failures: 2}",
+		"{actors.root/database.guard.timeout: 2s}", "{actors.root/database.guard.breaker.trip.consecutive_failures: 10}",
+	}} {
+		s, diags := compiler.CompileScenario(set, set.Scenarios[0], compiler.ScenarioOptions{Options: compiler.Options{Explored: explored}})
+		if s == nil {
+			t.Fatal(diags)
+		}
+		var got []string
+		for _, r := range s.Explore.Reloads {
+			changes := plan.Diff(s.Plan, r.Plan)
+			if strings.Contains(r.Set, "open.for") { // a probe's lease follows it
+				changes = changes[:1]
+			} else {
+				got = append(got, r.Set)
+			}
+			if len(changes) != 1 || !strings.Contains(r.Set, changes[0].Path) {
+				t.Errorf("%s changes %v", r.Set, changes)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("explored %v: %q, expected %q", explored, got, want)
+		}
+	}
+}
+
 // recordings are what the loads of these tests can repeat.
 func recordings(_, name string) ([]plan.Arrival, error) {
 	all := map[string][]plan.Arrival{"empty.jsonl": {}, "a.jsonl": {

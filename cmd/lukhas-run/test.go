@@ -110,7 +110,7 @@ func (t *testRun) command() *cobra.Command {
 	_ = f.MarkHidden("digests")
 	_ = f.MarkHidden("steps")
 	f.Uint64Var(&t.shuffle, "shuffle", 0, "seeds the choice among what can happen at the same moment; 0: first come, first served")
-	f.IntVar(&t.runs, "explore", 0, "play `N` schedules of random faults on each scenario that passes; the first that breaks it is written beside it")
+	f.IntVar(&t.runs, "explore", 0, "play `N` schedules of random faults on each scenario that passes, -1: as many as its explore.runs says; the first that breaks it is written beside it")
 	f.BoolVar(&t.shrink, "shrink", true, "with --explore: look for the smallest schedule that breaks it")
 	f.BoolVar(&t.coverage, "coverage", false, "tell what no scenario has shown at work: states of breakers, thresholds from both sides, rules, strategies, layers of guards")
 	f.BoolVar(&t.mutants, "mutate", false, "weaken the topology, one thing at a time, and tell which expectations notice")
@@ -198,7 +198,7 @@ func (t *testRun) results(cmd *cobra.Command, args []string, start time.Time) er
 
 // deeper looks for what breaks scenarios that all pass.
 func (t *testRun) deeper(w io.Writer) error {
-	if t.runs <= 0 {
+	if t.runs == 0 {
 		return nil
 	}
 	switch broken, err := t.explore(w); {
@@ -221,6 +221,9 @@ func (t *testRun) narrowed() string {
 func (t *testRun) settle() error {
 	if err := oneOf("output", t.s.output(), []string{"text", "json"}); err != nil {
 		return err
+	}
+	if t.runs < -1 {
+		return fmt.Errorf("--explore %d: a number of schedules, or -1 for each scenario's own", t.runs)
 	}
 	if t.parallel < 1 {
 		return fmt.Errorf("--parallel %d: must be 1 or more", t.parallel)
@@ -245,7 +248,7 @@ func (t *testRun) gather(cmd *cobra.Command, args []string) error {
 		if !f.has(spec.KindScenario) && !slices.Contains(args, f.path) {
 			continue // of a directory
 		}
-		l := scenario.Load(spec.OS(), f.path, opts, compiler.Options{Explored: t.runs > 0})
+		l := scenario.Load(spec.OS(), f.path, opts, compiler.Options{Explored: t.runs != 0})
 		t.diags = append(t.diags, l.Diagnostics...)
 		t.files = append(t.files, l.Files...)
 		for i, s := range l.Scenarios {

@@ -59,11 +59,14 @@ func (t *testRun) broken(c *testCase, f scenario.Found) string {
 func (t *testRun) hunt(c *testCase, p *progress) (*found, int) {
 	var mu sync.Mutex
 	var first *found
-	next, done := 0, 0
+	next, done, budget := 0, 0, t.runs
+	if budget < 0 {
+		budget = c.spec.Explore.Runs
+	}
 	take := func() (int, bool) {
 		mu.Lock()
 		defer mu.Unlock()
-		if next >= t.runs || first != nil && next > first.number {
+		if next >= budget || first != nil && next > first.number {
 			return 0, false
 		}
 		next++
@@ -80,7 +83,7 @@ func (t *testRun) hunt(c *testCase, p *progress) (*found, int) {
 				if done++; name != "" && (first == nil || n < first.number) {
 					first = &found{f, n, name}
 				}
-				p.step(done, t.runs)
+				p.step(done, budget)
 				mu.Unlock()
 			}
 		})
