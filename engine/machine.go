@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
@@ -132,6 +133,7 @@ func (m *Machine) boot(in Boot) {
 	m.rulebook.adopt(in.Plan)
 	m.history.adopt(in.Plan)
 	m.roster.enrol(in.Plan)
+	m.out = slices.Grow(m.out, 3*len(m.roster.byIndex)) // each is made known, announced and mostly started at once
 	for _, a := range m.roster.byIndex {
 		m.create(a)
 	}

@@ -72,11 +72,11 @@ func (e *Engine) happenLast(f *frame, h kernel.Happening) {
 	e.drain()
 }
 
-// reportLast is report by a worker that has nothing else to do. When many reports wait, the worker waits for the lock
+// reportLast is report of several, by a worker that has nothing else to do. When many reports wait, the worker waits for the lock
 // itself: a pile of all that starts at a boot would cost more than the waiting.
-func (e *Engine) reportLast(f *frame, h kernel.Happening) {
+func (e *Engine) reportLast(f *frame, hs []kernel.Happening) {
 	c := &e.control
-	n := c.reports.add(h)
+	n := c.reports.add(hs...)
 	if n >= manyReports {
 		c.mu.Lock()
 	} else if !c.mu.TryLock() {
@@ -116,14 +116,15 @@ func (e *Engine) drain() {
 // work steps through all that is queued. It needs the control lock.
 func (e *Engine) work() {
 	c := &e.control
-	c.queue = c.reports.take(c.queue)
-	for i := 0; i < len(c.queue); i++ {
-		next := c.queue[i]
-		c.queue[i] = kernel.Happening{}
-		e.step(next)
-		c.queue = c.reports.take(c.queue)
+	for {
+		for i := 0; i < len(c.queue); i++ {
+			e.step(&c.queue[i])
+		}
+		clear(c.queue)
+		if c.queue = c.reports.take(c.queue[:0]); len(c.queue) == 0 {
+			break
+		}
 	}
-	c.queue = c.queue[:0]
 	if cap(c.queue) > mostKept { // a boot or shutdown of very many: their memory is not needed again
 		c.queue = nil
 	}
@@ -142,10 +143,10 @@ type reports struct {
 }
 
 // add reports how many wait.
-func (r *reports) add(h kernel.Happening) int {
+func (r *reports) add(hs ...kernel.Happening) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.waiting = append(r.waiting, h)
+	r.waiting = append(r.waiting, hs...)
 	return len(r.waiting)
 }
 
@@ -171,10 +172,10 @@ func (r *reports) take(queue []kernel.Happening) []kernel.Happening {
 func (e *Engine) raise(h kernel.Happening) { e.control.queue = append(e.control.queue, h) }
 
 // step needs the control lock.
-func (e *Engine) step(h kernel.Happening) {
+func (e *Engine) step(h *kernel.Happening) {
 	c := &e.control
 	c.now = max(c.now, e.now())
-	c.helm.Step(c.now, &h)
+	c.helm.Step(c.now, h)
 }
 
 // due tells the Machine that a timer has come, unless it was taken back in the meantime.

@@ -86,6 +86,7 @@ func TestABreakerOpensFallsBackProbesAndCloses(t *testing.T) {
 				t.Fatalf("got %v", got)
 			}
 		}
+		synctest.Wait() // a call is counted when its activation has a moment for it
 		if st := r.Status(); st.Guards[0].Breakers[0].State != breaker.Open || st.Actors[1].Calls != 3 {
 			t.Errorf("breaker %v after %d calls", st.Guards[0].Breakers[0].State, st.Actors[1].Calls)
 		}
@@ -201,6 +202,7 @@ func TestGroupsRouteToTheFit(t *testing.T) {
 			var got []string
 			for range 6 {
 				got = append(got, r.ask(t, "r", "n", nil).(string))
+				synctest.Wait() // who has answered may still be at work
 			}
 			if s := strings.Join(got, " "); s != c.want {
 				t.Errorf("%s: %s", c.pick, s)
@@ -301,6 +303,7 @@ func TestReplicasPassOneGuardWithBreakersOfTheirOwn(t *testing.T) {
 			if i < 2 && kindOf(err) != "sick" || i >= 2 && v != "r-1" {
 				t.Errorf("ask %d: %v, %v", i, v, err)
 			}
+			synctest.Wait()
 		}
 		_, err := r.Ask(context.Background(), "r-0", engine.Msg{Type: "n"}, CallOptions{})
 		if e := refusedBy(t, err); !strings.Contains(e.Message, "open") {

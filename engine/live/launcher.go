@@ -32,13 +32,15 @@ func (l *launcher) add(inc *incarnation) {
 	}
 }
 
-// take gives the next one, or nil when the worker is not needed any more.
-func (l *launcher) take() *incarnation {
+// take gives the next one, or nil when none waits. The worker is not needed any more then, unless it stays.
+func (l *launcher) take(stays bool) *incarnation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.next == len(l.waiting) {
 		l.waiting, l.next = nil, 0
-		l.at--
+		if !stays {
+			l.at--
+		}
 		return nil
 	}
 	inc := l.waiting[l.next]
@@ -55,17 +57,38 @@ func (l *launcher) left() { l.eng.pool.dispatch(task{launch: true}) }
 func (f *frame) launch() bool {
 	l := &f.eng.launcher
 	f.launching = true
-	for inc := l.take(); inc != nil; inc = l.take() {
+	for {
+		inc := l.take(len(f.ups) > 0)
+		switch {
+		case inc == nil && len(f.ups) == 0:
+			f.launching = false
+			return true
+		case inc == nil || len(f.ups) >= mostUps:
+			f.tellUps()
+		}
 		if next := f.ahead; next != nil {
 			f.ahead = nil
 			f.eng.pool.run(next)
 		}
-		if !f.bring(inc, true) {
+		if inc != nil && !f.bring(inc, true) {
 			f.launching = false
+			f.tellUps()
 			l.left()
 			return false
 		}
 	}
-	f.launching = false
-	return true
+}
+
+// mostUps is how many starts a worker at the launcher tells at once: of a few at a time each would cost its own round through
+// the control plane's locks.
+const mostUps = 32
+
+// tellUps tells of the incarnations that this worker has brought up.
+func (f *frame) tellUps() {
+	if len(f.ups) == 0 {
+		return
+	}
+	f.eng.reportLast(f, f.ups)
+	clear(f.ups)
+	f.ups = f.ups[:0]
 }

@@ -175,7 +175,10 @@ func (f *frame) risen(inc *incarnation, err error) {
 	inc.unlist(f)
 	f.inc, f.seen = nil, false
 	a.mu.Unlock()
-	e.reportLast(f, inc.life().Ready(cause, e.now()-inc.began, inc))
+	f.ups = append(f.ups, inc.life().Ready(cause, e.now()-inc.began, inc))
+	if !f.launching {
+		f.tellUps()
+	}
 }
 
 // life is what the incarnation is called in what is told of it.

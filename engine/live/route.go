@@ -28,7 +28,10 @@ func (g *group) join(a *actor, replica int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	members := *g.members.Load()
-	at, _ := slices.BinarySearch(g.numbers, int32(replica))
+	at := len(g.numbers)
+	if at > 0 && g.numbers[at-1] >= int32(replica) {
+		at, _ = slices.BinarySearch(g.numbers, int32(replica))
+	}
 	if at < len(members) {
 		members = slices.Clone(members)
 	}

@@ -196,6 +196,8 @@ func (w *worker) unwound(p *pool) {
 	}
 	w.frame.rest()
 	if w.frame.launching { // a factory ended the goroutine
+		w.frame.dying = true
+		w.frame.tellUps()
 		p.eng.launcher.left()
 	}
 	if inc := w.frame.unwound(); inc != nil {
