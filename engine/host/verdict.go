@@ -94,7 +94,8 @@ func (h *Host) await(ctx context.Context, res admin.ReloadResult) (admin.ReloadR
 			return res, nil
 		}
 		if v.settled {
-			res.Generation, res.Status, res.Code, res.Reason = v.inForce, v.status, v.code, v.reason
+			res.Status, res.Code, res.Reason = v.status, v.code, v.reason
+			res.Generation = h.inOrder(v.inForce)
 			return res, nil
 		}
 		select {
@@ -105,6 +106,13 @@ func (h *Host) await(ctx context.Context, res admin.ReloadResult) (admin.ReloadR
 			return res, ctx.Err()
 		}
 	}
+}
+
+// inOrder waits until who put a generation in force is done with all that belongs to it.
+func (h *Host) inOrder(generation uint64) uint64 {
+	h.reloading.Lock()
+	defer h.reloading.Unlock()
+	return generation
 }
 
 // lineage is what a generation may be rolled back to, and what was rolled back. It is guarded by the reloading lock.
