@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/compiler"
+	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/admin"
 	"github.com/lukhasai/lukhas-run/engine/scenario"
 	"github.com/lukhasai/lukhas-run/journal"
@@ -48,6 +49,9 @@ func decision(e journal.Event) string {
 	case journal.Released:
 		return fmt.Sprintf("%s is released: %s", e.Actor, b.Reason)
 	case journal.HealthChanged:
+		if b.From == engine.LevelUnknown {
+			return "" // the first sample, which a slow start may come before or after
+		}
 		return fmt.Sprintf("health %s -> %s", b.From, b.To)
 	case journal.ReloadCommitted:
 		return fmt.Sprintf("generation %d in force, %d changes, probation %s", b.Generation, len(b.Changes), b.Probation)
