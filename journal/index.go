@@ -80,7 +80,18 @@ func (x *index) choose(q *Query, last uint64) []frameRef {
 	for len(frames) > 0 && frames[len(frames)-1].last() > last {
 		frames = frames[:len(frames)-1]
 	}
-	return q.choose(frames, x.actors.where(q.Actor, len(frames)), x.correlations.where(q.Correlation, len(frames)))
+	var may []bool
+	if q.Actors != nil {
+		may = make([]bool, len(frames))
+		for name, after := range q.Actors {
+			for _, n := range x.actors[fnv1a(name)] {
+				if int(n) < len(frames) && frames[n].last() > after {
+					may[n] = true
+				}
+			}
+		}
+	}
+	return q.choose(frames, may, x.actors.where(q.Actor, len(frames)), x.correlations.where(q.Correlation, len(frames)))
 }
 
 // where is sealedIndex.where for postings that are not encoded.
@@ -192,30 +203,30 @@ func parseIndex(data []byte) (*sealedIndex, error) {
 		x.frames = append(x.frames, f)
 	}
 	x.actors = r.rest
-	r.find(0, nil)
+	r.walk(nil)
 	x.correlations = r.rest
-	r.find(0, nil)
+	r.walk(nil)
 	if !r.ok || len(r.rest) != 0 {
 		return nil, fmt.Errorf("malformed index")
 	}
 	return x, nil
 }
 
-// find walks over one table of postings and calls found for each frame listed
-// under the hash; found may be nil.
-func (r *indexReader) find(h uint64, found func(frame uint64)) {
+// walk goes over one table of postings and calls listed for each name's hash and
+// each frame listed under it; listed may be nil.
+func (r *indexReader) walk(listed func(h, frame uint64)) {
 	for range r.length(9) {
 		if len(r.rest) < 8 {
 			r.ok = false
 			return
 		}
-		match := found != nil && binary.LittleEndian.Uint64(r.rest) == h
+		h := binary.LittleEndian.Uint64(r.rest)
 		r.rest = r.rest[8:]
 		frame := uint64(0)
 		for range r.length(1) {
 			frame += r.uvarint()
-			if match {
-				found(frame)
+			if listed != nil {
+				listed(h, frame)
 			}
 		}
 	}
@@ -223,7 +234,29 @@ func (r *indexReader) find(h uint64, found func(frame uint64)) {
 
 // choose returns the frames that may hold what a query asks for.
 func (x *sealedIndex) choose(q *Query) []frameRef {
-	return q.choose(x.frames, x.where(x.actors, q.Actor), x.where(x.correlations, q.Correlation))
+	return q.choose(x.frames, x.among(q.Actors), x.where(x.actors, q.Actor), x.where(x.correlations, q.Correlation))
+}
+
+// among returns which frames may hold events of any of the actors that come after their numbers, nil for all when there are none.
+func (x *sealedIndex) among(actors map[string]uint64) []bool {
+	if actors == nil {
+		return nil
+	}
+	wanted := make(map[uint64]uint64, len(actors))
+	for name, after := range actors {
+		h := fnv1a(name)
+		if least, twice := wanted[h]; !twice || after < least {
+			wanted[h] = after
+		}
+	}
+	may := make([]bool, len(x.frames))
+	r := &indexReader{rest: x.actors, ok: true}
+	r.walk(func(h, frame uint64) {
+		if after, ok := wanted[h]; ok && frame < uint64(len(may)) && x.frames[frame].last() > after {
+			may[frame] = true
+		}
+	})
+	return may
 }
 
 // where returns which frames may hold the name, nil for all when it is empty.
@@ -233,8 +266,9 @@ func (x *sealedIndex) where(table []byte, name string) []bool {
 	}
 	may := make([]bool, len(x.frames))
 	r := &indexReader{rest: table, ok: true}
-	r.find(fnv1a(name), func(frame uint64) {
-		if frame < uint64(len(may)) {
+	sought := fnv1a(name)
+	r.walk(func(h, frame uint64) {
+		if h == sought && frame < uint64(len(may)) {
 			may[frame] = true
 		}
 	})

@@ -153,7 +153,7 @@ func TestQueriesChooseTheSameWithAndWithoutIndex(t *testing.T) {
 	}
 	everything = all(t, j.Scan(Query{}))
 	queries := []Query{
-		{Actor: "shop/w1"}, {Correlation: "request-33"}, {Types: []Type{TypeLogged}}, {Types: []Type{TypeCall}},
+		{Actor: "shop/w1"}, {Actors: map[string]uint64{"shop/w1": 390, "shop/w2": 200, "nobody": 0}}, {Actors: map[string]uint64{}}, {Correlation: "request-33"}, {Types: []Type{TypeLogged}}, {Types: []Type{TypeCall}},
 		{From: 100, To: 110}, {From: 399}, {To: 3}, {Actor: "nobody"}, {Correlation: "request-33", Actor: "shop/w0"},
 		{Since: time.Unix(200, 0), Until: time.Unix(205, 0)},
 	}

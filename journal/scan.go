@@ -12,24 +12,33 @@ import (
 
 // Query says which events to read. The zero value means all. Bounds are inclusive.
 type Query struct {
-	Actor       string    // exact path
-	Correlation string    // exact id
-	Types       []Type    // any of them
-	From, To    uint64    // numbers, 0 for no bound
-	Since       time.Time // by the events' own times, zero for no bound
-	Until       time.Time
+	Actor       string // exact path
+	Correlation string // exact id
+	// Actors are paths, any of them, each with a number: its events up to there are left out. nil for all.
+	Actors   map[string]uint64
+	Types    []Type    // any of them
+	From, To uint64    // numbers, 0 for no bound
+	Since    time.Time // by the events' own times, zero for no bound
+	Until    time.Time
 }
 
 func (q *Query) matches(e *Event) bool {
 	switch {
 	case e.Seq < q.From || (q.To != 0 && e.Seq > q.To):
 	case q.Actor != "" && e.Actor != q.Actor:
+	case q.Actors != nil && !q.wants(e):
 	case q.Correlation != "" && e.Correlation != q.Correlation:
 	case len(q.Types) > 0 && !slices.Contains(q.Types, e.Type):
 	default:
 		return q.covers(e.Time, e.Time)
 	}
 	return false
+}
+
+// wants reports whether e comes after what is left out of its actor's events.
+func (q *Query) wants(e *Event) bool {
+	after, wanted := q.Actors[e.Actor]
+	return wanted && e.Seq > after
 }
 
 // covers reports whether a span of times may hold a match.
@@ -39,18 +48,18 @@ func (q *Query) covers(earliest, latest int64) bool {
 
 // selective reports whether an index can spare reading frames.
 func (q *Query) selective() bool {
-	return q.Actor != "" || q.Correlation != "" || q.From > 1 || q.To != 0 || !q.Since.IsZero() || !q.Until.IsZero()
+	return q.Actor != "" || q.Actors != nil || q.Correlation != "" || q.From > 1 || q.To != 0 || !q.Since.IsZero() || !q.Until.IsZero()
 }
 
-// choose returns those of a segment's frames that may hold matches. actor and
-// correlation say which may hold the names, nil for all.
-func (q *Query) choose(frames []frameRef, actor, correlation []bool) []frameRef {
+// choose returns those of a segment's frames that may hold matches. Each of may
+// says of every frame whether it may hold what a part of the query asks for, nil for all.
+func (q *Query) choose(frames []frameRef, may ...[]bool) []frameRef {
 	var chosen []frameRef
 	for n, f := range frames {
 		if f.last() < q.From || (q.To != 0 && f.first > q.To) || !q.covers(f.minTime, f.maxTime) {
 			continue
 		}
-		if (actor != nil && !actor[n]) || (correlation != nil && !correlation[n]) {
+		if slices.ContainsFunc(may, func(part []bool) bool { return part != nil && !part[n] }) {
 			continue
 		}
 		chosen = append(chosen, f)

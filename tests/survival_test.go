@@ -25,6 +25,7 @@ root:
   strategy: one_for_one
   children:
     - {name: exact, use: counter, persist: {mode: events, snapshot: {every: 7}}}
+    - {name: other, use: counter, persist: {mode: events, snapshot: {every: 1000}}}
     - {name: saved, use: counter, persist: {mode: state, snapshot: {every: 1}}}
     - {name: lossy, use: counter, persist: {mode: state, snapshot: {every: 5}}}
 templates:
@@ -106,11 +107,11 @@ func (s *survivor) burden(answers int) {
 	ctx, stop := context.WithCancel(s.t.Context())
 	defer stop()
 	got := make(chan struct{})
-	for i := range 6 {
+	for i := range 8 {
 		all.Add(1)
 		go func() {
 			defer all.Done()
-			actor := []string{"exact", "saved", "lossy"}[i%3]
+			actor := []string{"exact", "other", "saved", "lossy"}[i%4]
 			for ctx.Err() == nil {
 				reply, err := s.ask(actor, "hit")
 				if err != nil {
@@ -137,7 +138,7 @@ func (s *survivor) burden(answers int) {
 // judge compares what the counters are now with all that they have answered.
 func (s *survivor) judge(round string) {
 	s.t.Helper()
-	for actor, mayLose := range map[string]float64{"exact": 0, "saved": 0, "lossy": 4} {
+	for actor, mayLose := range map[string]float64{"exact": 0, "other": 0, "saved": 0, "lossy": 4} {
 		reply, err := s.ask(actor, "peek")
 		if err != nil {
 			s.t.Fatalf("%s: %s: %v\n%s", round, actor, err, s.output.String())
@@ -222,7 +223,7 @@ func TestAnswersOutliveKills(t *testing.T) {
 			s.begin()
 			defer s.kill()
 			s.judge("with another definition")
-			for _, actor := range []string{"exact", "saved", "lossy"} {
+			for _, actor := range []string{"exact", "other", "saved", "lossy"} {
 				if reply, err := s.ask(actor, "peek"); err != nil || reply["more"] != 42.0 {
 					t.Errorf("%s: a new field does not begin as the definition says: %v, %v", actor, reply, err)
 				}

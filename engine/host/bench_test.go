@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/lukhasai/lukhas-run/engine/admin"
+	"github.com/lukhasai/lukhas-run/engine/host"
 )
 
 // BenchmarkPersisted is an ask that changes the state of a script, by how its state is kept and how safe the journal is: of one
@@ -105,5 +106,50 @@ root:
 			}
 			end(h)
 		})
+	}
+}
+
+// BenchmarkColdStart is a start of an engine that was killed, of so many script actors with five changes each.
+func BenchmarkColdStart(b *testing.B) {
+	for _, mode := range []string{"none", "events"} {
+		for _, actors := range []int{100, 1000, 5000} {
+			b.Run(fmt.Sprintf("%s/%d", mode, actors), func(b *testing.B) {
+				o, _ := options(b, fmt.Sprintf(`apiVersion: lukhas/v1
+kind: Topology
+metadata: {name: cold}
+journal: {durability: async}
+root:
+  children:
+    - {name: many, replicas: %d, persist: %s, script: {state: {n: 0}, handlers: {hit: {set: {n: state.n + 1}}}}}
+`, actors, mode))
+				h := start(b, o)
+				for i := range 5 * actors {
+					if _, err := h.Ask(b.Context(), admin.AskRequest{Actor: fmt.Sprintf("many-%d", i%actors), Message: "hit"}); err != nil {
+						b.Fatal(err)
+					}
+				}
+				killed := filepath.Join(b.TempDir(), "killed") // what a kill would leave
+				if err := os.CopyFS(killed, os.DirFS(filepath.Join(o.Data, "journal"))); err != nil {
+					b.Fatal(err)
+				}
+				end(h)
+				for b.Loop() {
+					b.StopTimer()
+					o.Data = filepath.Join(b.TempDir(), "data")
+					if err := os.CopyFS(filepath.Join(o.Data, "journal"), os.DirFS(killed)); err != nil {
+						b.Fatal(err)
+					}
+					b.StartTimer()
+					h, err := host.Start(b.Context(), o)
+					if err != nil {
+						b.Fatal(err)
+					}
+					b.StopTimer()
+					h.Stop("the round is over")
+					<-h.Done()
+					b.StartTimer()
+				}
+			})
+		}
 	}
 }

@@ -112,6 +112,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	}
 	h.tell("", journal.EngineStarted{Name: loaded.Plan.Name, Generation: 1, Digest: loaded.Plan.Digest().String(), PID: os.Getpid(), Version: o.Version,
 		Files: o.Source.whole()})
+	h.kept.Preload()
 	h.engine.Start()
 	h.reloading.Unlock()
 	go h.oversee()

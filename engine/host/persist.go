@@ -3,8 +3,11 @@ package host
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"math"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -69,13 +72,14 @@ func refusal(actor string, err error) error {
 }
 
 // Changes implements persist.Log.
-func (c changes) Changes(actor string, after uint64) iter.Seq2[persist.Kept, error] {
+func (c changes) Changes(after map[string]uint64) iter.Seq2[persist.Kept, error] {
+	q := journal.Query{Actors: after, Types: []journal.Type{journal.TypeStateChanged}, From: math.MaxUint64}
+	for _, number := range after {
+		q.From = min(q.From, number+1)
+	}
 	return func(yield func(persist.Kept, error) bool) {
-		if err := c.host.journal.Missing(after + 1); err != nil && !yield(persist.Kept{}, err) {
-			return
-		}
-		for e, err := range c.host.journal.Scan(journal.Query{Actor: actor, Types: []journal.Type{journal.TypeStateChanged}, From: after + 1}) {
-			kept := persist.Kept{Number: e.Seq}
+		for e, err := range c.host.journal.Scan(q) {
+			kept := persist.Kept{Actor: strings.Clone(e.Actor), Number: e.Seq}
 			if err == nil {
 				kept.StateChanged, err = stateChanged(e)
 			}
@@ -84,6 +88,14 @@ func (c changes) Changes(actor string, after uint64) iter.Seq2[persist.Kept, err
 			}
 		}
 	}
+}
+
+// Missing implements persist.Log.
+func (c changes) Missing(after uint64) error {
+	if last := c.host.journal.Stats().Last; after > last {
+		return fmt.Errorf("%w: at event %d", persist.ErrAhead, last)
+	}
+	return c.host.journal.Missing(after + 1)
 }
 
 func stateChanged(e journal.Event) (journal.StateChanged, error) {

@@ -19,15 +19,19 @@ type Log interface {
 	// is that of the message at hand, nil outside one. With an error and no number the change was refused; with an error
 	// and a number nobody knows whether it is kept.
 	Keep(ctx engine.Context, actor string, change journal.StateChanged) (number uint64, err error)
-	// Changes yields an actor's changes after a number of the log, in order. What cannot be read is yielded as an error in
-	// its place, and what the log no longer has as one that wraps journal.ErrPruned.
-	Changes(actor string, after uint64) iter.Seq2[Kept, error]
+	// Changes yields the changes of actors, each one's after a number of the log, in order. What cannot be read is yielded
+	// as an error in its place.
+	Changes(after map[string]uint64) iter.Seq2[Kept, error]
+	// Missing tells what the log does not have after a number: an error that wraps journal.ErrPruned for what it has
+	// dropped, journal.ErrDamaged for what it has lost, ErrAhead when it has not come as far.
+	Missing(after uint64) error
 	// Settle makes everything durable that was kept so far and returns the newest number of the log.
 	Settle() (last uint64, err error)
 }
 
 // Kept is a change in a log.
 type Kept struct {
+	Actor  string
 	Number uint64 // in the log
 	journal.StateChanged
 }
@@ -36,6 +40,9 @@ type Kept struct {
 type forgetter interface {
 	Forget(actor string, before uint64)
 }
+
+// ErrAhead says that a number is beyond the end of the log.
+var ErrAhead = errors.New("the journal ends before")
 
 // Keeper keeps the states of actors. It is safe for concurrent use.
 type Keeper struct {
@@ -66,6 +73,13 @@ type book struct {
 	saved    [2]uint64 // positions of the newest two that are whole, the newest first; 0 where there is none
 	floor    uint64    // the oldest change that a start asks for while fewer than two are saved
 	warned   bool      // that it cannot be caught up with
+	tail     *tail     // nil: the log is asked
+}
+
+// tail are an actor's changes that were read with those of others.
+type tail struct {
+	after   uint64
+	changes []Kept
 }
 
 // nothing is what is needed for an actor that has no changes.
@@ -158,6 +172,41 @@ func (k *Keeper) Needed(next uint64) uint64 {
 	return next
 }
 
+// maxTails bounds what Preload keeps, in bytes of changes.
+const maxTails = 256 << 20
+
+// Preload reads the changes that the first starts of the followed actors will ask for, all in one pass: looking for those of each
+// alone takes as long as there are actors for every part of the log. It is called before the first start, and may be left out.
+func (k *Keeper) Preload() {
+	books := k.following()
+	if len(books) < 2 {
+		return
+	}
+	after, tails, size := map[string]uint64{}, map[string]*tail{}, 0
+	for _, b := range books {
+		t := &tail{}
+		for snap, err := range k.states.Load(b.path) {
+			if err == nil {
+				t.after = snap.Position
+				break
+			}
+		}
+		after[b.path], tails[b.path] = t.after, t
+	}
+	for kept, err := range k.log.Changes(after) {
+		if size += len(kept.Change); err != nil || size > maxTails {
+			return // each start will find out by itself
+		}
+		t := tails[kept.Actor]
+		t.changes = append(t.changes, kept)
+	}
+	for _, b := range books {
+		b.mu.Lock()
+		b.tail = tails[b.path]
+		b.mu.Unlock()
+	}
+}
+
 // CatchUp saves the states of followed actors that need the log up to a number, so that they do not need it any more: those of
 // idle actors would keep it for ever. It blocks.
 func (k *Keeper) CatchUp(number uint64) {
@@ -206,7 +255,7 @@ func (k *Keeper) rebuilt(b *book, remake func() (engine.Behavior, error)) (state
 	if !ok {
 		return nil, errUnsourced
 	}
-	r := rebuilding{keeper: k, path: b.path, state: sourced, sourced: sourced, events: true}
+	r := rebuilding{keeper: k, book: b, state: sourced, sourced: sourced, events: true}
 	r.run(b.sequence)
 	if err := r.loss(); err != nil {
 		return nil, err

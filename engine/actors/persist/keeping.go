@@ -49,7 +49,7 @@ func (w *keeping) begin() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.owner = nil
-	r := rebuilding{keeper: w.keeper, path: b.path, state: w.state, sourced: w.sourced, events: w.events}
+	r := rebuilding{keeper: w.keeper, book: b, state: w.state, sourced: w.sourced, events: w.events}
 	r.run(b.sequence)
 	loss := r.loss()
 	if loss != nil && !w.lenient {

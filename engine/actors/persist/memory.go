@@ -1,7 +1,9 @@
 package persist
 
 import (
+	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -24,19 +26,29 @@ func (m *Memory) Keep(ctx engine.Context, actor string, change journal.StateChan
 		m.kept = map[string][]Kept{}
 	}
 	m.last++
-	m.kept[actor] = append(m.kept[actor], Kept{m.last, change})
+	m.kept[actor] = append(m.kept[actor], Kept{actor, m.last, change})
 	return m.last, nil
 }
 
-// Changes implements Log.
-func (m *Memory) Changes(actor string, after uint64) iter.Seq2[Kept, error] {
+// Changes implements Log. Those of several actors come one actor after the other.
+func (m *Memory) Changes(after map[string]uint64) iter.Seq2[Kept, error] {
 	return func(yield func(Kept, error) bool) {
-		for _, c := range m.kept[actor] {
-			if c.Number > after && !yield(c, nil) {
-				return
+		for _, actor := range slices.Sorted(maps.Keys(after)) {
+			for _, c := range m.kept[actor] {
+				if c.Number > after[actor] && !yield(c, nil) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// Missing implements Log.
+func (m *Memory) Missing(after uint64) error {
+	if after > m.last {
+		return fmt.Errorf("%w: at event %d", ErrAhead, m.last)
+	}
+	return nil
 }
 
 // Settle implements Log.

@@ -121,6 +121,10 @@ func (d *desk) reboot() {
 		log = d.over
 	}
 	d.keeper = New(log, d.states, func(_ string, body journal.Body) { d.told = append(d.told, body.(journal.Logged).Text) })
+	other := d.def
+	other.Path = "root/other"
+	d.keeper.Follow(&plan.Plan{Actors: []plan.Actor{d.def, other}})
+	d.keeper.Preload()
 	d.keeper.Follow(&plan.Plan{Actors: []plan.Actor{d.def}})
 }
 
@@ -379,12 +383,21 @@ type broken struct {
 	err error
 }
 
-func (b broken) Changes(actor string, after uint64) iter.Seq2[Kept, error] {
+func (b broken) Changes(after map[string]uint64) iter.Seq2[Kept, error] {
+	damage := (*journal.Damage)(nil)
 	return func(yield func(Kept, error) bool) {
-		if yield(Kept{}, b.err) {
-			b.Log.Changes(actor, after)(yield)
+		if !errors.As(b.err, &damage) || yield(Kept{}, b.err) {
+			b.Log.Changes(after)(yield)
 		}
 	}
+}
+
+func (b broken) Missing(after uint64) error {
+	damage := (*journal.Damage)(nil)
+	if errors.As(b.err, &damage) {
+		return b.Log.Missing(after)
+	}
+	return b.err
 }
 
 // What was answered in this run and is not in the log, which failed and is gone on without, is missed too. And no code of a
@@ -410,6 +423,26 @@ func TestTheEndOfTheLogIsMissed(t *testing.T) {
 	d.keeper.CatchUp(d.log.last)
 	if !d.said("whose state cannot be saved: panic: ") {
 		t.Errorf("%q", d.told)
+	}
+}
+
+// What was read ahead of a start serves only the state that it was read for, and only one start.
+func TestWhatWasReadAheadFits(t *testing.T) {
+	d := newDesk(t, plan.Persist{Mode: "events", SnapshotEvery: 2})
+	d.up(fresh)
+	for range 5 {
+		_ = d.send("add", 1)
+	}
+	d.reboot()
+	if tail := d.keeper.book("root/a").tail; tail == nil || len(tail.changes) != 1 {
+		t.Fatalf("read ahead is %+v, want the one change after the newest state", tail)
+	}
+	_ = d.states.Spoil("root/a")
+	for range 2 {
+		d.up(fresh)
+		if d.total() != 5 {
+			t.Errorf("it begins at %v, want 5; %q", d.total(), d.told)
+		}
 	}
 }
 
@@ -445,7 +478,7 @@ func TestAStateThatIsNewerThanTheLog(t *testing.T) {
 	d.log = &Memory{}
 	d.reboot()
 	d.up(fresh)
-	if d.total() != 5 || !d.said("saved at event 5 and the journal ends at 0") {
+	if d.total() != 5 || !d.said("saved at event 5 and the journal ends before: at event 0") {
 		t.Errorf("%v, %q", d.total(), d.told)
 	}
 	_ = d.send("add", 1)

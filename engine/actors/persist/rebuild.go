@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/journal"
@@ -12,7 +13,7 @@ import (
 // rebuilding gives a new behaviour the state that an actor had: the newest that was saved and is whole, and the changes after it.
 type rebuilding struct {
 	keeper  *Keeper
-	path    string
+	book    *book // locked
 	state   engine.Stateful
 	sourced engine.Sourced // nil: it applies no changes
 	events  bool           // its changes are kept
@@ -32,37 +33,50 @@ type rebuilding struct {
 // run rebuilds; made is the sequence of the newest change that this run of the engine knows of.
 func (r *rebuilding) run(made uint64) {
 	position := r.base()
-	last, err := r.keeper.log.Settle()
-	if err != nil {
+	switch err := r.keeper.log.Missing(position); {
+	case errors.Is(err, ErrAhead):
+		r.ahead = true
+		r.warn(fmt.Sprintf("its state was saved at event %d and %s: what it did in between is in the state alone", position, err))
+		position = 0
+	case errors.Is(err, journal.ErrPruned):
+		r.gone = append(r.gone, err)
+	case errors.Is(err, journal.ErrDamaged):
+		r.lost = append(r.lost, err)
+	case err != nil:
 		r.missing = append(r.missing, err)
 	}
-	if position > last {
-		r.ahead = true
-		r.warn(fmt.Sprintf("its state was saved at event %d and the journal ends at %d: what it did in between is in the state alone", position, last))
-		position = 0
-	}
-	for kept, err := range r.keeper.log.Changes(r.path, position) {
-		damage := (*journal.Damage)(nil)
-		switch {
-		case errors.Is(err, journal.ErrPruned):
-			r.gone = append(r.gone, err)
-		case errors.Is(err, journal.ErrDamaged) && !errors.As(err, &damage):
-			r.lost = append(r.lost, err)
-		case err != nil:
+	for kept, err := range r.changes(position) {
+		if err != nil {
 			r.missing = append(r.missing, err)
-		default:
-			r.replay(&kept)
+			continue
 		}
+		r.replay(&kept)
 	}
 	if r.sequence < made {
 		r.missing = append(r.missing, fmt.Errorf("its changes %d to %d are not in the journal", r.sequence+1, made))
 	}
 }
 
+// changes are the actor's after a position: those that were read with others', once, or the log's.
+func (r *rebuilding) changes(position uint64) iter.Seq2[Kept, error] {
+	t := r.book.tail
+	r.book.tail = nil
+	if t == nil || t.after != position {
+		return r.keeper.log.Changes(map[string]uint64{r.book.path: position})
+	}
+	return func(yield func(Kept, error) bool) {
+		for _, c := range t.changes {
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}
+}
+
 // base takes the newest saved state that is whole and returns the position from which changes count.
 func (r *rebuilding) base() (position uint64) {
 	whole := 0
-	for snap, err := range r.keeper.states.Load(r.path) {
+	for snap, err := range r.keeper.states.Load(r.book.path) {
 		if err == nil && !r.found {
 			if err = r.take(snap.State, r.state.SetState); err != nil {
 				err = fmt.Errorf("the state that was saved under plan %.12s: %w", snap.Plan, err)
@@ -141,5 +155,5 @@ func (r *rebuilding) loss() error {
 }
 
 func (r *rebuilding) warn(text string) {
-	r.keeper.tell(r.path, journal.Logged{Level: "warn", Text: text})
+	r.keeper.tell(r.book.path, journal.Logged{Level: "warn", Text: text})
 }
