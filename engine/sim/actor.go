@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -93,16 +94,17 @@ const (
 
 // incarnation is one life of an actor.
 type incarnation struct {
-	a     *actor
-	epoch engine.Epoch
-	limit int  // handlers at once; 0 is without bound
-	soft  bool // a failed call fails that call only: processes and upstreams
-	brief bool // its handlers never wait
-	own   bool // its handlers are our own code: scripts and consensus
-	gate  uint8
-	cut   bool // handlers are told to stop
-	rng   uint64
-	began time.Duration
+	a      *actor
+	epoch  engine.Epoch
+	limit  int             // handlers at once; 0 is without bound
+	soft   bool            // a failed call fails that call only: processes and upstreams
+	brief  bool            // its handlers never wait
+	own    bool            // its handlers are our own code: scripts and consensus
+	labels context.Context // of the goroutines that its code starts; nil until it runs
+	gate   uint8
+	cut    bool // handlers are told to stop
+	rng    uint64
+	began  time.Duration
 
 	behavior engine.Behavior
 	runner   engine.Runner // nil unless it has been started

@@ -153,3 +153,50 @@ func TestCloseUnwindsHandlersThatWait(t *testing.T) {
 		t.Errorf("deferred: %v", deferred)
 	}
 }
+
+func TestAGoroutineThatIsLeftBehindIsNoticed(t *testing.T) {
+	end, ended := make(chan struct{}), make(chan struct{})
+	r := cheater(t, func(engine.Context, engine.Msg) error {
+		go func() {
+			defer close(ended)
+			<-end
+		}()
+		return nil
+	})
+	if a := r.ask("b", "x", nil); a.Err != nil {
+		t.Fatal(a.Err)
+	}
+	if a := r.ask("a", "x", nil); a.Err != nil {
+		t.Fatal(a.Err)
+	}
+	other := cheater(t, func(engine.Context, engine.Msg) error { return nil })
+	if a := other.ask("a", "x", nil); a.Err != nil {
+		t.Fatal(a.Err)
+	}
+	if err := other.Close(); err != nil {
+		t.Errorf("another simulation is blamed: %v", err)
+	}
+	err := r.Close()
+	close(end)
+	<-ended
+	if !errors.Is(err, ErrCheat) || !strings.Contains(err.Error(), "root/a: it left a goroutine") {
+		t.Errorf("Close said %v", err)
+	}
+}
+
+func TestAGoroutineOfAFactoryIsNoticed(t *testing.T) {
+	end, ended := make(chan struct{}), make(chan struct{})
+	r := begin(t, two, making{"a": func() engine.Behavior {
+		go func() {
+			defer close(ended)
+			<-end
+		}()
+		return handler(func(engine.Context, engine.Msg) error { return nil })
+	}, "b": simple(func(engine.Context, engine.Msg) error { return nil })})
+	err := r.Close()
+	close(end)
+	<-ended
+	if !errors.Is(err, ErrCheat) || !strings.Contains(err.Error(), "root/a: it left a goroutine") {
+		t.Errorf("Close said %v", err)
+	}
+}

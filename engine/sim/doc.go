@@ -12,6 +12,12 @@
 // on a wire, a gateway's sockets, a handler that outlasts its kill time (a second wait after engine.ErrStopped unwinds it), and
 // Runners that report from goroutines of their own. Replicas come up in the order of their numbers; live they race.
 //
+// What makes a run worthless is caught, where that is cheap. Run tells of a moment that does not end and of a handler that blocks
+// outside its Context. Close tells of a goroutine that a behaviour has started and that is still there, by the actor's name, and
+// of a carrier that has not ended; with Options.Strict also of a Context that was used too late or elsewhere. Not caught: a
+// goroutine that has ended by then, time.Now, the order of a map, a package's own state. Two runs of one seed, in two
+// processes, differ in their digests where those matter.
+//
 // Processes, upstreams and absent Go actors are replaced by a Model. An Engine belongs to the goroutine that calls Run and,
 // while that runs, to the functions that it calls: all methods are for those only.
 package sim

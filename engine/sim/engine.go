@@ -68,6 +68,7 @@ type Engine struct {
 	control  control
 	guards   kernel.Guards
 	scribe   kernel.Scribe
+	strays   strays
 	letters  *kernel.Letters
 	stacks   engine.Stacks
 	faults   faults
@@ -335,6 +336,9 @@ func (e *Engine) Close() error {
 			}
 			c.wake <- struct{}{}
 			<-e.loop.driver
+		}
+		if err := e.left(); err != nil {
+			return err
 		}
 	}
 	if text := e.cheat.Load(); text != nil {

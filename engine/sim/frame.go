@@ -225,6 +225,7 @@ func (f *frame) interrupted() {
 func (f *frame) protect(fn func() error) (err error) {
 	returned := false
 	f.user = true
+	f.wear()
 	defer func() {
 		if returned {
 			f.user = false

@@ -16,8 +16,9 @@ type carrier struct {
 	eng   *Engine
 	wake  chan struct{}
 	frame *frame
-	first task // what it was woken for
-	dead  bool // its goroutine has ended
+	first task         // what it was woken for
+	dead  bool         // its goroutine has ended
+	wears *incarnation // whose labels its goroutine has
 }
 
 type taskKind uint8
@@ -310,6 +311,7 @@ func (e *Engine) release() {
 func (c *carrier) ended() {
 	e := c.eng
 	c.dead = true
+	bare()
 	if e.loop.closing {
 		e.loop.driver <- struct{}{}
 		return
