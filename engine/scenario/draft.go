@@ -28,7 +28,8 @@ type drafting struct {
 	lead   time.Duration // from the scenario's start until everything is up: what the journal tells comes after it
 	fails  map[string][]window
 	slows  map[string][]window
-	first  map[string]uint64 // an actor's first incarnation
+	lives  map[string][]*life // by actor
+	first  map[string]uint64  // an actor's first incarnation
 	causes []cause
 	notes  []string
 }
@@ -56,7 +57,7 @@ type Source struct {
 // Draft writes the incident as a scenario. The text may name what the topology does not have: Settle makes sure that it
 // compiles.
 func (in *Incident) Draft(src Source) Draft {
-	d := &drafting{in: in, plan: src.Plan, fails: map[string][]window{}, slows: map[string][]window{}, first: map[string]uint64{}}
+	d := &drafting{in: in, plan: src.Plan, fails: map[string][]window{}, slows: map[string][]window{}, lives: map[string][]*life{}, first: map[string]uint64{}}
 	d.look()
 	out := Draft{}
 	var b strings.Builder
@@ -115,6 +116,13 @@ func (d *drafting) outside(a *plan.Actor) bool {
 
 // look works out what several parts of the draft need.
 func (d *drafting) look() {
+	for i := range d.in.lives {
+		l := &d.in.lives[i]
+		d.lives[l.actor] = append(d.lives[l.actor], l)
+		if first, seen := d.first[l.actor]; !seen || l.incarnation < first {
+			d.first[l.actor] = l.incarnation
+		}
+	}
 	var boot time.Duration
 	for i := range d.plan.Actors {
 		a := &d.plan.Actors[i]
@@ -122,7 +130,8 @@ func (d *drafting) look() {
 			continue
 		}
 		boot += d.startup(a.Path)
-		all := slices.DeleteFunc(slices.Clone(d.in.tried(a.Path)), func(t attempt) bool { return t.class != "" && d.down(a.Path, t) })
+		dead := d.outages(a.Path)
+		all := slices.DeleteFunc(slices.Clone(d.in.tried(a.Path)), func(t attempt) bool { return t.class != "" && down(dead, t) })
 		end := d.in.End.Sub(d.in.Start)
 		d.fails[a.Path] = failing(a.Path, all, end)
 		if len(d.fails[a.Path]) > maxWindows { // it fails now and then
@@ -134,11 +143,6 @@ func (d *drafting) look() {
 	if d.in.booted {
 		d.lead = 0
 	}
-	for _, l := range d.in.lives {
-		if first, seen := d.first[l.actor]; !seen || l.incarnation < first {
-			d.first[l.actor] = l.incarnation
-		}
-	}
 }
 
 // maxWindows is how many stretches of failures of one actor are told apart before small ones count as its error rate.
@@ -148,9 +152,8 @@ const maxWindows = 12
 func (d *drafting) startup(path string) time.Duration {
 	var all []time.Duration
 	var least time.Duration
-	for _, l := range d.in.lives {
+	for _, l := range d.lives[path] {
 		switch {
-		case l.actor != path:
 		case l.ready != unseen:
 			all = append(all, l.took)
 		case l.failed != unseen && l.starting != unseen:
@@ -161,25 +164,36 @@ func (d *drafting) startup(path string) time.Duration {
 	return max(quantile(all, 0.5), least)
 }
 
-// down tells whether an attempt met an actor that had died, or was about to.
-func (d *drafting) down(path string, t attempt) bool {
+// outages are the stretches in which an actor was dead, from just before it failed until it was ready again.
+func (d *drafting) outages(path string) []window {
 	const about = 5 * time.Millisecond
-	for i := range d.in.lives {
-		l := &d.in.lives[i]
-		if l.actor != path || l.failed == unseen || t.began+t.took < l.failed-about {
-			continue
-		}
-		back := time.Duration(math.MaxInt64)
-		for _, next := range d.in.lives {
-			if next.actor == path && next.ready > l.failed {
-				back = min(back, next.ready)
-			}
-		}
-		if t.began <= back {
-			return true
+	var ready []time.Duration
+	for _, l := range d.lives[path] {
+		if l.ready != unseen {
+			ready = append(ready, l.ready)
 		}
 	}
-	return false
+	slices.Sort(ready)
+	var out []window
+	for _, l := range d.lives[path] {
+		if l.failed == unseen {
+			continue
+		}
+		w := window{actor: path, from: l.failed - about, to: time.Duration(math.MaxInt64)}
+		if at, _ := slices.BinarySearch(ready, l.failed+1); at < len(ready) {
+			w.to = ready[at]
+		}
+		out = append(out, w)
+	}
+	slices.SortStableFunc(out, func(a, b window) int { return cmp.Compare(a.from, b.from) })
+	return out
+}
+
+// down tells whether an attempt met a dead actor: the outage that began last before the attempt ended had not ended when it
+// began.
+func down(outages []window, t attempt) bool {
+	at, _ := slices.BinarySearchFunc(outages, t.began+t.took+1, func(w window, end time.Duration) int { return cmp.Compare(w.from, end) })
+	return at > 0 && t.began <= outages[at-1].to
 }
 
 // world lists the models of what is outside, as the recorded calls show them.
@@ -191,9 +205,9 @@ func (d *drafting) world() []string {
 			continue
 		}
 		var parts []string
-		troubled := slices.Concat(d.fails[a.Path], d.slows[a.Path])
+		troubled, dead := slices.Concat(d.fails[a.Path], d.slows[a.Path]), d.outages(a.Path)
 		usual := slices.DeleteFunc(slices.Clone(d.in.tried(a.Path)), func(t attempt) bool {
-			return during(troubled, t.began) || t.class != "" && d.down(a.Path, t)
+			return during(troubled, t.began) || t.class != "" && down(dead, t)
 		})
 		if took := tookWell(usual); len(took) > 0 {
 			p50 := max(brief(quantile(took, 0.5)), time.Microsecond)
@@ -249,7 +263,7 @@ func brief(d time.Duration) time.Duration {
 // load lists the loads, one for each caller, and the calls that they repeat.
 func (d *drafting) load(recording string) ([]string, []plan.Arrival) {
 	if len(d.in.Calls) == 0 {
-		if !d.in.recorded {
+		if d.in.recorded == 0 {
 			d.note("the journal has no messages and no calls of that time (journal.record), so the scenario has faults and no load")
 		}
 		return nil, nil
@@ -644,11 +658,12 @@ func (d *drafting) ending() []string {
 	for _, path := range crashed {
 		name := d.name(path)
 		if n := restarts[path]; n > 0 {
-			out = append(out, fmt.Sprintf("- {name: %s, sometimes: %s}", quoted(fmt.Sprintf("%s comes up again, %d in all", name, n)),
+			out = append(out, fmt.Sprintf("- {name: %s, sometimes: %s}", quoted(fmt.Sprintf("%s is started again, %d in all", name, n)),
 				quoted(fmt.Sprintf("actor(%q).restarts == %d", name, n))))
 		}
 	}
-	if d.in.level == "healthy" && len(out) > 0 {
+	over := slices.ContainsFunc(d.in.facts, func(f fact) bool { return f.kind == "gave_up" && f.whom == d.plan.Actors[0].Path })
+	if d.in.level == "healthy" && len(out) > 0 && !over {
 		out = append(out, "- {name: healthy in the end, finally: 'system.level == \"healthy\"'}")
 	}
 	return out

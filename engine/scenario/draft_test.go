@@ -240,6 +240,40 @@ func TestACrashLoopIsToldByIncarnations(t *testing.T) {
 	}
 }
 
+// Calls that fail because their callee is dead are told by its crash, those before and after it by themselves.
+func TestCallsToADeadActorAreToldByItsCrash(t *testing.T) {
+	var l log
+	l.tell(0, "", journal.EngineStarted{Name: "shop"})
+	call := func(ms int, outcome string) {
+		c := journal.Call{From: "operator", Message: "price", Breaker: "worker", Attempt: 1, Outcome: outcome, Replica: "worker-0", Duration: 2 * time.Millisecond}
+		if outcome == "failure" {
+			c.Class = "unreachable"
+		}
+		l.tell(ms, "root/workers/worker", c)
+	}
+	for ms := 1000; ms < 2000; ms += 100 {
+		call(ms, "success")
+	}
+	call(2000, "failure")
+	l.tell(2001, "root/workers/worker-0", journal.ActorFailed{Incarnation: 1, Kind: "exit", Message: "exit status 1"})
+	call(2050, "failure")
+	call(2090, "failure")
+	l.tell(2100, "root/workers/worker-0", journal.ActorStarting{Incarnation: 2})
+	l.tell(2110, "root/workers/worker-0", journal.ActorReady{Incarnation: 2, Took: 10 * time.Millisecond})
+	for ms := 2200; ms < 3000; ms += 100 {
+		call(ms, "success")
+	}
+	_, _, s, text := exported(t, t.TempDir(), l, scenario.Slice{})
+	if len(s.Steps) != 1 || s.Steps[0].Verb != "crash" {
+		t.Fatalf("%s", text)
+	}
+	call(3000, "failure")
+	_, _, s, text = exported(t, t.TempDir(), l, scenario.Slice{})
+	if len(s.Steps) != 2 || s.Steps[1].Verb != "fail" {
+		t.Fatalf("%s", text)
+	}
+}
+
 // A part of a journal belongs to one run; others, and what is not about the actor, are left out.
 func TestAPartOfAJournalIsOneRunsAndOneActors(t *testing.T) {
 	l := outage()

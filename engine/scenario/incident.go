@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -40,8 +41,9 @@ type Incident struct {
 
 	booted   bool // the run's start is part of it
 	attempts map[string][]attempt
-	recorded bool // calls or messages are
+	recorded int // calls and messages
 	lives    []life
+	known    map[string]int // of lives, by actor and incarnation
 	probes   []probed
 	orders   []order
 	reloads  []reloaded
@@ -95,12 +97,18 @@ type fact struct {
 	whom string // the breaker, actor, rule or level
 }
 
-// maxLives bounds how many incarnations are told apart.
-const maxLives = 10_000
+// Bounds of one incident.
+const (
+	maxLives    = 100_000   // incarnations
+	maxAttempts = 2_000_000 // calls and messages
+)
+
+// errIncident is given for an incident beyond its bounds.
+var errIncident = errors.New("too much has happened for one scenario; take a shorter stretch of time, or one actor")
 
 // ReadIncident reads what a part of a journal tells. Damaged parts are left out, and named in Damage.
 func ReadIncident(j Events, s Slice) (*Incident, error) {
-	in := &Incident{attempts: map[string][]attempt{}}
+	in := &Incident{attempts: map[string][]attempt{}, known: map[string]int{}}
 	begin, err := in.locate(j, &s)
 	if err != nil {
 		return nil, err
@@ -124,10 +132,10 @@ func ReadIncident(j Events, s Slice) (*Incident, error) {
 			in.First, in.Start = e.Seq, time.Unix(0, e.Time).UTC()
 		}
 		in.Last, in.End = e.Seq, time.Unix(0, e.Time).UTC()
-		if err := calls.take(e); err != nil {
+		if err := in.take(e); err != nil {
 			return nil, err
 		}
-		if err := in.take(e); err != nil {
+		if err := calls.take(e); err != nil {
 			return nil, err
 		}
 	}
@@ -140,11 +148,12 @@ func ReadIncident(j Events, s Slice) (*Incident, error) {
 
 // damaged notes a part that cannot be read.
 func (in *Incident) damaged(err error) bool {
-	d, ok := err.(*journal.Damage)
-	if ok {
-		in.Damage = append(in.Damage, d.Error())
+	var d *journal.Damage
+	if !errors.As(err, &d) {
+		return false
 	}
-	return ok
+	in.Damage = append(in.Damage, d.Error())
+	return true
 }
 
 // locate finds the run that the part belongs to, and which plan was in force. It gives the number of the run's first event.
@@ -187,18 +196,19 @@ func (in *Incident) take(e journal.Event) error {
 	if err != nil {
 		return err
 	}
+	if in.recorded > maxAttempts || len(in.lives) > maxLives {
+		return errIncident
+	}
 	at := time.Duration(e.Time - in.Start.UnixNano())
 	switch b := body.(type) {
 	case journal.Call:
-		in.recorded = true
+		in.recorded++
 		in.called(e.Actor, at, &b)
 	case journal.Message:
-		in.recorded = true
+		in.recorded++
 		in.handled(e.Actor, at, &b)
 	case journal.ActorStarting:
-		if len(in.lives) < maxLives {
-			in.lives = append(in.lives, life{actor: e.Actor, incarnation: b.Incarnation, starting: at, ready: unseen, failed: unseen})
-		}
+		in.life(e.Actor, b.Incarnation).starting = at
 	case journal.ActorReady:
 		l := in.life(e.Actor, b.Incarnation)
 		l.ready, l.took = at, b.Took
@@ -252,11 +262,11 @@ func (in *Incident) decided(at time.Duration, actor string, body journal.Body) {
 
 // life finds an incarnation, which may have begun before the part of the journal.
 func (in *Incident) life(actor string, incarnation uint64) *life {
-	for i := len(in.lives) - 1; i >= 0; i-- {
-		if l := &in.lives[i]; l.actor == actor && l.incarnation == incarnation {
-			return l
-		}
+	key := fmt.Sprint(incarnation, " ", actor)
+	if at, known := in.known[key]; known {
+		return &in.lives[at]
 	}
+	in.known[key] = len(in.lives)
 	in.lives = append(in.lives, life{actor: actor, incarnation: incarnation, starting: unseen, ready: unseen, failed: unseen})
 	return &in.lives[len(in.lives)-1]
 }
