@@ -15,12 +15,33 @@ func (c *compiler) checkActor(u *unit, p parts) {
 	c.checkProbe(u, u.value.Entry("ready"))
 	c.checkProbe(u, u.value.Entry("health"))
 	c.checkRestart(u, p)
+	c.checkAdopt(u)
 	if n := u.value.Entry("concurrency"); n != nil && n.Int() > 1 && setsState(p.script) {
 		c.errorf("LR222", n.Pos, "script %q sets state, so it handles one message at a time; remove concurrency", u.name)
 	}
 	if persist := u.value.Entry("persist"); persist != nil && persist.At("mode").Text() != "none" && u.kind != plan.Script && u.kind != plan.Go {
 		c.warnf("LR226", persist.Pos, "persist has no effect on %s, whose state the engine does not hold", kindText(u.kind))
 	}
+}
+
+// checkAdopt warns of actors that are stopped and started when they move, whatever adopt says.
+func (c *compiler) checkAdopt(u *unit) {
+	adopt := u.value.Entry("adopt")
+	if adopt == nil || !adopt.Bool() {
+		return
+	}
+	why := ""
+	switch {
+	case u.kind == plan.Supervisor:
+		why = "a supervisor: only single actors are adopted"
+	case u.group:
+		why = "replicas: a group stays together"
+	case u.value.At("persist").At("mode").Text() != "none":
+		why = "an actor with persist: its state is kept under its path"
+	default:
+		return
+	}
+	c.warnf("LR226", adopt.Pos, "adopt has no effect on %s", why)
 }
 
 func kindText(k plan.Kind) string {

@@ -228,6 +228,11 @@ LR303 13:100 unknown field "helth" of system; did you mean "health"?`},
 			`LR304 11:74 number expected, this is a text`},
 		{"a param set to a mapping", with("params: {slow: 1s}", `rules: [{name: r, when: now > 5, then: [{set_param: {name: slow, value: {a: 1}}}]}]`),
 			`LR222 11:73 params.slow is one value; write an expression`},
+		{"adopting what cannot be", children("- {name: a, adopt: true, children: [{name: b, script: {handlers: {x: {reply: '1'}}}}]}",
+			"- {name: c, adopt: true, replicas: 2, upstream: http://127.0.0.1:1}", "- {name: d, adopt: true, persist: state, script: {handlers: {x: {reply: '1'}}}}"),
+			`warning LR226 6:24 adopt has no effect on a supervisor: only single actors are adopted
+warning LR226 7:24 adopt has no effect on replicas: a group stays together
+warning LR226 8:24 adopt has no effect on an actor with persist: its state is kept under its path`},
 		{"more replicas than there may be", scaling("{target: pool, replicas: 100001}"), `LR217 8:74 at most 100000 replicas, got 100001`},
 		{"fewer replicas than are named", scaling("{target: pool, replicas: 2}"), `LR222 8:74 "pool" cannot have 2 replicas: pool-2 is named elsewhere`},
 		{"scaling what has no replicas", scaling("{target: api, replicas: 2}"), `LR222 8:58 "api" has no replicas to scale; give it replicas: 1`},
