@@ -111,8 +111,8 @@ func (c *contagion) each(now, within time.Duration, visit func(*setback) (more b
 	}
 }
 
-// kinds is how many incidents are told apart by knows, a power of two well above maxSetbacks.
-const kinds = 8 * maxSetbacks
+// kinds is how many incidents are told apart by knows, a power of two so far above maxSetbacks that a stranger is seldom taken for known.
+const kinds = 32 * maxSetbacks
 
 func (c *contagion) add(s setback) {
 	if c.known == nil {
