@@ -3,6 +3,7 @@ package host_test
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -96,6 +97,41 @@ root:
 	ask(t, h, "idle", "boom")
 	if got := ask(t, h, "idle", "peek"); got != 2.0 {
 		t.Errorf("the idle actor is at %v, want 2", got)
+	}
+}
+
+// With `record: state` the changes of scripts that are not persisted are events too, from which nothing is rebuilt.
+func TestChangesAreRecordedWhenWanted(t *testing.T) {
+	for record, want := range map[string]int{"state": 2, "lifecycle": 0} {
+		o, _ := options(t, `apiVersion: lukhas/v1
+kind: Topology
+metadata: {name: recorded}
+journal: {record: [`+record+`]}
+root:
+  children:
+    - {name: a, restart: {backoff: {initial: 1ms}}, script: {state: {n: 0}, handlers: {hit: {set: {n: state.n + 1}}, peek: {reply: {n: state.n}}, boom: {fail: {kind: asked}}}}}
+`)
+		h := start(t, o)
+		ask(t, h, "a", "hit")
+		ask(t, h, "a", "hit")
+		ask(t, h, "a", "boom")
+		if got := ask(t, h, "a", "peek"); got != 0.0 {
+			t.Errorf("%s: it is rebuilt: %v", record, got)
+		}
+		end(h)
+		r, err := journal.OpenReader(filepath.Join(o.Data, "journal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := 0
+		for e, err := range r.Scan(journal.Query{Types: []journal.Type{journal.TypeStateChanged}}) {
+			if got++; err != nil || e.Actor != "root/a" || string(e.Payload) != fmt.Sprintf(`{"change":{"n":%d}}`, got) {
+				t.Errorf("%s: %+v %s, %v", record, e, e.Payload, err)
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %d changes are in the journal, want %d", record, got, want)
+		}
 	}
 }
 
