@@ -67,9 +67,10 @@ type Waiter interface {
 
 // Aside is work beside the caller's own.
 type Aside interface {
-	// Another is a caller for that work, in the same generation, until it is dismissed. Cancel makes it stop waiting, now and
+	// Another is a caller for that work, in the same generation, until it is dismissed. Needed tells that this one goes on with
+	// nothing before that work is done, which the search for circles wants to know. Cancel makes it stop waiting, now and
 	// from now on, and may be called by anyone.
-	Another() Caller
+	Another(needed bool) Caller
 	Cancel()
 	Dismiss()
 	// Go runs a job that may wait.

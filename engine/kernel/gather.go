@@ -29,12 +29,12 @@ type gathering struct {
 	wait   guard.Waking
 }
 
-// gather asks all.
-func gather(c Caller, q *Many) *gathering {
+// gather asks all; needed tells that the caller wants each answer.
+func gather(c Caller, q *Many, needed bool) *gathering {
 	n := len(q.To)
 	g := &gathering{answers: make([]any, n), errs: make([]error, n), subs: make([]Caller, n)}
 	for i := range n {
-		g.subs[i] = c.Another()
+		g.subs[i] = c.Another(needed)
 	}
 	for i, sub := range g.subs {
 		question := Question{To: q.To[i], Msg: q.Msgs[i], Meta: q.Meta, Timeout: q.Timeout}
@@ -90,7 +90,7 @@ func (g *gathering) giveUp() {
 func AskAll(c Caller, q *Many) ([]any, []error) {
 	err := c.Blocks()
 	if err == nil {
-		g := gather(c, q)
+		g := gather(c, q, true)
 		if err = g.await(c, len(q.To)); err == nil {
 			return g.answers, g.errs
 		}
@@ -109,7 +109,7 @@ func AskUntil(c Caller, q *Many, seen func(i int, value any, err error) bool) {
 		seen(0, nil, err)
 		return
 	}
-	g := gather(c, q)
+	g := gather(c, q, false)
 	for n := range q.To {
 		if err := g.await(c, n+1); err != nil {
 			seen(0, nil, err)

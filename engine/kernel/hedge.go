@@ -50,7 +50,7 @@ func (p *Passage) Hedge(after time.Duration, most int, more func() bool, try fun
 }
 
 func (p *Passage) launch(r *race, i int, try func(int) (any, error)) {
-	sub := p.c.Another()
+	sub := p.c.Another(false)
 	p.mu.Lock()
 	p.hedged = append(p.hedged[:i-1], sub)
 	p.mu.Unlock()
@@ -104,7 +104,7 @@ func (p *Passage) await(r *race, until time.Duration) (over bool, err error) {
 
 // recall cancels the tries that are still out and waits for them, with a caller that nobody interrupts.
 func (p *Passage) recall(r *race) {
-	w := p.c.Another()
+	w := p.c.Another(false)
 	for {
 		r.mu.Lock()
 		if r.out == 0 {

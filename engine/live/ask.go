@@ -28,10 +28,10 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 		deadline = c.eng.now() + kernel.DefaultAsk
 	}
 	t := c.begin(forAnswer, to, deadline)
-	if c.actor != nil {
-		if circle := c.circle(to); circle != "" {
+	if p, at := c.principal(); p != nil {
+		if circle := p.circle(at, to); circle != "" {
 			c.abandon(t)
-			return nil, kernel.Circular(c.actor.Path(), circle)
+			return nil, kernel.Circular(at.Path(), circle)
 		}
 	}
 	var env envelope
@@ -46,32 +46,103 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 	return v, c.tell(err)
 }
 
-// circle looks whether an ask would wait for itself. The asker's own wait is published before it looks, so of several asks that
-// close a circle at the same moment at least the last one sees it.
-func (c *caller) circle(to *actor) string {
-	if own := c.actor.activity(); own.asking.Load() != c.w {
-		own.asking.Store(c.w)
+// circle looks whether an ask of the handler, of at's, would wait for itself. The ask's own wait is published before it looks, so of
+// several asks that close a circle at the same moment at least the last one sees it.
+func (c *caller) circle(at, to *actor) string {
+	c.asks(at)
+	if to.ready() {
+		return ""
 	}
-	return kernel.Circle(c.actor, to)
+	return kernel.Circle(at, hand{c, at}, to)
 }
 
-// Single tells whether the actor handles one message at a time.
-func (a *actor) Single() bool { return a.alone.Load() }
+// asks notes that the handler is about to wait, for those who ask its actor meanwhile.
+func (c *caller) asks(at *actor) {
+	if own := at.activity(); at.alone.Load() && own.asking.Load() != c.w {
+		own.asking.Store(c.w)
+	}
+}
 
-// WaitsFor implements kernel.Asker.
-func (a *actor) WaitsFor() kernel.Asker {
-	x := a.active.Load()
-	if x == nil || !a.Single() {
-		return nil
+// ready tells, at a glance, that a message to the actor is not held up by handlers that wait.
+func (a *actor) ready() bool {
+	if a.alone.Load() {
+		x := a.active.Load()
+		if x == nil {
+			return true
+		}
+		w := x.asking.Load()
+		return w == nil || w.needs.Load() == 0 && (w.state.Load()&1 == 0 || w.asker.Load() != a)
 	}
-	w := x.asking.Load()
-	if w == nil {
-		return nil
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.inc == nil || !a.inc.busy()
+}
+
+// Hands implements kernel.Doer. One that is starting takes no message before its start is done.
+func (a *actor) Hands() (at []kernel.Hand, full bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	inc := a.inc
+	if inc == nil {
+		return nil, false
 	}
-	state := w.state.Load()
-	asker, target := w.asker.Load(), w.target.Load()
-	if state&1 == 0 || asker != a || target == nil || w.state.Load() != state {
-		return nil
+	for f := inc.frames; f != nil; f = f.right {
+		at = append(at, hand{&f.caller, a})
 	}
-	return target
+	if a.phase == kernel.PhaseStarting {
+		return at, true
+	}
+	return at, inc.gate.Load() == 0 && inc.limit > 0 && len(at) >= int(inc.limit)
+}
+
+// hand is a handler at work, as the search for circles sees it.
+type hand struct {
+	c *caller
+	a *actor
+}
+
+// Serves implements kernel.Hand.
+func (h hand) Serves(w *kernel.Wait) bool {
+	t := w.Number.(ticket)
+	return h.c.w.serves.Load() == t.w && h.c.w.servesWait.Load() == uint32(t.gen)
+}
+
+// Waits implements kernel.Hand.
+func (h hand) Waits() []kernel.Wait {
+	own := h.c.w
+	target, state := own.look()
+	if own.asker.Load() != h.a {
+		target, state = nil, 0
+	}
+	holds := func() bool { return own.state.Load() == state }
+	if target != nil {
+		return []kernel.Wait{{On: target, Needed: true, Number: ticket{own, state >> 1}, Holds: holds}}
+	}
+	h.c.mu.Lock()
+	defer h.c.mu.Unlock()
+	var all []kernel.Wait
+	for _, one := range h.c.aides {
+		if state == 0 && !one.needed {
+			continue // it works beside them
+		}
+		w := kernel.Wait{Needed: one.needed, Holds: holds}
+		beside := one.c.w
+		if target, its := beside.look(); target != nil {
+			w.On, w.Number = target, ticket{beside, its >> 1}
+			w.Holds = func() bool { return (one.needed || holds()) && beside.state.Load() == its }
+		}
+		all = append(all, w)
+	}
+	return all
+}
+
+// look gives whose answer, or whose room, is waited for at this moment, nil for anything else, and the state of that wait; 0 when
+// nothing is waited for.
+func (w *waiter) look() (target *actor, state uint64) {
+	state = w.state.Load()
+	target = w.target.Load()
+	if state&1 == 0 || w.state.Load() != state {
+		return nil, 0
+	}
+	return target, state
 }

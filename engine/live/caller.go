@@ -31,8 +31,29 @@ type caller struct {
 	spoiled atomic.Bool // may not be used again
 	told    bool        // it has had its ErrStopped; the next blocking call ends its goroutine
 
+	of *caller // the handler whose work this is, when it is one beside; nil otherwise
+	at *actor  // that handler's
+
 	mu     sync.Mutex
 	cancel context.CancelFunc // of a running Call
+	aides  []aide             // who work beside a handler
+}
+
+// aide is a caller that works for a handler beside it.
+type aide struct {
+	c      *caller
+	needed bool
+}
+
+// principal is the handler that the caller is or works for, with its actor; nil outside.
+func (c *caller) principal() (*caller, *actor) {
+	switch {
+	case c.of != nil:
+		return c.of, c.at
+	case c.actor != nil:
+		return c, c.actor
+	}
+	return nil, nil
 }
 
 func (c *caller) init(e *Engine) {

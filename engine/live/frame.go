@@ -189,6 +189,7 @@ func (f *frame) handle() pace {
 	f.view = f.eng.view.Load()
 	f.fresh, f.answered, f.stashed, f.quit, f.failure, f.fault = false, false, false, false, nil, ""
 	f.ready()
+	f.serve()
 	f.start()
 	f.turn.Store(turnUser)
 	err := f.protect(func() error { return f.inc.behavior.Handle(f, f.env.msg) })
@@ -204,6 +205,16 @@ func (f *frame) handle() pace {
 		f.end(f.failure != nil || f.fault != "")
 	}
 	return f.outcome(err)
+}
+
+// serve publishes whose message is at hand, for the search for circles.
+func (f *frame) serve() {
+	if f.w.serves.Load() != f.env.asker {
+		f.w.serves.Store(f.env.asker)
+	}
+	if f.env.asker != nil {
+		f.w.servesWait.Store(f.env.wait)
+	}
 }
 
 // ready prepares the frame for a behaviour's code. Whoever cuts the incarnation short sets cut before it interrupts the

@@ -42,15 +42,20 @@ func TestAnEndedWaitIsNoPartOfACircle(t *testing.T) {
 	w := newWaiter(clock.NewVirtual(time.Time{}))
 	a.activity().asking.Store(w)
 	ticket := w.begin(forAnswer, a, b, 0)
-	if a.WaitsFor() != b {
-		t.Error("a wait is not seen")
+	h := hand{&caller{w: w}, a}
+	if waits := h.Waits(); a.ready() || len(waits) != 1 || waits[0].On != b || !waits[0].Holds() {
+		t.Errorf("a wait is not seen: %v", waits)
 	}
 	ticket.settle(nil, nil)
-	if a.WaitsFor() != nil {
+	if !a.ready() || h.Waits() != nil {
 		t.Error("an answered wait is still seen")
 	}
+	w.begin(forTime, a, nil, 0)
+	if h.Waits() != nil {
+		t.Error("a sleep is taken for the wait before it")
+	}
 	w.begin(forAnswer, b, a, 0)
-	if a.WaitsFor() != nil {
+	if !a.ready() || h.Waits() != nil {
 		t.Error("a wait of another actor on the same worker is taken for one's own")
 	}
 }

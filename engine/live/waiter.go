@@ -27,6 +27,13 @@ type waiter struct {
 	asker, target atomic.Pointer[actor]
 	until         atomic.Int64 // the engine time by which an answer is useful; 0 is none
 
+	// Of a handler: whose wait it is about to end with an answer. Written before the handler runs.
+	serves     atomic.Pointer[waiter]
+	servesWait atomic.Uint32
+	// needs is how many of those who work beside it must be done before it goes on. It waits for them from the moment they
+	// begin, even if it does not wait yet: nobody looks for a circle when it does.
+	needs atomic.Int32
+
 	// One timer serves many waits: it is left running when a wait ends early, and when it fires it looks what is due.
 	mu       sync.Mutex
 	timer    clock.Timer
@@ -78,6 +85,8 @@ func (w *waiter) begin(p purpose, asker, target *actor, deadline time.Duration) 
 			w.target.Store(target)
 		}
 		w.until.Store(int64(deadline))
+	} else if w.target.Load() != nil {
+		w.target.Store(nil)
 	}
 	w.state.Store(gen<<1 | 1)
 	t := ticket{w, gen}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -80,9 +81,19 @@ func (c *caller) Await() error {
 }
 
 // Another is a caller for work beside this one's.
-func (c *caller) Another() kernel.Caller {
+func (c *caller) Another(needed bool) kernel.Caller {
 	sub := c.eng.outside.take()
 	sub.view = c.view
+	if p, at := c.principal(); p != nil {
+		sub.of, sub.at = p, at
+		p.asks(at)
+		p.mu.Lock()
+		p.aides = append(p.aides, aide{sub, needed})
+		p.mu.Unlock()
+		if needed {
+			p.w.needs.Add(1)
+		}
+	}
 	return sub
 }
 
@@ -93,7 +104,19 @@ func (c *caller) Cancel() {
 }
 
 // Dismiss gives the caller back.
-func (c *caller) Dismiss() { c.eng.outside.put(c) }
+func (c *caller) Dismiss() {
+	if p := c.of; p != nil {
+		p.mu.Lock()
+		at := slices.IndexFunc(p.aides, func(a aide) bool { return a.c == c })
+		if p.aides[at].needed {
+			p.w.needs.Add(-1)
+		}
+		p.aides = slices.Delete(p.aides, at, at+1)
+		p.mu.Unlock()
+		c.of, c.at = nil, nil
+	}
+	c.eng.outside.put(c)
+}
 
 // Go runs a job on a worker.
 func (c *caller) Go(job func()) { c.eng.pool.spawn(job) }

@@ -35,7 +35,6 @@ type actor struct {
 	inc    *incarnation // the latest; nil before the first
 	paused bool
 	cause  engine.Cause // of what is being done to it: what it reports is caused by that
-	asking *waiter      // of the one handler at work, for finding circles
 }
 
 // traffic is what waits for an actor.

@@ -31,6 +31,7 @@ type frame struct {
 func newFrame(e *Engine) *frame {
 	f := &frame{}
 	f.caller.init(e)
+	f.caller.self = f
 	return f
 }
 

@@ -92,10 +92,10 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 	}
 	env := envelope{msg: *m, meta: *meta, reply: c.begin(forAnswer, to, deadline)}
 	env.meta.Deadline, env.meta.Attempt = deadline, n
-	if c.actor != nil {
-		if circle := c.circle(to); circle != "" {
+	if f := c.principal(); f != nil {
+		if circle := f.circle(to); circle != "" {
 			c.abandon(env.reply)
-			return nil, kernel.Circular(c.actor.path, circle)
+			return nil, kernel.Circular(f.actor.path, circle)
 		}
 	}
 	if err := to.receive(&env, c); err != nil {
@@ -108,22 +108,55 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 	return v, c.tell(err)
 }
 
-// circle looks whether an ask would wait for itself.
-func (c *caller) circle(to *actor) string {
-	c.actor.asking = &c.w
-	return kernel.Circle(c.actor, to)
+// circle looks whether an ask of the handler would wait for itself.
+func (f *frame) circle(to *actor) string {
+	if _, full := to.Hands(); !full {
+		return ""
+	}
+	return kernel.Circle(f.actor, hand{f}, to)
 }
 
-// Single tells whether the actor handles one message at a time.
-func (a *actor) Single() bool { return a.alone }
+// Hands implements kernel.Doer. One that is starting takes no message before its start is done; a model's calls wait for nobody.
+func (a *actor) Hands() (at []kernel.Hand, full bool) {
+	inc := a.inc
+	if inc == nil || inc.server != nil || len(inc.frames) == 0 {
+		return nil, false
+	}
+	for _, f := range inc.frames {
+		at = append(at, hand{f})
+	}
+	return at, a.phase == kernel.PhaseStarting || inc.gate == 0 && inc.limit > 0 && len(at) >= inc.limit
+}
 
-// WaitsFor implements kernel.Asker.
-func (a *actor) WaitsFor() kernel.Asker {
-	w := a.asking
-	if w == nil || !a.alone || !w.on || w.source != a || w.purpose == forTime || w.target == nil {
+// hand is a handler at work, as the search for circles sees it.
+type hand struct{ f *frame }
+
+// Serves implements kernel.Hand.
+func (h hand) Serves(w *kernel.Wait) bool { return h.f.env.reply == w.Number.(ticket) }
+
+// Waits implements kernel.Hand.
+func (h hand) Waits() []kernel.Wait {
+	own := &h.f.w
+	if !own.on || own.purpose == forTime {
 		return nil
 	}
-	return w.target
+	if own.target != nil {
+		return []kernel.Wait{own.seen(true)}
+	}
+	var all []kernel.Wait
+	for _, one := range h.f.aides {
+		all = append(all, one.c.w.seen(one.needed))
+	}
+	return all
+}
+
+// seen is the wait as the search for circles sees it.
+func (w *waiter) seen(needed bool) kernel.Wait {
+	seen := kernel.Wait{Needed: needed, Holds: func() bool { return true }} // nothing else happens meanwhile
+	if w.on && w.purpose != forTime && w.target != nil {
+		seen.On, seen.Number = w.target, w.current()
+	}
+	return seen
 }
 
 // tell is the way of every tell, as request is of every ask. c is nil for senders that cannot wait.

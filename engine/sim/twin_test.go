@@ -106,6 +106,26 @@ type liveTwin struct {
 	e      *live.Engine
 	events *diary
 	began  time.Time
+	asks   *[]arrival
+}
+
+// arrival is an ask that has not ended when it was last looked at.
+type arrival struct {
+	o   *outcome
+	end chan outcome
+}
+
+// settle waits until nothing moves, and takes down what has ended.
+func (r liveTwin) settle() {
+	synctest.Wait()
+	*r.asks = slices.DeleteFunc(*r.asks, func(a arrival) bool {
+		select {
+		case *a.o = <-a.end:
+			return true
+		default:
+			return false
+		}
+	})
 }
 
 func newLiveTwin(t testing.TB, p *plan.Plan, m making) liveTwin {
@@ -117,7 +137,7 @@ func newLiveTwin(t testing.TB, p *plan.Plan, m making) liveTwin {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := liveTwin{e, d, time.Now()}
+	r := liveTwin{e, d, time.Now(), new([]arrival)}
 	e.Start()
 	synctest.Wait()
 	return r
@@ -132,36 +152,37 @@ func (r liveTwin) end() {
 
 func (r liveTwin) tell(name, msg string, payload any) error {
 	err := r.e.Tell(context.Background(), name, engine.Msg{Type: msg, Payload: payload}, engine.CallOptions{})
-	synctest.Wait()
+	r.settle()
 	return err
 }
 
 func (r liveTwin) ask(name, msg string, payload any, timeout time.Duration) *outcome {
-	o := new(outcome)
+	a := arrival{new(outcome), make(chan outcome, 1)}
+	*r.asks = append(*r.asks, a)
 	go func() {
 		v, err := r.e.Ask(context.Background(), name, engine.Msg{Type: msg, Payload: payload}, engine.CallOptions{Timeout: timeout})
-		*o = outcome{true, v, err, r.now()}
+		a.end <- outcome{true, v, err, r.now()}
 	}()
-	synctest.Wait()
-	return o
+	r.settle()
+	return a.o
 }
 
 func (r liveTwin) pass(d time.Duration) {
 	time.Sleep(d)
-	synctest.Wait()
+	r.settle()
 }
 
 func (r liveTwin) now() time.Duration { return time.Since(r.began) }
 
 func (r liveTwin) steer(a engine.Steer) error {
 	err := r.e.Command(context.Background(), a, "test")
-	synctest.Wait()
+	r.settle()
 	return err
 }
 
 func (r liveTwin) reload(p *plan.Plan) error {
 	err := r.e.Reload(engine.Reloaded{Plan: p, Generation: r.e.Status().Generation + 1, By: "test"}, engine.Cause{})
-	synctest.Wait()
+	r.settle()
 	return err
 }
 

@@ -142,6 +142,23 @@ type caller struct {
 	stop   uint8
 	told   bool // it has had its ErrStopped; the next wait ends its goroutine
 	cancel context.CancelFunc
+	self   *frame // nil for one that is no handler
+	of     *frame // the handler whose work this is, when it is one beside; nil otherwise
+	aides  []aide // who work beside a handler
+}
+
+// aide is a caller that works for a handler beside it.
+type aide struct {
+	c      *caller
+	needed bool
+}
+
+// principal is the handler that the caller is or works for; nil outside.
+func (c *caller) principal() *frame {
+	if c.of != nil {
+		return c.of
+	}
+	return c.self
 }
 
 func (c *caller) init(e *Engine) {

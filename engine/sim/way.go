@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -87,9 +88,13 @@ func (c *caller) Await() error {
 }
 
 // Another is a caller for work beside this one's.
-func (c *caller) Another() kernel.Caller {
+func (c *caller) Another(needed bool) kernel.Caller {
 	sub := c.eng.take()
 	sub.view = c.view
+	if f := c.principal(); f != nil {
+		sub.of = f
+		f.aides = append(f.aides, aide{sub, needed})
+	}
 	return sub
 }
 
@@ -97,7 +102,13 @@ func (c *caller) Another() kernel.Caller {
 func (c *caller) Cancel() { c.interrupt(stopCanceled) }
 
 // Dismiss gives the caller back.
-func (c *caller) Dismiss() { c.eng.put(c) }
+func (c *caller) Dismiss() {
+	if f := c.of; f != nil {
+		f.aides = slices.DeleteFunc(f.aides, func(a aide) bool { return a.c == c })
+		c.of = nil
+	}
+	c.eng.put(c)
+}
 
 // Go runs a job in a turn of its own.
 func (c *caller) Go(job func()) { c.eng.push(task{kind: taskOwn, job: job}) }
