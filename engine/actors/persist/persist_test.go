@@ -50,10 +50,13 @@ func (s *sums) Apply(event any) error {
 		return fmt.Errorf("no mapping but %T", event)
 	}
 	n, _ := m["N"].(float64)
+	if m["Name"] == "who may not be named" {
+		panic("named")
+	}
 	if n < 0 {
 		return errors.New("a negative number")
 	}
-	name := m["Name"].(string)
+	name, _ := m["Name"].(string)
 	old, _ := s.names[name].(float64)
 	if s.names == nil {
 		s.names = map[string]any{}
@@ -419,7 +422,7 @@ func TestTheEndOfTheLogIsMissed(t *testing.T) {
 	}
 	d.log.kept["root/a"] = kept
 	d.up(func() engine.Behavior { return &sums{} })
-	d.log.kept["root/a"][2].Change = json.RawMessage(`{"Name":7}`) // Apply panics
+	d.log.kept["root/a"][2].Change = json.RawMessage(`{"Name":"who may not be named"}`) // Apply panics
 	d.keeper.CatchUp(d.log.last)
 	if !d.said("whose state cannot be saved: panic: ") {
 		t.Errorf("%q", d.told)
@@ -570,4 +573,24 @@ func TestWithoutPersistence(t *testing.T) {
 	if d.total() != 0 {
 		t.Errorf("it is persisted: %v", d.total())
 	}
+}
+
+// A saved state and changes of any bytes are rebuilt from, or refused; they never end the engine.
+func FuzzRebuild(f *testing.F) {
+	f.Add([]byte(`{"total":1}`), []byte(`{"Name":"a","N":2}`), false)
+	f.Add([]byte(`[]`), []byte(`{`), true)
+	f.Fuzz(func(t *testing.T, state, change []byte, whole bool) {
+		d := newDesk(t, plan.Persist{Mode: "events", SnapshotEvery: 100, OnLoss: "continue"})
+		if err := d.states.Save("root/a", journal.Snapshot{State: state}); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = d.log.Keep(nil, "root/a", journal.StateChanged{Sequence: 1, Whole: whole, Change: change}) // it keeps anything
+		d.reboot()
+		if err := d.start(func() engine.Behavior { return &sums{} }); err != nil {
+			t.Fatal(err) // with what is left it begins whatever was kept
+		}
+		if err := d.send("add", 1); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
