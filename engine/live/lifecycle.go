@@ -587,7 +587,7 @@ func (l life) Healthy(ok bool, why string) {
 	}
 }
 
-func (l life) Actor() *plan.Actor { return l.inc.a.eng.view.Load().Plan.Actor(l.inc.a.Path()) }
+func (l life) Actor() *plan.Actor { return l.inc.a.spec(l.inc.a.eng.view.Load().Plan) }
 func (l life) Path() string       { return l.inc.a.Path() }
 func (l life) Now() time.Duration { return l.inc.a.eng.now() }
 

@@ -47,6 +47,14 @@ func (r *run) furnish() {
 func (r *run) supply(p *plan.Plan) {
 	before := r.eng.Plan()
 	models := r.modelsOf(p)
+	if moves := plan.Moves(before, p); len(moves) > 0 {
+		old := r.modelsOf(before)
+		for _, m := range moves {
+			if model, ok := old[m.From]; ok {
+				models[m.To] = model // it goes on as what it is
+			}
+		}
+	}
 	for i := range p.Actors {
 		path := p.Actors[i].Path
 		if m, ok := models[path]; ok && before.Index(path) < 0 {
