@@ -10,6 +10,7 @@ import (
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/actors/consensus"
 	"github.com/lukhasai/lukhas-run/engine/actors/persist"
+	"github.com/lukhasai/lukhas-run/engine/actors/probe"
 	"github.com/lukhasai/lukhas-run/engine/actors/script"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/engine/sim"
@@ -317,11 +318,21 @@ func (r *run) factories(behaviours map[string]engine.Factory, states *journal.St
 		}
 		return f(a, p)
 	}
-	kinds := map[plan.Kind]engine.Factory{plan.Script: keeper.Wrap(script.New()), plan.Consensus: consensus.New()}
+	kinds := map[plan.Kind]engine.Factory{plan.Script: r.probed(keeper.Wrap(script.New())), plan.Consensus: r.probed(consensus.New())}
 	if len(behaviours) > 0 {
-		kinds[plan.Go] = keeper.Wrap(registered)
+		kinds[plan.Go] = r.probed(keeper.Wrap(registered))
 	}
 	return func(k plan.Kind) engine.Factory { return kinds[k] }
+}
+
+// probed gives behaviours the probes that ask them by a message. What would ask past them, by HTTP or a command, is left out.
+func (r *run) probed(f engine.Factory) engine.Factory {
+	return func(a *plan.Actor, p *plan.Plan) (engine.Behavior, error) {
+		if asks := func(q *plan.Probe) bool { return q == nil || q.Message != "" }; !asks(a.Ready) || !asks(a.Health) {
+			return f(a, p)
+		}
+		return probe.Wrap(f, r.eng.Clock(), nil)(a, p)
+	}
 }
 
 // observer feeds the monitors. It is the run under another name, so that its methods do not stand among the run's own.

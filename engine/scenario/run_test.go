@@ -245,3 +245,50 @@ expect:
 		}
 	}
 }
+
+// Probes that ask script actors by a message run in virtual time, at the start and while the actor is up.
+func TestMessageProbesOfScripts(t *testing.T) {
+	const text = `apiVersion: lukhas/v1
+kind: Topology
+metadata: {name: probed}
+root:
+  children:
+    - name: warm
+      ready: {message: ping, within: 10s, interval: 500ms}
+      script: {handlers: {ping: {fail: {when: now < 3, kind: cold}, reply: {ok: true}}}}
+    - name: well
+      health: {message: ping, interval: 1s, timeout: 200ms, fail: 2, pass: 1, then: restart}
+      script: {state: {ill: false}, handlers: {ping: {fail: {when: state.ill, kind: ill}, reply: {ok: true}}, get: {reply: {n: 1}}}}
+    - name: front
+      script: {handlers: {get: {reply: {n: 1}}}}
+---
+apiVersion: lukhas/v1
+kind: Scenario
+metadata: {name: s}
+duration: 30s
+load: [{name: l, to: well, message: get, rate: 10/s}]
+timeline: [{id: ill, at: 10s, set_state: {target: well, set: {ill: "1 < 2"}}}, {id: stuck, at: 20s, for: 5s, hang: well}]
+expect:
+  - {name: started late, after: start, never: 'event.type == "started" && event.actor == "front" && now < 3'}
+  - {name: started at all, finally: 'actor("front").state == "running"'}
+  - {name: well until then, after: 5s, until: ill, always: actor("well").restarts == 0}
+  - {name: taken ill, after: ill, eventually: actor("well").restarts == 1, within: 3s}
+  - {name: well again, after: ill + 4s, until: stuck.start, always: actor("well").restarts == 1}
+  - {name: stuck, after: stuck.start, eventually: actor("well").restarts == 2, within: 4s}
+`
+	set, diags := spec.Parse("t.yaml", []byte(text), spec.Options{})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	s, diags := compiler.CompileScenario(set, set.Scenarios[0], compiler.ScenarioOptions{})
+	if s == nil {
+		t.Fatal(diags)
+	}
+	r := play(t, s, scenario.Options{Record: true})
+	if !r.Passed() {
+		t.Errorf("%q\n%s", broken(r), r.Tape.Trace())
+	}
+	if again := play(t, s, scenario.Options{}); again.Digest != r.Digest {
+		t.Error("probes make two runs differ")
+	}
+}

@@ -36,9 +36,6 @@ type (
 	}
 )
 
-// askMessage asks by a message where the behaviour cannot be asked directly.
-type askMessage func(ctx context.Context, m engine.Msg) error
-
 var (
 	errNotHere = errors.New("this actor cannot be probed so")
 	errNoHost  = errors.New("a path alone has no host here; write http://HOST:PORT/PATH")
@@ -62,7 +59,7 @@ func (a *asker) direct() bool {
 func (a *asker) final(spec *plan.Probe) bool { return spec.Line != "" || spec.Exit }
 
 // ask asks what the probe says.
-func (a *asker) ask(ctx context.Context, spec *plan.Probe, inside askMessage) error {
+func (a *asker) ask(ctx context.Context, spec *plan.Probe) error {
 	switch {
 	case spec.Line != "":
 		return offered(a.inner, "line", func(l liner) error { return l.AwaitLine(ctx) })
@@ -74,8 +71,6 @@ func (a *asker) ask(ctx context.Context, spec *plan.Probe, inside askMessage) er
 		return dial(ctx, spec.TCP)
 	case len(spec.Exec) > 0:
 		return a.exec(ctx, spec.Exec, a.base, a.env)
-	case spec.Message != "" && inside != nil && !a.direct():
-		return inside(ctx, engine.Msg{Type: spec.Message})
 	case spec.Message != "":
 		return offered(a.inner, "message", func(p prober) error { return p.Probe(ctx, engine.Msg{Type: spec.Message}) })
 	}

@@ -89,7 +89,7 @@ func (b *probed) ask(c context.Context) {
 			waited = 0
 		case waited >= orDefault(spec.Interval, defaultInterval):
 			waited = 0
-			err := b.once(c, spec, nil)
+			err := b.once(c, spec)
 			if c.Err() != nil {
 				return
 			}

@@ -172,12 +172,12 @@ func TestEachWayOfAsking(t *testing.T) {
 		{plan.Probe{TCP: address}, true}, {plan.Probe{TCP: address[strings.LastIndexByte(address, ':'):]}, true}, {plan.Probe{TCP: nobody}, false},
 		{plan.Probe{Exec: []string{"true", "x"}}, true}, {plan.Probe{Exec: []string{"false"}}, false},
 	} {
-		if err := a.ask(t.Context(), &c.spec, nil); (err == nil) != c.ok {
+		if err := a.ask(t.Context(), &c.spec); (err == nil) != c.ok {
 			t.Errorf("%+v: %v", c.spec, err)
 		}
 	}
 	for _, status = range []int{301, 404, 500} {
-		if err := a.ask(t.Context(), &plan.Probe{HTTP: s.URL}, nil); err == nil {
+		if err := a.ask(t.Context(), &plan.Probe{HTTP: s.URL}); err == nil {
 			t.Errorf("%d passed", status)
 		}
 	}

@@ -101,10 +101,13 @@ func (b *probed) Init(ctx engine.Context) error {
 // awaitReady asks until the probe passes.
 func (b *probed) awaitReady(ctx engine.Context, spec *plan.Probe) error {
 	within := orDefault(spec.Within, defaultWithin)
+	if spec.Message != "" && !b.asker.direct() {
+		return b.awaitAnswer(ctx, spec, within)
+	}
 	last := ""
 	_, err := ctx.Call(within, func(c context.Context) (any, error) {
 		for {
-			err := b.once(c, spec, func(c context.Context, m engine.Msg) error { return b.askInside(ctx, m) })
+			err := b.once(c, spec)
 			if err == nil {
 				return nil, nil
 			}
@@ -119,7 +122,32 @@ func (b *probed) awaitReady(ctx engine.Context, spec *plan.Probe) error {
 	if err == nil || err == engine.ErrStopped {
 		return err
 	}
+	return unready(ctx, within, last)
+}
+
+func unready(ctx engine.Context, within time.Duration, last string) error {
 	return &engine.Error{Kind: engine.KindStart, By: ctx.Path(), Message: fmt.Sprintf("not ready within %s: %s", within, last)}
+}
+
+// awaitAnswer asks a script or Go actor that is only starting until it answers. It waits by the context, so that a
+// simulation's time passes too.
+func (b *probed) awaitAnswer(ctx engine.Context, spec *plan.Probe, within time.Duration) error {
+	began, slept := ctx.Now(), time.Duration(0)
+	for {
+		err := b.askInside(ctx, engine.Msg{Type: spec.Message})
+		if err == nil || err == engine.ErrStopped {
+			return err
+		}
+		left := within - max(ctx.Now()-began, slept) // the time of the answers counts, and no wait is for nothing
+		if left <= 0 {
+			return unready(ctx, within, err.Error())
+		}
+		wait := min(left, orDefault(spec.Interval, readyInterval))
+		if stopped := ctx.Sleep(wait); stopped != nil {
+			return stopped
+		}
+		slept += wait
+	}
 }
 
 // askInside asks a script or Go actor that is only starting, on its own goroutine.
@@ -132,15 +160,15 @@ func (b *probed) askInside(ctx engine.Context, m engine.Msg) error {
 }
 
 // once asks one time, within the probe's timeout.
-func (b *probed) once(c context.Context, spec *plan.Probe, inside askMessage) error {
+func (b *probed) once(c context.Context, spec *plan.Probe) error {
 	if b.asker.final(spec) {
-		return b.asker.ask(c, spec, inside)
+		return b.asker.ask(c, spec)
 	}
 	c, cancel := context.WithCancelCause(c)
 	defer cancel(nil)
 	timer := b.clock.AfterFunc(orDefault(spec.Timeout, defaultTimeout), func() { cancel(context.DeadlineExceeded) })
 	defer timer.Stop()
-	return b.asker.ask(c, spec, inside)
+	return b.asker.ask(c, spec)
 }
 
 // sleep is false when c ended first.
