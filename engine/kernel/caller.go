@@ -116,7 +116,12 @@ func (s *Spare) take() *Passage {
 	return p
 }
 
+// put takes a passage back. What the next call sets anyway is left: clearing all would cost as much as the rest of the passage.
 func (s *Spare) put(p *Passage) {
-	*p = Passage{}
+	p.to, p.m, p.exchange = target{}, engine.Msg{}, nil
+	p.opened, p.inner, p.tried = false, false, false
+	p.hedged, p.degraded = p.hedged[:0], nil
+	p.call.Payload, p.call.Witness, p.call.FallbackStatus = nil, nil, 0
+	p.call.Degraded = false
 	s.passage = p
 }

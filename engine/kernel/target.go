@@ -169,15 +169,16 @@ func Request(c Caller, q *Question) (Reply, error) {
 // straight is the way to an actor that has no guard.
 func straight(c Caller, t *target, q *Question, a Actor) (Reply, error) {
 	p := take(c, t, q)
-	defer c.Kept().put(p)
 	v, err := c.Deliver(a, p, q.Meta.Attempt, p.until(c.Now(), q.Timeout))
+	c.Kept().put(p)
 	return Reply{Payload: v}, err
 }
 
 func guarded(c Caller, t *target, q *Question, refused error) (Reply, error) {
 	p := take(c, t, q)
-	defer c.Kept().put(p)
-	return p.reply(p.run(q.Timeout, refused))
+	r, err := p.reply(p.run(q.Timeout, refused))
+	c.Kept().put(p) // a call that panics takes its passage with it
+	return r, err
 }
 
 // Admit is the way of a message without an answer, up to the mailbox: gates, what of the guards can say no without a call,

@@ -239,7 +239,7 @@ func (r *run) bind(c *plan.CallSpec, value any, err error) error {
 		return r.tolerate(c, refusal{&answer})
 	}
 	if c.As != "" {
-		r.env.Binds[c.As] = value
+		r.bindTo(c.As, value)
 	}
 	return nil
 }
@@ -249,9 +249,17 @@ func (r *run) tolerate(c *plan.CallSpec, err error) error {
 		return err
 	}
 	if c.As != "" {
-		r.env.Binds[c.As] = nil
+		r.bindTo(c.As, nil)
 	}
 	return nil
+}
+
+// bindTo makes an answer known to the expressions that follow. Most handlers bind nothing, so the mapping is made here.
+func (r *run) bindTo(name string, value any) {
+	if r.env.Binds == nil {
+		r.env.Binds = map[string]any{}
+	}
+	r.env.Binds[name] = value
 }
 
 // set changes the state; all right sides see the old one, and either all fields change or none. What stays as it was is no

@@ -164,7 +164,7 @@ func (s *script) Handle(ctx engine.Context, m engine.Msg) error {
 	}
 	r := &run{script: s, ctx: ctx, handler: h, message: m, env: rules.Env{
 		Params: ctx.Plan().ParamValues(), Now: ctx.Now().Seconds(),
-		Msg: m.Payload, State: s.State(), Self: ctx.Path(), Caller: ctx.Meta().From, Binds: map[string]any{},
+		Msg: m.Payload, State: s.State(), Self: ctx.Path(), Caller: ctx.Meta().From,
 	}}
 	err := r.all()
 	if refused := (refusal{}); errors.As(err, &refused) {
