@@ -7,14 +7,30 @@ import (
 )
 
 // Histogram counts durations in buckets whose width is a quarter of a power of two of a microsecond, so that a quantile
-// is exact to one part in four. Counts only grow.
-type Histogram struct{ counts [histBuckets]atomic.Uint32 }
+// is exact to one part in four. Counts only grow. One actor's durations mostly lie close together, and there may be a
+// million actors: buckets are made a page at a time. The zero value works.
+type Histogram struct {
+	pages [histBuckets / histPage]atomic.Pointer[histCounts]
+}
 
-// histBuckets reaches 2^36 microseconds, 19 hours.
-const histBuckets = 36 * 4
+type histCounts [histPage]atomic.Uint32
+
+const (
+	histBuckets = 36 * 4 // reaches 2^36 microseconds, 19 hours
+	histPage    = 16
+)
 
 // Add counts one duration. It is safe for concurrent use.
-func (h *Histogram) Add(d time.Duration) { h.counts[bucketOf(d)].Add(1) }
+func (h *Histogram) Add(d time.Duration) {
+	i := bucketOf(d)
+	at := &h.pages[i/histPage]
+	page := at.Load()
+	if page == nil {
+		at.CompareAndSwap(nil, new(histCounts))
+		page = at.Load()
+	}
+	page[i%histPage].Add(1)
+}
 
 func bucketOf(d time.Duration) int {
 	us := uint64(max(d, 0) / time.Microsecond)
@@ -42,8 +58,14 @@ func (h *Histogram) Counts(buckets []uint32) []uint32 {
 	if h == nil {
 		return buckets
 	}
-	for i := range h.counts {
-		buckets = append(buckets, h.counts[i].Load())
+	for i := range h.pages {
+		page := h.pages[i].Load()
+		if page == nil {
+			page = new(histCounts)
+		}
+		for j := range page {
+			buckets = append(buckets, page[j].Load())
+		}
 	}
 	return buckets
 }

@@ -457,6 +457,7 @@ func restartProto(b *testing.B) {
 func BenchmarkIdle(b *testing.B) {
 	for _, n := range []int{100_000, 1_000_000} {
 		b.Run(fmt.Sprintf("%d/ours", n), func(b *testing.B) { idleOurs(b, n) })
+		b.Run(fmt.Sprintf("%d/detailed", n), func(b *testing.B) { idleDetailed(b, n) })
 		b.Run(fmt.Sprintf("%d/protoactor", n), func(b *testing.B) { idleProto(b, n) })
 		b.Run(fmt.Sprintf("%d/goroutine", n), func(b *testing.B) { idleGoroutine(b, n) })
 	}
@@ -495,6 +496,24 @@ func idleOurs(b *testing.B, n int) {
 	b.ReportMetric((inUse()-before)/float64(n), "plan-B/actor")
 	measure(b, n, func() func() {
 		e := start(b, p, cast{"idle": func(engine.Context, engine.Msg) error { return nil }})
+		return func() { stop(e) }
+	})
+	runtime.KeepAlive(p)
+}
+
+// idleDetailed is idleOurs at level detailed, after each actor has handled a message: it has counts and a histogram then.
+func idleDetailed(b *testing.B, n int) {
+	p := tree(b, "detailed", crew{behaviour: "idle", n: n, group: true})
+	measure(b, n, func() func() {
+		var all sync.WaitGroup
+		all.Add(n)
+		e := start(b, p, cast{"idle": func(engine.Context, engine.Msg) error { all.Done(); return nil }})
+		for i := range n {
+			if err := e.Tell(context.Background(), p.Actors[i+1].Path, engine.Msg{Type: "n"}, live.CallOptions{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		all.Wait()
 		return func() { stop(e) }
 	})
 	runtime.KeepAlive(p)

@@ -1,0 +1,30 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// A histogram counts each duration in the bucket that it falls into, in whichever page that is.
+func TestHistogramCountsInPages(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var h Histogram
+		want := make([]uint32, histBuckets)
+		for _, exp := range rapid.SliceOfN(rapid.IntRange(0, 50), 0, 50).Draw(t, "exponents") {
+			d := time.Duration(1)<<exp + time.Duration(rapid.IntRange(0, 1000).Draw(t, "more"))
+			h.Add(d)
+			want[bucketOf(d)]++
+		}
+		got := h.Counts(nil)
+		if len(got) != histBuckets {
+			t.Fatalf("%d buckets, want %d", len(got), histBuckets)
+		}
+		for i := range want {
+			if got[i] != want[i] {
+				t.Fatalf("bucket %d (up to %s) has %d, want %d", i, BucketLimit(i), got[i], want[i])
+			}
+		}
+	})
+}
