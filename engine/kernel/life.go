@@ -142,6 +142,9 @@ func (s *Stop) Ask(x *engine.Stop) { s.Drain, s.Kill, s.Why, s.Again = x.Drain, 
 // DefaultKill bounds each phase of an end that nobody asked for.
 const DefaultKill = 5 * time.Second
 
+// NoState is what the journal says of a state that came while no incarnation was up to take it.
+const NoState = "set_state: the actor is not running, so nothing was set"
+
 // Restore gives a behaviour another state, if it has any.
 func Restore(b engine.Behavior, state any) error {
 	if s, ok := engine.As[engine.Stateful](b); ok {

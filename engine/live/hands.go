@@ -126,11 +126,14 @@ func (e hands) SetState(id engine.ID, state any) {
 	if a == nil {
 		return
 	}
-	a.system(func(b engine.Behavior) {
+	taken := a.system(func(b engine.Behavior) {
 		if err := kernel.Restore(b, state); err != nil {
 			e.scribe.Complain(a.Path(), "set_state: "+err.Error(), engine.Cause{})
 		}
 	})
+	if !taken {
+		e.scribe.Complain(a.Path(), kernel.NoState, engine.Cause{})
+	}
 }
 
 // Force implements kernel.Levers.

@@ -104,8 +104,8 @@ func (e hands) Inject(id engine.ID, m engine.Msg) {
 
 // SetState implements kernel.Lives.
 func (e hands) SetState(id engine.ID, state any) {
-	if a := e.actor(id); a != nil {
-		a.system(func(b engine.Behavior) { a.restore(b, state) })
+	if a := e.actor(id); a != nil && !a.system(func(b engine.Behavior) { a.restore(b, state) }) {
+		e.scribe.Complain(a.path, kernel.NoState, engine.Cause{})
 	}
 }
 
