@@ -93,7 +93,7 @@ func (x *export) settle(now time.Time) error {
 	if err := x.s.outputs("text"); err != nil {
 		return err
 	}
-	if err := oneOf("form", x.as, []string{"scenario"}); err != nil {
+	if err := oneOf("as", x.as, []string{"scenario"}); err != nil {
 		return err
 	}
 	var err error

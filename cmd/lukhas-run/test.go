@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -41,6 +43,8 @@ type testRun struct {
 	mutated  []*mutated // with mutants, when all has passed
 	coverage bool
 	covered  []*coverage // with coverage, once all has run
+
+	others sync.WaitGroup // other processes that run
 
 	behaviours map[string]engine.Factory // that programs around this one register
 
@@ -92,7 +96,7 @@ func (t *testRun) command() *cobra.Command {
   lukhas-run test outage.yaml --update`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			defer hurry()()
-			return t.all(cmd, args)
+			return t.unlessStopped(cmd.Context(), func() error { return t.all(cmd, args) })
 		},
 	}
 	f := cmd.Flags()
@@ -116,6 +120,23 @@ func (t *testRun) command() *cobra.Command {
 	f.BoolVar(&t.mutants, "mutate", false, "weaken the topology, one thing at a time, and tell which expectations notice")
 	f.BoolVar(&t.once, "once", false, "do not run a second time to see whether the runs are equal")
 	return cmd
+}
+
+// unlessStopped does the verb's work until it is done or a signal comes. A run in virtual time has nothing to stop in order
+// and may take long over a single moment, so it is left where it is; the other processes are waited for, which the context
+// kills.
+func (t *testRun) unlessStopped(ctx context.Context, work func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- work() }()
+	select {
+	case err := <-done:
+		if ctx.Err() == nil {
+			return err
+		}
+	case <-ctx.Done():
+	}
+	t.others.Wait()
+	return exit{exitInterrupted, errors.New("stopped before all scenarios had run")}
 }
 
 func (t *testRun) all(cmd *cobra.Command, args []string) error {

@@ -40,7 +40,15 @@ func (t *testRun) digestLines() []digestLine {
 type twin struct {
 	cmd      *exec.Cmd
 	out, err bytes.Buffer
-	failed   error // to start
+	started  bool
+	failed   error         // to start, or, once done, to run
+	done     chan struct{} // closed when it has ended
+}
+
+// wait collects the process when it ends.
+func (w *twin) wait() {
+	w.failed = w.cmd.Wait()
+	close(w.done)
 }
 
 // twin starts the second process: another GOMAXPROCS, another order, another start of the heap and of all map hashes. nil:
@@ -52,7 +60,11 @@ func (t *testRun) twin(ctx context.Context, args []string) *twin {
 	w := &twin{}
 	if w.cmd, w.failed = t.again(ctx, args); w.failed == nil {
 		w.cmd.Stdout, w.cmd.Stderr = &w.out, &w.err
+		w.done = make(chan struct{})
 		w.failed = w.cmd.Start()
+		if w.started = w.failed == nil; w.started {
+			t.others.Go(w.wait)
+		}
 	}
 	return w
 }
@@ -76,8 +88,8 @@ func (t *testRun) compare(ctx context.Context, args []string, w *twin) error {
 	if w == nil {
 		return nil
 	}
-	if w.failed == nil {
-		w.failed = w.cmd.Wait()
+	if w.started {
+		<-w.done
 	}
 	if w.failed != nil {
 		return fmt.Errorf("the second process, which repeats every run: %w: %s", w.failed, w.err.String())

@@ -109,6 +109,9 @@ func (h *history) advance(now, span time.Duration, r Reading, took *[2][]uint32)
 	for len(h.moments) > 1 && h.moments[1].at <= now-span {
 		h.moments = slices.Delete(h.moments, 0, 1)
 	}
+	if h.moments[len(h.moments)-1].outlives(r) {
+		h.moments = append(h.moments[:0], moment{at: h.moments[len(h.moments)-1].at})
+	}
 	newest := h.moments[len(h.moments)-1]
 	next := moment{at: now, calls: r.Calls, failures: r.Failures, retries: r.Retries, latency: newest.latency}
 	if newest.calls != r.Calls {
@@ -116,6 +119,20 @@ func (h *history) advance(now, span time.Duration, r Reading, took *[2][]uint32)
 	}
 	h.moments = append(h.moments, next)
 	return next.since(h.moments[0], &took[0]), next.since(newest, &took[1])
+}
+
+// outlives tells that a reading is of another actor at the same path, one removed and added again between two readings:
+// counts only grow, and these have begun anew.
+func (m moment) outlives(r Reading) bool {
+	if r.Calls < m.calls || r.Failures < m.failures || r.Calls > m.calls && len(r.Latency) < len(m.latency) {
+		return true
+	}
+	for i, n := range m.latency {
+		if i < len(r.Latency) && r.Latency[i] < n {
+			return true
+		}
+	}
+	return false
 }
 
 // since is what happened between two moments. Its latency lies in took.

@@ -146,7 +146,7 @@ func body(t *rapid.T) journal.Body {
 		return journal.BreakerChanged{Breaker: text, From: "closed", To: rapid.SampledFrom([]string{"open", "closed", "half_open"}).Draw(t, "to")}
 	case 6:
 		return journal.Commanded{Verb: rapid.SampledFrom([]string{"pause", "restart", "scale", "emergency", "run", "set_state", "inject", "stop"}).Draw(t, "verb"),
-			Target: text, Why: text, Args: journal.Values{"for": "1s", "text": text, "count": 2.0}}
+			Target: text, Why: text, Args: journal.Values{"for": "1s", "text": text, "replicas": 2.0}}
 	case 7:
 		return journal.ReloadCommitted{Changes: []journal.Change{{Class: "hot", Path: "actors.root/rates.guard.timeout", From: "500ms", To: text}, {Path: text}}}
 	case 8:
@@ -300,5 +300,52 @@ func TestAPartOfAJournalIsOneRunsAndOneActors(t *testing.T) {
 	}
 	if in := read(scenario.Slice{Actor: "root/workers"}); in.First != uint64(n+4) {
 		t.Errorf("one actor: %+v", in)
+	}
+}
+
+// A breaker that nothing in the draft can open is not expected to: that stands in a comment. A fault of the upstream's own,
+// but not one of somebody else, is reason enough, and so are calls.
+func TestABreakerIsExpectedToOpenOnlyWhenDriven(t *testing.T) {
+	opened := journal.BreakerChanged{Breaker: "rates", From: "closed", To: "open"}
+	closed := journal.BreakerChanged{Breaker: "rates", From: "half_open", To: "closed"}
+	call := journal.Call{From: "public/rates", Message: "GET", Breaker: "rates", Attempt: 1, Outcome: "failure", Class: "status", Status: 503}
+	for _, c := range []struct {
+		name   string
+		actor  string
+		before journal.Body
+		want   bool
+	}{
+		{"nothing", "", journal.HealthChanged{To: "degraded"}, false},
+		{"another's crash", "root/workers/worker-0", journal.ActorFailed{Incarnation: 1, Kind: "exit"}, false},
+		{"another's command", "", journal.Commanded{Verb: "pause", Target: "api"}, false},
+		{"its crash", "root/rates", journal.ActorFailed{Incarnation: 1, Kind: "exit"}, true},
+		{"a command", "", journal.Commanded{Verb: "force_open", Target: "rates"}, true},
+		{"its health", "root/rates", journal.Probe{Healthy: false}, true},
+		{"calls", "root/rates", call, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var l log
+			l.tell(0, "", journal.EngineStarted{Name: "shop"})
+			l.tell(1000, c.actor, c.before)
+			l.tell(2000, "", opened)
+			l.tell(3000, "", closed)
+			_, _, s, text := exported(t, t.TempDir(), l, scenario.Slice{})
+			expected := slices.ContainsFunc(s.Expect, func(e plan.Expectation) bool { return strings.HasPrefix(e.Name, "rates ") })
+			if expected != c.want || c.want == strings.Contains(text, "# left out (no recorded call") {
+				t.Fatalf("expected: %v, want %v\n%s", expected, c.want, text)
+			}
+		})
+	}
+}
+
+// A change of the number of replicas is told with its number.
+func TestScalingIsToldWithItsNumber(t *testing.T) {
+	var l log
+	l.tell(0, "", journal.EngineStarted{Name: "shop"})
+	l.tell(1000, "", journal.Commanded{Verb: "scale", Target: "worker", Args: journal.Values{"replicas": 4.0}})
+	l.tell(2000, "", journal.Commanded{Verb: "scale", Target: "worker", Args: journal.Values{"by": -1.0}})
+	_, _, s, text := exported(t, t.TempDir(), l, scenario.Slice{})
+	if len(s.Steps) != 2 || !strings.Contains(text, "replicas: 4") || !strings.Contains(text, "by: -1") {
+		t.Fatalf("%s", text)
 	}
 }
