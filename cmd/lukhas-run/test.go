@@ -266,7 +266,7 @@ func (t *testRun) gather(cmd *cobra.Command, args []string) error {
 	}
 	t.names = map[string][]string{}
 	for _, f := range g.files {
-		if !f.has(spec.KindScenario) && !slices.Contains(args, f.path) {
+		if !f.has(spec.KindScenario) && len(f.kinds) > 0 && !slices.Contains(args, f.path) {
 			continue // of a directory
 		}
 		l := scenario.Load(spec.OS(), f.path, opts, compiler.Options{Explored: t.runs != 0})

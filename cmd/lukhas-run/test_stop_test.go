@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -23,5 +27,18 @@ func TestASignalEndsTestWhateverRuns(t *testing.T) {
 	case <-gone:
 	default:
 		t.Fatal("another process still runs")
+	}
+}
+
+// A file of the directory that says no kind there is may be a scenario with a slip of the pen: passing over it would be a
+// scenario that nobody runs any more, and that passes.
+func TestADirectorysFileOfNoKnownKindIsBad(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.yaml"), []byte("apiVersion: lukhas/v1\nkind: Scenarioo\nmetadata: {name: a}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	if code := execute([]string{"test", dir}, strings.NewReader(""), &out, &errs); code != exitBadScenario || !strings.Contains(errs.String(), "LR102") {
+		t.Fatalf("code %d\n%s", code, errs.String())
 	}
 }
