@@ -53,8 +53,8 @@ func (h *Host) watched() []string {
 // it waits until the running generation is off probation.
 func (h *Host) Reload(ctx context.Context, r admin.ReloadRequest) (admin.ReloadResult, error) {
 	res, err := h.reload(r)
-	if err != nil || !r.Wait || res.Status == engine.ReloadRolledBack {
-		return res, err
+	if err != nil || !r.Wait || res.Code != "" {
+		return res, err // a verdict with a code has been given already
 	}
 	return h.await(ctx, res)
 }
@@ -85,8 +85,7 @@ func (h *Host) reload(r admin.ReloadRequest) (admin.ReloadResult, error) {
 	h.lineage.bad = nil
 	if next.Identity == now.loaded.Identity || next.Plan.Digest() == now.loaded.Plan.Digest() {
 		h.drift.Store(nil)
-		v, _, _ := h.verdicts.now()
-		return admin.ReloadResult{Generation: now.number, Status: v.status}, nil
+		return admin.ReloadResult{Generation: now.number, Status: h.verdicts.on(now.number)}, nil
 	}
 	old := h.plan()
 	to, err := old.Successor(next.Plan)

@@ -80,6 +80,11 @@ func TestABadReloadIsRolledBackUnderLoad(t *testing.T) {
 	if err != nil || again.Status != engine.ReloadRolledBack || again.Generation != 3 || again.Changed {
 		t.Errorf("the same content again: %+v, %v", again, err)
 	}
+	write(t, path, trying(at, "5", "EUR"))
+	back, err := h.Reload(t.Context(), admin.ReloadRequest{By: "me", Wait: true})
+	if err != nil || back.Status != engine.ReloadActive || back.Generation != 3 || back.Changed || back.Replaced {
+		t.Errorf("the files taken back to what was rolled back to: %+v, %v", back, err)
+	}
 	write(t, path, trying(at, "4", "USD"))
 	if res, err = h.Reload(t.Context(), admin.ReloadRequest{By: "me", Wait: true}); err != nil || res.Status != engine.ReloadActive || res.Generation != 4 {
 		t.Errorf("the mended one: %+v, %v", res, err)
@@ -125,6 +130,10 @@ func TestAReloadDuringAProbationReplacesIt(t *testing.T) {
 	}
 	if res := <-first; !res.Replaced || res.Generation != 3 || !res.Changed {
 		t.Errorf("the first: %+v", res)
+	}
+	res, err := h.Reload(t.Context(), admin.ReloadRequest{By: "me", Wait: true})
+	if err != nil || res.Status != engine.ReloadActive || res.Generation != 3 || res.Changed {
+		t.Errorf("the same content during its probation: %+v, %v", res, err)
 	}
 }
 

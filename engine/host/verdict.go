@@ -85,10 +85,22 @@ func (v *verdicts) now() (last verdict, changed <-chan struct{}, proven uint64) 
 	return v.last, v.changed, v.proven
 }
 
+// on tells what has become of the generation in force: one that a rollback put there is active, whatever the one before.
+func (v *verdicts) on(generation uint64) string {
+	last, _, _ := v.now()
+	if last.generation != generation {
+		return engine.ReloadActive
+	}
+	return last.status
+}
+
 // await waits until a generation's probation is over: passed, rolled back, or cut short by another reload.
 func (h *Host) await(ctx context.Context, res admin.ReloadResult) (admin.ReloadResult, error) {
 	for {
 		v, changed, _ := h.verdicts.now()
+		if v.settled && v.inForce == res.Generation && v.generation != res.Generation {
+			return res, nil // a rollback put it in force
+		}
 		if v.generation != res.Generation {
 			res.Replaced, res.Generation = true, v.inForce
 			return res, nil
