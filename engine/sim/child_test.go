@@ -151,7 +151,11 @@ func (*orphan) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
 // with the scheduler. This binary does it again: run with -race, its children are too.
 func TestTheSameSeedGivesTheSameRunEverywhere(t *testing.T) {
 	seen := map[string]uint64{}
-	for seed := uint64(1); seed <= 3; seed++ {
+	seeds := uint64(3)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := uint64(1); seed <= seeds; seed++ {
 		stop := make(chan struct{})
 		go func() {
 			for {
@@ -193,7 +197,11 @@ func TestTheSameSeedGivesTheSameRunEverywhere(t *testing.T) {
 // Interleavings are explored by another seed: they differ from one another, and each is repeatable.
 func TestShufflesDifferAndRepeat(t *testing.T) {
 	seen := map[string]bool{}
-	for shuffle := range uint64(4) {
+	shuffles := uint64(4)
+	if testing.Short() {
+		shuffles = 2
+	}
+	for shuffle := range shuffles {
 		var first string
 		for range 2 {
 			e := fair(t, 1, shuffle, nil)
@@ -205,8 +213,8 @@ func TestShufflesDifferAndRepeat(t *testing.T) {
 		}
 		seen[first] = true
 	}
-	if len(seen) != 4 {
-		t.Errorf("4 shuffles give %d runs", len(seen))
+	if len(seen) != int(shuffles) {
+		t.Errorf("%d shuffles give %d runs", shuffles, len(seen))
 	}
 }
 
