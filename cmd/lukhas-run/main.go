@@ -3,13 +3,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -22,8 +19,9 @@ const (
 	exitUsage       = 64  // wrong flags or arguments
 	exitNoInput     = 66  // a file that is not there or cannot be read
 	exitUnavailable = 69  // no engine answers, or an address or data directory is taken
-	exitInterrupted = 130 // Ctrl-C before there was anything to stop in order
 	exitBug         = 70  // a defect of ours, or a root supervisor that gave up
+	exitInterrupted = 130 // Ctrl-C before there was anything to stop in order
+	exitTerminated  = 143 // SIGTERM, likewise
 )
 
 // exit is an error that ends the process with a code of its own. A nil err has been reported already.
@@ -50,9 +48,8 @@ func execute(args []string, in io.Reader, out, errs io.Writer) int {
 }
 
 func perform(root *cobra.Command, args []string, in io.Reader, out, errs io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop) // the second signal has its usual meaning again
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
@@ -63,10 +60,7 @@ func perform(root *cobra.Command, args []string, in io.Reader, out, errs io.Writ
 	case err == nil:
 		return 0
 	case errors.As(err, &e):
-		if e.err != nil {
-			fmt.Fprintf(errs, "lukhas-run: %s\n", e.err)
-		}
-		return e.code
+		return e.failed(ctx, errs)
 	default: // cobra's own: an unknown verb, flag or argument count
 		fmt.Fprintf(errs, "lukhas-run: %s\nTry: %s --help\n", err, verb.CommandPath())
 		return exitUsage

@@ -78,7 +78,7 @@ func exitCodes() []exitCode {
 		{exitNoInput, "a file is not there or cannot be read"},
 		{exitUnavailable, "no engine answers, or an address or data directory is taken"},
 		{exitBug, "a defect of lukhas-run, or a root supervisor that gave up"},
-		{130, "ended by Ctrl-C, 143 by SIGTERM"},
+		{exitInterrupted, "cut short by Ctrl-C, 143 by SIGTERM; a run or a follow that is stopped in order is well: 0"},
 	}
 }
 

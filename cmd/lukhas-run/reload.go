@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -34,6 +35,9 @@ func newReload(s *settings) *cobra.Command {
 				return err
 			}
 			res, err := c.Reload(cmd.Context(), r)
+			if cmd.Context().Err() != nil {
+				return exit{interrupted(cmd.Context()), errors.New("stopped waiting for the verdict; the reload goes on in the engine, and lukhas-run status tells what becomes of it")}
+			}
 			if err != nil {
 				return reached(err)
 			}

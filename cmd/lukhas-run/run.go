@@ -26,7 +26,9 @@ func newRun(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run SPEC…",
 		Short: "run the engine: supervise, guard, steer, journal, and take changes of the files",
-		Args:  cobra.MinimumNArgs(1),
+		Long: "Ctrl-C or SIGTERM stops everything in order, what started last first; that ends with exit code 0. A second signal\n" +
+			"ends the process at once, and one before everything is ready makes it 130 or 143.",
+		Args: cobra.MinimumNArgs(1),
 		Example: `  lukhas-run run examples/quickstart.yaml
   lukhas-run run topology.yaml on-call.yaml --data /var/lib/lukhas`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -59,7 +61,7 @@ func run(cmd *cobra.Command, s *settings, lasts time.Duration, o host.Options) e
 	o.Events = events
 	h, err := host.Start(ctx, o)
 	if err != nil {
-		return startFailed(err, errs, s.color(errs))
+		return startFailed(ctx, err, errs, s.color(errs))
 	}
 	if !s.quiet() && s.v.GetString("log-format") == "console" {
 		select {
@@ -163,7 +165,7 @@ func greeting(st admin.Status, paths []string) string {
 }
 
 // startFailed shows why nothing was started and gives the exit code that fits.
-func startFailed(err error, w io.Writer, color bool) error {
+func startFailed(ctx context.Context, err error, w io.Writer, color bool) error {
 	var invalid *host.Invalid
 	switch {
 	case errors.As(err, &invalid):
@@ -172,7 +174,7 @@ func startFailed(err error, w io.Writer, color bool) error {
 		}
 		return exit{code: invalidCode(invalid.Diagnostics)}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return exit{exitInterrupted, errors.New("stopped before everything was ready")}
+		return exit{interrupted(ctx), errors.New("stopped before everything was ready")}
 	case errors.Is(err, host.ErrBusy):
 		return exit{exitUnavailable, err}
 	default:

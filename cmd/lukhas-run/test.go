@@ -136,7 +136,7 @@ func (t *testRun) unlessStopped(ctx context.Context, work func() error) error {
 	case <-ctx.Done():
 	}
 	t.others.Wait()
-	return exit{exitInterrupted, errors.New("stopped before all scenarios had run")}
+	return exit{interrupted(ctx), errors.New("stopped before all scenarios had run")}
 }
 
 func (t *testRun) all(cmd *cobra.Command, args []string) error {
@@ -281,7 +281,7 @@ func (t *testRun) gather(cmd *cobra.Command, args []string) error {
 	}
 	t.diags = sorted(t.diags)
 	if g.missing {
-		return exit{exitBadScenario, fmt.Errorf("no such file: %s", missing(args))}
+		return exit{exitNoInput, fmt.Errorf("no such file: %s", missing(args))}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -14,13 +15,13 @@ import (
 func TestASignalEndsTestWhateverRuns(t *testing.T) {
 	run := &testRun{}
 	gone := make(chan struct{})
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	run.others.Go(func() { <-ctx.Done(); close(gone) })
 	endless := make(chan struct{})
 	defer close(endless)
-	err := run.unlessStopped(ctx, func() error { cancel(); <-endless; return nil })
+	err := run.unlessStopped(ctx, func() error { cancel(stopped{syscall.SIGTERM}); <-endless; return nil })
 	var e exit
-	if !errors.As(err, &e) || e.code != exitInterrupted {
+	if !errors.As(err, &e) || e.code != exitTerminated {
 		t.Fatalf("%v", err)
 	}
 	select {
@@ -40,5 +41,12 @@ func TestADirectorysFileOfNoKnownKindIsBad(t *testing.T) {
 	var out, errs bytes.Buffer
 	if code := execute([]string{"test", dir}, strings.NewReader(""), &out, &errs); code != exitBadScenario || !strings.Contains(errs.String(), "LR102") {
 		t.Fatalf("code %d\n%s", code, errs.String())
+	}
+}
+
+// Scripts tell a missing file from a bad one in every verb alike.
+func TestAMissingFileOfTestIsMissing(t *testing.T) {
+	if got := lukhas(t, "", "test", filepath.Join(t.TempDir(), "none.yaml")); got.code != exitNoInput || !strings.Contains(got.err, "no such file") {
+		t.Errorf("%+v", got)
 	}
 }
