@@ -202,6 +202,8 @@ func TestScenarioMistakes(t *testing.T) {
 		{`load: [{name: l, via: public/row, rate: 1/s}]`, `LR203 unknown route "public/row"; did you mean "public/rows"?`},
 		{`load: [{name: l, via: public/rows, request: {method: POST}, rate: 1/s}]`, `LR505 route "public/rows" takes GET`},
 		{`load: [{name: l, to: api, message: get, rate: [{at: 5s, rate: 1/s}, {at: 5s, rate: 2/s}]}]`, `LR505 the steps of a rate stand in order`},
+		{`load: [{name: l, to: api, message: get, rate: 1000001/s}]`, `24:47 LR118 "1000001/s" is too much, at most 1000000/s; write a lower rate`},
+		{`load: [{name: l, to: api, message: get, rate: {from: 1/s, to: 2000/ms, over: 1s}}]`, `LR118 "2000/ms" is too much`},
 		{`world: {api: {latency: 1ms}}`, `LR506 "api" is a script`},
 		{`world: {database: {latency: {p50: 5ms, p99: 1ms}}}`, `LR210 p99 1ms is less than a lower quantile, 5ms`},
 		{`timeline: [{at: 1s, for: 2s, crash: api}]`, `LR507 crash is over at once`},

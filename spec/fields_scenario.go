@@ -6,7 +6,7 @@ func (l *language) buildScenario() {
 		field("topology", textType, "The topology, relative to this file; left out: the one in this file.", example("../checkout.yaml")),
 		field("override", overrides, "New values by path, for this test.", example("{policies.breakers.upstream.open.for: 2s}")),
 		field("seed", intType, "Of all randomness.", standard("1")),
-		field("duration", spanType, "Virtual time until the end.", required, example("5m")),
+		field("duration", playedType, "Virtual time until the end, at most 31d.", required, example("5m")),
 		field("clock", timeType, "The date at the start.", standard("2020-01-01")),
 		field("load", namedList(l.loadType()), "Who calls."),
 		field("world", tableOf(Target, l.worldType()), "What stands in for processes, upstreams and absent go actors."),
@@ -18,13 +18,13 @@ func (l *language) buildScenario() {
 
 func (l *language) loadType() *Type {
 	ramp := object("ramp", "A rate that changes evenly.",
-		field("from", rateType, "At the start.", required),
-		field("to", rateType, "At the end.", required),
+		field("from", loadRateType, "At the start.", required),
+		field("to", loadRateType, "At the end.", required),
 		field("over", spanType, "In this time.", required),
 	)
 	step := object("step of a rate", "A rate from a moment on.",
 		field("at", durationType, "From when on.", required),
-		field("rate", rateType, "The rate.", required),
+		field("rate", loadRateType, "The rate.", required),
 	)
 	request := object("request", "An HTTP request.",
 		field("method", enum("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"), "The method.", standard("GET")),
@@ -45,7 +45,7 @@ func (l *language) loadType() *Type {
 		field("via", textType, "A route instead: LISTENER/ROUTE.", example("public/orders")),
 		field("request", request, "The request to the route."),
 		field("recorded", recording, "Calls as they once came, instead of a rate; without to or via each goes to whom it went then.", example("monday.jsonl")),
-		field("rate", union("rate, ramp or list of steps", rateType, ramp, listOf(step)), "How many calls.", example("200/s")),
+		field("rate", union("rate, ramp or list of steps", loadRateType, ramp, listOf(step)), "How many calls, at most 1000000/s.", example("200/s")),
 		field("arrival", enum("constant", "poisson", "burst"), "How they are spread.", standard("constant")),
 		field("payload", l.built, "The message's fields; n counts from 0.", example("{id: n}")),
 		field("priority", intRange(0, 9), "In an emergency the higher is let in.", standard("5")),

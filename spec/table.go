@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // language is the whole table: one Type for each root and each shape that
@@ -42,6 +43,8 @@ var (
 	signedType   = &Type{Shape: Duration, Title: "duration", Min: math.Inf(-1)}
 	sizeType     = &Type{Shape: Size, Title: "size", Min: 1}
 	rateType     = &Type{Shape: Rate, Title: "rate"}
+	playedType   = &Type{Shape: Duration, Title: "duration", Min: 1, Max: float64(31 * 24 * time.Hour)} // every second of it is sampled
+	loadRateType = &Type{Shape: Rate, Title: "rate", Max: 1_000_000}                                    // every call of it is played
 	exprType     = &Type{Shape: Expression, Title: "expression"}
 	timeType     = &Type{Shape: Time, Title: "time"}
 	holdType     = &Type{Shape: Hold, Title: "duration, or how much of a duration"}

@@ -315,6 +315,8 @@ func (v *Value) parseDuration(s scalar) *problem {
 		return problemf("LR113", "%s; write a number and a unit (ms, s, m, h, d, w)", err)
 	case float64(d) < v.Type.Min:
 		return problemf("LR113", "must be positive")
+	case v.Type.Max != 0 && float64(d) > v.Type.Max:
+		return problemf("LR113", "%q is too long, at most %gd; write a shorter duration", s.shown(), v.Type.Max/float64(24*time.Hour))
 	}
 	v.whole = int64(d)
 	return nil
@@ -421,6 +423,8 @@ func (v *Value) parseRate(s scalar) *problem {
 		return problemf("LR118", "%q is not a rate; write a number per unit of time: 200/s, 5/m", s.shown())
 	case n < 0:
 		return problemf("LR118", "must be positive")
+	case v.Type.Max != 0 && n/per.Seconds() > v.Type.Max:
+		return problemf("LR118", "%q is too much, at most %s/s; write a lower rate", s.shown(), bound(v.Type.Max))
 	}
 	v.number = n / per.Seconds()
 	return nil

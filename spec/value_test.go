@@ -239,3 +239,14 @@ func TestFindingsBeyondTheBoundCostNothingAndAreMentioned(t *testing.T) {
 		t.Errorf("three findings: %s", few)
 	}
 }
+
+// A scenario of years, by a slip of the pen, would be played for as long as somebody waits.
+func TestAScenariosDurationIsBounded(t *testing.T) {
+	const long = `"32d" is too long, at most 31d; write a shorter duration`
+	if _, p := parseScalar(playedType, scalar{text: "32d"}); p == nil || p.code != "LR113" || p.message != long {
+		t.Errorf("%+v", p)
+	}
+	if _, p := parseScalar(playedType, scalar{text: "31d"}); p != nil {
+		t.Errorf("%+v", p)
+	}
+}
