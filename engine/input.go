@@ -130,6 +130,15 @@ func (s Steer) Report(by string) journal.Commanded {
 	if s.By != 0 {
 		args["by"] = s.By
 	}
+	if s.Min != 0 {
+		args["min"] = s.Min
+	}
+	if s.Max != 0 {
+		args["max"] = s.Max
+	}
+	if s.MaxShare != 0 {
+		args["max_share"] = s.MaxShare
+	}
 	if s.Verb == "set_param" {
 		args["value"] = s.Payload
 	}

@@ -477,13 +477,18 @@ func comment(text string) string {
 	return text
 }
 
-// commands are what operators did.
+// commands are what operators did. What was refused changed nothing: it is told in a comment.
 func (d *drafting) commands() []planned {
 	var out []planned
 	for _, o := range d.in.orders {
 		at := d.at(o.at)
+		step := "{" + strings.Join(steering(at, &o.what), ", ") + "}"
+		if o.refused != "" {
+			out = append(out, planned{at, fmt.Sprintf("# left out (refused: %s): %s", comment(o.refused), step)})
+			continue
+		}
 		d.causes = append(d.causes, cause{at, "start + " + at.String(), o.what.Target})
-		out = append(out, planned{at, "- {" + strings.Join(steering(at, &o.what), ", ") + "}"})
+		out = append(out, planned{at, "- " + step})
 	}
 	return out
 }
@@ -495,25 +500,44 @@ func steering(at time.Duration, c *journal.Commanded) []string {
 		parts = append(parts, "for: "+value(span))
 	}
 	text, _ := c.Args["text"].(string)
+	var does []string
 	switch c.Verb {
 	case "emergency":
 		return append(parts, "emergency: "+quoted(text))
 	case "checkpoint", "run":
 		return append(parts, c.Verb+": "+quoted(text))
+	case "set_param":
+		does = append(does, "name: "+quoted(text), "value: "+literal(c.Args["value"]))
+	default:
+		does = append(does, "target: "+quoted(c.Target))
 	}
-	does := []string{"target: " + quoted(c.Target)}
 	if message, ok := c.Args["message"].(string); ok {
 		does = append(does, "message: "+quoted(message))
 	}
-	for _, name := range []string{"replicas", "by"} {
+	for _, name := range []string{"replicas", "by", "min", "max", "max_share"} {
 		if n, ok := c.Args[name]; ok {
 			does = append(does, fmt.Sprintf("%s: %v", name, n))
+		} else if c.Verb == "quarantine" && name == "max_share" {
+			does = append(does, "max_share: 1") // an order without a share has no bound, a step has one
 		}
 	}
 	if c.Why != "" {
 		does = append(does, "reason: "+quoted(c.Why))
 	}
 	return append(parts, c.Verb+": {"+strings.Join(does, ", ")+"}")
+}
+
+// literal is a param's value as an expression in YAML.
+func literal(value any) string {
+	switch v := value.(type) {
+	case string:
+		return "'" + strings.ReplaceAll(strconv.Quote(v), "'", "''") + "'"
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case bool:
+		return strconv.FormatBool(v)
+	}
+	return quoted(fmt.Sprint(value))
 }
 
 // reloads are the reloads that were committed, with what a scenario can set.

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/lukhasai/lukhas-run/compiler"
+	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/engine/scenario"
 	"github.com/lukhasai/lukhas-run/journal"
@@ -28,6 +29,13 @@ func (l *log) tell(ms int, actor string, b journal.Body) {
 	e := journal.New(actor, b)
 	e.Seq, e.Time = uint64(len(*l)+1), time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC).UnixNano()+int64(ms)*1e6
 	*l = append(*l, e)
+}
+
+// because is told of what the newest event made happen.
+func (l *log) because(ms int, actor string, b journal.Body) {
+	cause := uint64(len(*l))
+	l.tell(ms, actor, b)
+	(*l)[cause].Causation = cause
 }
 
 // Scan implements scenario.Events.
@@ -50,6 +58,7 @@ func (l log) Scan(q journal.Query) iter.Seq2[journal.Event, error] {
 const shop = `apiVersion: lukhas/v1
 kind: Topology
 metadata: {name: shop}
+params: {slow: 800ms, mood: calm, busy: false}
 root:
   intensity: {max: 50, within: 60s}
   children:
@@ -347,5 +356,60 @@ func TestScalingIsToldWithItsNumber(t *testing.T) {
 	_, _, s, text := exported(t, t.TempDir(), l, scenario.Slice{})
 	if len(s.Steps) != 2 || !strings.Contains(text, "replicas: 4") || !strings.Contains(text, "by: -1") {
 		t.Fatalf("%s", text)
+	}
+}
+
+// A command is told with all that was asked for, in the words of the language.
+func TestCommandsAreToldWithAllTheySaid(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		in   engine.Steer
+		want string
+	}{
+		{"a number", engine.Steer{Verb: "set_param", Text: "slow", Payload: 1.2, Reason: "load"}, "set_param: {name: slow, value: 1.2, reason: load}"},
+		{"a number as text", engine.Steer{Verb: "set_param", Text: "slow", Payload: 2, For: time.Minute}, "for: 1m0s, set_param: {name: slow, value: 2}"},
+		{"a text", engine.Steer{Verb: "set_param", Text: "mood", Payload: `it's "odd"`}, `set_param: {name: mood, value: '"it''s \"odd\""'}`},
+		{"a truth", engine.Steer{Verb: "set_param", Text: "busy", Payload: true}, "set_param: {name: busy, value: true}"},
+		{"a share", engine.Steer{Verb: "quarantine", Target: "root/workers/worker-0", MaxShare: 0.25}, "max_share: 0.25"},
+		{"no share", engine.Steer{Verb: "quarantine", Target: "root/workers/worker-0"}, "max_share: 1}"},
+		{"bounds", engine.Steer{Verb: "scale", Target: "worker", By: 3, Min: 2, Max: 4}, "scale: {target: worker, by: 3, min: 2, max: 4}"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var l log
+			l.tell(0, "", journal.EngineStarted{Name: "shop"})
+			l.tell(1000, "", c.in.Report("ann"))
+			_, _, s, text := exported(t, t.TempDir(), l, scenario.Slice{})
+			if len(s.Steps) != 1 || !strings.Contains(text, c.want) {
+				t.Fatalf("want %s\n%s", c.want, text)
+			}
+			if r, err := scenario.Run(s, scenario.Options{}); err != nil || r.Problem != "" {
+				t.Fatalf("%v %s\n%s", err, r.Problem, text)
+			}
+		})
+	}
+	var l log
+	l.tell(0, "", journal.EngineStarted{Name: "shop"})
+	l.tell(1000, "", engine.Steer{Verb: "adopt", Target: "root/api", Text: "root/workers"}.Report("ann"))
+	l.tell(1100, "", engine.Steer{Verb: "set_param", Text: "gone", Payload: 1}.Report("ann"))
+	if _, _, s, text := exported(t, t.TempDir(), l, scenario.Slice{}); len(s.Steps) != 0 || strings.Count(text, "# left out (") < 2 {
+		t.Fatalf("%s", text)
+	}
+}
+
+// What the engine refused is told in a comment, with its reason, and causes nothing; what it did in part is a step.
+func TestARefusedCommandIsNoStep(t *testing.T) {
+	for _, c := range []struct {
+		result string
+		want   int
+	}{{"done", 1}, {"the engine is stopping", 0}, {"1 of 2 refused, the first: no", 1}} {
+		var l log
+		l.tell(0, "", journal.EngineStarted{Name: "shop"})
+		l.tell(1000, "", journal.Commanded{Verb: "force_open", Target: "rates", Who: "ann"})
+		l.because(1000, "", journal.ActionDone{Verb: "force_open", Target: "rates", By: "ann", Result: c.result})
+		l.tell(2000, "", journal.BreakerChanged{Breaker: "rates", From: "closed", To: "open"})
+		_, _, s, text := exported(t, t.TempDir(), l, scenario.Slice{})
+		if len(s.Steps) != c.want || len(s.Expect) != c.want || (c.want == 0) != strings.Contains(text, "# left out (refused: "+c.result) {
+			t.Errorf("%s: %d steps, want %d\n%s", c.result, len(s.Steps), c.want, text)
+		}
 	}
 }

@@ -1,9 +1,11 @@
 package scenario
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -80,8 +82,10 @@ type probed struct {
 
 // order is an operator's command.
 type order struct {
-	at   time.Duration
-	what journal.Commanded
+	seq     uint64
+	at      time.Duration
+	what    journal.Commanded
+	refused string // why; "": it was not, or the journal does not say
 }
 
 type reloaded struct {
@@ -218,7 +222,9 @@ func (in *Incident) take(e journal.Event) error {
 	case journal.Probe:
 		in.probes = append(in.probes, probed{e.Actor, at, b.Healthy})
 	case journal.Commanded:
-		in.orders = append(in.orders, order{at, b})
+		in.orders = append(in.orders, order{seq: e.Seq, at: at, what: b})
+	case journal.ActionDone:
+		in.answered(e.Causation, &b)
 	case journal.ReloadCommitted:
 		if b.Who != engine.ByVerification { // which takes a reload back again by itself
 			in.reloads = append(in.reloads, reloaded{at, b.Changes, b.Omitted})
@@ -229,6 +235,22 @@ func (in *Incident) take(e journal.Event) error {
 	in.decided(at, e.Actor, body)
 	return nil
 }
+
+// answered notes what became of a command: the action that its event caused, and not one of a rule that it ran. One that
+// only some of its targets refused was carried out.
+func (in *Incident) answered(to uint64, b *journal.ActionDone) {
+	at, found := slices.BinarySearchFunc(in.orders, to, func(o order, seq uint64) int { return cmp.Compare(o.seq, seq) })
+	if !found || b.Result == "done" || partly.MatchString(b.Result) {
+		return
+	}
+	o := &in.orders[at]
+	if o.what.Verb == b.Verb && cmp.Or(o.what.Who, "operator") == b.By {
+		o.refused = b.Result
+	}
+}
+
+// partly is the verdict on a command of which a part was done.
+var partly = regexp.MustCompile(`^[0-9]+ of [0-9]+ refused`)
 
 // decided notes the decisions that a test of the incident would want to see again.
 func (in *Incident) decided(at time.Duration, actor string, body journal.Body) {
