@@ -153,6 +153,8 @@ func (c *compiler) scales(v, to *spec.Value) {
 		return // reported by aim
 	}
 	switch u := found[0].unit; {
+	case !u.group && u.kind == plan.Supervisor:
+		c.errorf("LR222", to.Pos, "%q is a supervisor, which has no replicas; scale a group below it", to.Text())
 	case !u.group:
 		c.errorf("LR222", to.Pos, "%q has no replicas to scale; give it replicas: 1", to.Text())
 	case replicas != nil && found[0].replica < 0 && int(replicas.Int()) < u.named:

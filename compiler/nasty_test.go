@@ -236,6 +236,7 @@ warning LR226 8:24 adopt has no effect on an actor with persist: its state is ke
 		{"more replicas than there may be", scaling("{target: pool, replicas: 100001}"), `LR217 8:74 at most 100000 replicas, got 100001`},
 		{"fewer replicas than are named", scaling("{target: pool, replicas: 2}"), `LR222 8:74 "pool" cannot have 2 replicas: pool-2 is named elsewhere`},
 		{"scaling what has no replicas", scaling("{target: api, replicas: 2}"), `LR222 8:58 "api" has no replicas to scale; give it replicas: 1`},
+		{"scaling a supervisor", scaling("{target: root, replicas: 2}"), `LR222 8:58 "root" is a supervisor, which has no replicas; scale a group below it`},
 		{"bounds of an exact number", scaling("{target: pool, replicas: 4, max: 5}"), `LR222 8:49 min and max bound by; replicas says exactly how many`},
 		{"bounds the wrong way round", scaling("{target: pool, by: 2, min: 5, max: 3}"), `LR222 8:76 min 5 is more than max 3 (8:76, 8:84)`},
 		{"scaling by nothing", scaling("{target: pool, by: 0}"), `LR222 8:68 by 0 changes nothing; write how many more, or how many fewer`},

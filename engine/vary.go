@@ -153,6 +153,8 @@ func (m *Machine) groupsOf(s Steer, where *rules.Program, o origin) ([]string, e
 	for _, a := range found {
 		switch {
 		case a.def.Group == "" && plan.IsGlob(s.Target):
+		case a.def.Group == "" && a.def.Kind == plan.Supervisor:
+			return nil, fmt.Errorf("%q is a supervisor, which has no replicas; scale a group below it", a.def.Path)
 		case a.def.Group == "":
 			return nil, fmt.Errorf("%q has no replicas to scale; give it replicas: 1", a.def.Path)
 		case !slices.Contains(groups, a.def.Group):

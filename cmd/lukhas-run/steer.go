@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/lukhasai/lukhas-run/compiler"
 	"github.com/lukhasai/lukhas-run/engine"
@@ -38,6 +39,9 @@ func newSteer(s *settings) *cobra.Command {
   lukhas-run steer set-param slow 1200ms
   lukhas-run steer adopt worker --under root/spare`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := limits(cmd.Flags(), want, args[0]); err != nil {
+				return exit{exitUsage, err}
+			}
 			if err := wish(&want, args, payload); err != nil {
 				return exit{exitUsage, err}
 			}
@@ -54,6 +58,7 @@ func newSteer(s *settings) *cobra.Command {
 			return nil
 		},
 	}
+	cmd.SetFlagErrorFunc(orFewer)
 	f := cmd.Flags()
 	f.DurationVar(&want.For, "for", 0, "undo it after this time")
 	f.StringVar(&want.Reason, "reason", "", "why, for the journal")
@@ -62,6 +67,29 @@ func newSteer(s *settings) *cobra.Command {
 	f.StringVar(&want.Text, "under", "", "adopt: the supervisor that the actor comes under")
 	f.IntVar(&want.By, "by", 0, "scale: so many more replicas, or fewer when negative")
 	return cmd
+}
+
+// limits checks the flags that bound an action.
+func limits(f *pflag.FlagSet, want engine.Steer, verb string) error {
+	switch {
+	case f.Changed("for") && want.For <= 0:
+		return fmt.Errorf("--for %s: expected more than 0; without --for it lasts until it is undone", want.For)
+	case f.Changed("max-share") && verb != "quarantine":
+		return fmt.Errorf("--max-share belongs to quarantine, not to %s", verb)
+	}
+	return nil
+}
+
+// orFewer tells what a negative number of replicas, which looks like a flag, is written as.
+func orFewer(_ *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	if n, bad := strconv.Atoi(unknown.GetSpecifiedShortnames()); bad == nil {
+		return fmt.Errorf("%w; for fewer replicas write scale TARGET --by -%d", err, n)
+	}
+	return err
 }
 
 // wish fills in what the arguments say.
@@ -104,6 +132,8 @@ func wishReplicas(want *engine.Steer, argument string) error {
 		return nil
 	case want.By != 0:
 		return errors.New("give a number of replicas or --by, not both")
+	case err == nil && n < 0:
+		return fmt.Errorf("%d is no number of replicas; for fewer write steer scale %s --by %d", n, want.Target, n)
 	case err != nil || n < 1:
 		return fmt.Errorf("%q is no number of replicas; write a whole number of at least 1, or --by", argument)
 	}

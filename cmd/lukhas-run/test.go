@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -143,6 +145,9 @@ func (t *testRun) all(cmd *cobra.Command, args []string) error {
 	if err := t.settle(); err != nil {
 		return exit{exitUsage, err}
 	}
+	if err := t.writable(); err != nil {
+		return exit{exitNoInput, err}
+	}
 	start := time.Now()
 	if err := t.gather(cmd, args); err != nil {
 		return err
@@ -246,12 +251,31 @@ func (t *testRun) settle() error {
 	if t.runs < -1 {
 		return fmt.Errorf("--explore %d: a number of schedules, or -1 for each scenario's own", t.runs)
 	}
+	if t.update && (t.seed != 0 || t.shuffle != 0) {
+		return errors.New("--update with --seed or --shuffle: a golden trace is of the scenario's own seed and order; leave them out")
+	}
 	if t.parallel < 1 {
 		return fmt.Errorf("--parallel %d: must be 1 or more", t.parallel)
 	}
 	var err error
 	t.run, err = regexp.Compile(t.pattern)
 	return err
+}
+
+// writable finds reports that could not be written before the scenarios have run for them.
+func (t *testRun) writable() error {
+	files := []string{t.junit}
+	if strings.EqualFold(filepath.Ext(t.timeline), ".svg") {
+		files = append(files, t.timeline)
+	} else if at, err := os.Stat(t.timeline); err == nil && !at.IsDir() {
+		return fmt.Errorf("--timeline %s: it is neither a directory nor a file whose name ends in .svg", t.timeline)
+	}
+	for _, file := range files {
+		if at, err := os.Stat(filepath.Dir(file)); file != "" && (err != nil || !at.IsDir()) {
+			return fmt.Errorf("%s cannot be written: there is no directory %s; make it first", file, filepath.Dir(file))
+		}
+	}
+	return nil
 }
 
 // gather loads the scenarios of all files.

@@ -50,3 +50,23 @@ func TestAMissingFileOfTestIsMissing(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// What cannot end well is refused before anything runs: the scenario's file is not even looked for.
+func TestTestRefusesBeforeItRuns(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		flags, want string
+		code        int
+	}{
+		{"--update --seed 9", "--update with --seed", exitUsage},
+		{"--update --shuffle 9", "--update with --seed or --shuffle", exitUsage},
+		{"--junit " + dir + "/none/report.xml", "there is no directory " + dir + "/none", exitNoInput},
+		{"--timeline " + dir + "/none/a.svg", "there is no directory " + dir + "/none", exitNoInput},
+		{"--timeline test_stop_test.go", "neither a directory", exitNoInput},
+	} {
+		got := lukhas(t, "", append([]string{"test", "absent.yaml"}, strings.Fields(c.flags)...)...)
+		if got.code != c.code || !strings.Contains(got.err, c.want) {
+			t.Errorf("%s: %+v", c.flags, got)
+		}
+	}
+}
