@@ -89,7 +89,7 @@ func (t *testRun) command() *cobra.Command {
 		Use:   "test PATH…",
 		Short: "run scenarios in virtual time and judge what must hold",
 		Long: "Every scenario runs twice, the second time in another process with another GOMAXPROCS; when the two runs differ, that is\n" +
-			"a failure. Exit: 0 all pass, 1 something failed, 2 a file is bad.",
+			"a failure. Exit: 0 all pass, 1 something failed, 2 a file is bad, 66 one is not there.",
 		Args: cobra.MinimumNArgs(1),
 		Example: `  lukhas-run test examples/scenarios
   lukhas-run test outage.yaml --run 'heals' --seed 9
