@@ -221,10 +221,26 @@ func (d *drafting) world() []string {
 			parts = append(parts, "startup: "+up.String())
 		}
 		if len(parts) > 0 {
-			out = append(out, d.name(a.Path)+": {"+strings.Join(parts, ", ")+"}")
+			out = append(out, d.unless(a.Path, "", d.name(a.Path)+": {"+strings.Join(parts, ", ")+"}"))
 		}
 	}
 	return out
+}
+
+// passes tells whether an actor is a replica that was there for a part of the incident only. Nothing may name it: while it
+// is away nobody has the name, and a group is not scaled below those that are named.
+func (d *drafting) passes(path string) bool {
+	a := d.plan.Actor(path)
+	return d.in.passing[path] && a != nil && a.Group != ""
+}
+
+// unless is an entry of a list, or of a mapping with no dash, that stands in a comment when the actor that it names was not
+// always there.
+func (d *drafting) unless(path, dash, entry string) string {
+	if d.passes(path) {
+		return fmt.Sprintf("# left out (%s is there for a part of the run only): %s", d.name(path), entry)
+	}
+	return dash + entry
 }
 
 // errorRate is how often usual attempts fail, and how.
@@ -290,6 +306,9 @@ func (d *drafting) load(recording string) ([]string, []plan.Arrival) {
 	var callers, out []string
 	for i := range calls {
 		calls[i].At = max(0, calls[i].At+d.lead-from)
+		if d.passes(calls[i].To) {
+			calls[i].To = groupOf(calls[i].To)
+		}
 		if calls[i].From == "" {
 			calls[i].From = "outside"
 		}
@@ -397,10 +416,17 @@ func (d *drafting) windows() []planned {
 		}
 		at := d.at(w.from - time.Millisecond)
 		long := max((w.to - w.from).Round(time.Millisecond), 2*time.Millisecond)
-		d.causes = append(d.causes, cause{at, id + ".start", w.actor})
-		out = append(out, planned{at, fmt.Sprintf("- {id: %s, at: %s, for: %s, %s}}", id, at, long, verb)})
+		d.blame(cause{at, id + ".start", w.actor})
+		out = append(out, planned{at, d.unless(w.actor, "- ", fmt.Sprintf("{id: %s, at: %s, for: %s, %s}}", id, at, long, verb))})
 	}
 	return out
+}
+
+// blame notes what went wrong, unless the scenario leaves it out.
+func (d *drafting) blame(c cause) {
+	if !d.passes(c.whom) {
+		d.causes = append(d.causes, c)
+	}
 }
 
 // unhealthy are the stretches in which an upstream's health check failed, for want of calls that tell more.
@@ -447,8 +473,8 @@ func (d *drafting) crashes() []planned {
 		at := d.at(l.failed)
 		n := l.incarnation - d.first[l.actor]
 		if n == 0 && (l.ready != unseen || l.starting == unseen) {
-			d.causes = append(d.causes, cause{at, "start + " + at.String(), l.actor})
-			out = append(out, planned{at, fmt.Sprintf("- {at: %s, crash: %s} # %s", at, d.name(l.actor), comment(l.kind+": "+l.message))})
+			d.blame(cause{at, "start + " + at.String(), l.actor})
+			out = append(out, planned{at, d.unless(l.actor, "- ", fmt.Sprintf("{at: %s, crash: %s} # %s", at, d.name(l.actor), comment(l.kind+": "+l.message)))})
 			continue
 		}
 		state, since := `state == "starting"`, l.failed-l.starting
@@ -457,10 +483,10 @@ func (d *drafting) crashes() []planned {
 		}
 		id := fmt.Sprintf("%s_%d", identOf(d.name(l.actor)), n+1)
 		since = max(since.Truncate(time.Millisecond), time.Millisecond)
-		d.causes = append(d.causes, cause{at, id + " + " + since.String(), l.actor})
+		d.blame(cause{at, id + " + " + since.String(), l.actor})
 		out = append(out,
-			planned{at, fmt.Sprintf("- {id: %s, when: 'actor(%q).restarts >= %d && actor(%q).%s'}", id, d.name(l.actor), n, d.name(l.actor), state)},
-			planned{at, fmt.Sprintf("- {at: %s + %s, crash: %s} # %s", id, since, d.name(l.actor), comment(l.kind+": "+l.message))})
+			planned{at, d.unless(l.actor, "- ", fmt.Sprintf("{id: %s, when: 'actor(%q).restarts >= %d && actor(%q).%s'}", id, d.name(l.actor), n, d.name(l.actor), state))},
+			planned{at, d.unless(l.actor, "- ", fmt.Sprintf("{at: %s + %s, crash: %s} # %s", id, since, d.name(l.actor), comment(l.kind+": "+l.message)))})
 	}
 	if left > 0 {
 		d.note("%d more crashes are left out", left)
@@ -482,15 +508,27 @@ func (d *drafting) commands() []planned {
 	var out []planned
 	for _, o := range d.in.orders {
 		at := d.at(o.at)
+		if whom := d.meant(o.what.Target); o.what.Verb == "scale" && d.passes(whom) {
+			o.what.Target = groupOf(whom)
+		}
 		step := "{" + strings.Join(steering(at, &o.what), ", ") + "}"
 		if o.refused != "" {
 			out = append(out, planned{at, fmt.Sprintf("# left out (refused: %s): %s", comment(o.refused), step)})
 			continue
 		}
-		d.causes = append(d.causes, cause{at, "start + " + at.String(), o.what.Target})
-		out = append(out, planned{at, "- " + step})
+		whom := d.meant(o.what.Target)
+		d.blame(cause{at, "start + " + at.String(), whom})
+		out = append(out, planned{at, d.unless(whom, "- ", step)})
 	}
 	return out
+}
+
+// meant is the path of the one actor that a command aimed at, else what it aimed at.
+func (d *drafting) meant(target string) string {
+	if found, err := d.plan.Resolve(target); err == nil && len(found) == 1 {
+		return d.plan.Actors[found[0]].Path
+	}
+	return target
 }
 
 // steering writes a command as the parts of a step.
@@ -625,6 +663,9 @@ func (d *drafting) expectation(f fact) string {
 		}
 		event, kind = "breaker", "open"
 	case "gave_up", "quarantined":
+		if why := d.undriven(f); why != "" {
+			return fmt.Sprintf("# left out (%s): %s %s at %s", why, comment(d.name(who)), strings.ReplaceAll(f.kind, "_", " "), d.at(f.at))
+		}
 		who = d.name(who)
 	case "rule", "emergency", "reload":
 		who, kind = "", f.whom
@@ -638,6 +679,19 @@ func (d *drafting) expectation(f fact) string {
 		cond += fmt.Sprintf(" && event.kind == %q", kind)
 	}
 	return fmt.Sprintf("- {name: %s, sometimes: %s}", quoted(name), quoted(cond))
+}
+
+// undriven says why a decision about an actor is not expected: it was about one that is left out, or came of its crashes.
+func (d *drafting) undriven(f fact) string {
+	for _, l := range d.in.lives {
+		if f.kind == "gave_up" && l.failed != unseen && l.failed <= f.at && d.passes(l.actor) && strings.HasPrefix(l.actor, f.whom+"/") {
+			return "crashes of " + d.name(l.actor) + ", which is there for a part of the run only, are left out"
+		}
+	}
+	if d.passes(f.whom) {
+		return "it is there for a part of the run only"
+	}
+	return ""
 }
 
 // opens says that a breaker opens, soon after what made it open.
@@ -660,7 +714,7 @@ func (d *drafting) opens(f fact) string {
 // driven tells whether something in the draft can open a breaker by then: calls that are repeated, or something that went
 // wrong with those it may count. Who stands for something outside fails only by faults of its own.
 func (d *drafting) driven(breaker string, by time.Duration) bool {
-	if d.loaded {
+	if d.loaded && d.called(breaker) {
 		return true
 	}
 	path := ""
@@ -670,6 +724,19 @@ func (d *drafting) driven(breaker string, by time.Duration) bool {
 	return slices.ContainsFunc(d.causes, func(c cause) bool {
 		return c.at <= by && (path == "" || slices.Contains([]string{"", path, breaker}, c.whom) || strings.Contains(c.whom, "*"))
 	})
+}
+
+// called tells whether calls that are repeated go through a breaker: some did then, or, where only messages are recorded,
+// its actor had some.
+func (d *drafting) called(breaker string) bool {
+	if d.in.through[breaker] {
+		return true
+	}
+	found, err := d.plan.Resolve(breaker)
+	if err != nil { // a breaker with a name of its own
+		return len(d.in.through) == 0
+	}
+	return slices.ContainsFunc(found, func(at int) bool { return len(d.in.tried(d.plan.Actors[at].Path)) > 0 })
 }
 
 // ending says how things stood in the end.
@@ -705,8 +772,8 @@ func (d *drafting) ending() []string {
 	for _, path := range crashed {
 		name := d.name(path)
 		if n := restarts[path]; n > 0 {
-			out = append(out, fmt.Sprintf("- {name: %s, sometimes: %s}", quoted(fmt.Sprintf("%s is started again, %d in all", name, n)),
-				quoted(fmt.Sprintf("actor(%q).restarts == %d", name, n))))
+			out = append(out, d.unless(path, "- ", fmt.Sprintf("{name: %s, sometimes: %s}", quoted(fmt.Sprintf("%s is started again, %d in all", name, n)),
+				quoted(fmt.Sprintf("actor(%q).restarts == %d", name, n)))))
 		}
 	}
 	over := slices.ContainsFunc(d.in.facts, func(f fact) bool { return f.kind == "gave_up" && f.whom == d.plan.Actors[0].Path })

@@ -331,6 +331,7 @@ func TestABreakerIsExpectedToOpenOnlyWhenDriven(t *testing.T) {
 		{"a command", "", journal.Commanded{Verb: "force_open", Target: "rates"}, true},
 		{"its health", "root/rates", journal.Probe{Healthy: false}, true},
 		{"calls", "root/rates", call, true},
+		{"calls to another", "root/workers/worker", journal.Call{From: "operator", Message: "price", Breaker: "worker", Attempt: 1, Outcome: "success", Replica: "worker-0"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var l log
@@ -411,5 +412,57 @@ func TestARefusedCommandIsNoStep(t *testing.T) {
 		if len(s.Steps) != c.want || len(s.Expect) != c.want || (c.want == 0) != strings.Contains(text, "# left out (refused: "+c.result) {
 			t.Errorf("%s: %d steps, want %d\n%s", c.result, len(s.Steps), c.want, text)
 		}
+	}
+}
+
+// A replica that is there for a part of the run only is named by no expectation and no step: it would be nobody's name then.
+func TestAReplicaOfAPartOfTheRunIsNotNamed(t *testing.T) {
+	crash := func(l *log, ms int, who string, n uint64) {
+		l.tell(ms, who, journal.ActorFailed{Incarnation: n, Kind: "exit", Message: "exit status 1"})
+		l.tell(ms+100, who, journal.ActorStarting{Incarnation: n + 1})
+		l.tell(ms+120, who, journal.ActorReady{Incarnation: n + 1, Took: 20 * time.Millisecond})
+	}
+	for _, c := range []struct {
+		name            string
+		first           int
+		change, passing string
+		steps, left     int
+	}{
+		{"fewer first", 1, "stop", "root/workers/worker-1", 5, 5}, // its model, two crashes in three steps, its expectation
+		{"more first", 3, "start", "root/workers/worker-2", 8, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var l log
+			l.tell(0, "", journal.EngineStarted{Name: "shop"})
+			for n := range 2 {
+				who := fmt.Sprintf("root/workers/worker-%d", n)
+				l.tell(10, who, journal.ActorStarting{Incarnation: 1})
+				l.tell(30, who, journal.ActorReady{Incarnation: 1, Took: 20 * time.Millisecond})
+			}
+			crash(&l, 1000, "root/workers/worker-0", 1)
+			crash(&l, 2000, "root/workers/worker-1", 1)
+			scale := func(ms, n int, class, who string) {
+				l.tell(ms, "", journal.Commanded{Verb: "scale", Target: "worker", Args: journal.Values{"replicas": n}})
+				l.because(ms, "", journal.ActionDone{Verb: "scale", Target: "worker", By: "operator", Result: "done"})
+				l.tell(ms, "", journal.PlanVaried{Changes: []journal.Change{{Class: class, Path: "actors." + who}}})
+			}
+			scale(20_000, c.first, c.change, c.passing)
+			if c.first > 2 {
+				l.tell(20_010, "root/workers/worker-2", journal.ActorStarting{Incarnation: 1})
+				l.tell(20_030, "root/workers/worker-2", journal.ActorReady{Incarnation: 1, Took: 20 * time.Millisecond})
+				crash(&l, 40_000, "root/workers/worker-2", 1)
+			}
+			scale(60_000, 2, "start", c.passing)
+			crash(&l, 80_000, "root/workers/worker-1", 2)
+			crash(&l, 81_000, "root/workers/worker-0", 2)
+			_, _, s, text := exported(t, t.TempDir(), l, scenario.Slice{})
+			r := play(t, s, scenario.Options{})
+			if !r.Passed() {
+				t.Errorf("%q\n%s", broken(r), text)
+			}
+			if left := strings.Count(text, "# left out ("); left != c.left || len(s.Steps) != c.steps {
+				t.Errorf("%d left out and %d steps, want %d and %d\n%s", left, len(s.Steps), c.left, c.steps, text)
+			}
+		})
 	}
 }

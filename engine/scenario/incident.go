@@ -50,7 +50,9 @@ type Incident struct {
 	orders   []order
 	reloads  []reloaded
 	facts    []fact
-	level    string // of health, at the end; "" when it never changed
+	through  map[string]bool // breakers that calls went through
+	passing  map[string]bool // actors that came or went meanwhile
+	level    string          // of health, at the end; "" when it never changed
 }
 
 // attempt is one attempt of a call, or a handled message, with its end.
@@ -112,7 +114,7 @@ var errIncident = errors.New("too much has happened for one scenario; take a sho
 
 // ReadIncident reads what a part of a journal tells. Damaged parts are left out, and named in Damage.
 func ReadIncident(j Events, s Slice) (*Incident, error) {
-	in := &Incident{attempts: map[string][]attempt{}, known: map[string]int{}}
+	in := &Incident{attempts: map[string][]attempt{}, known: map[string]int{}, through: map[string]bool{}, passing: map[string]bool{}}
 	begin, err := in.locate(j, &s)
 	if err != nil {
 		return nil, err
@@ -229,11 +231,23 @@ func (in *Incident) take(e journal.Event) error {
 		if b.Who != engine.ByVerification { // which takes a reload back again by itself
 			in.reloads = append(in.reloads, reloaded{at, b.Changes, b.Omitted})
 		}
+		in.passed(b.Changes)
+	case journal.PlanVaried:
+		in.passed(b.Changes)
 	case journal.HealthChanged:
 		in.level = b.To
 	}
 	in.decided(at, e.Actor, body)
 	return nil
+}
+
+// passed notes who came or went by a change of what runs.
+func (in *Incident) passed(changes []journal.Change) {
+	for _, c := range changes {
+		if path, ok := strings.CutPrefix(c.Path, "actors."); ok && (c.Class == plan.Start.String() || c.Class == plan.Stop.String()) {
+			in.passing[path] = true // or a field of an actor: no actor's path
+		}
+	}
 }
 
 // answered notes what became of a command: the action that its event caused, and not one of a rule that it ran. One that
@@ -298,6 +312,7 @@ func (in *Incident) called(actor string, at time.Duration, c *journal.Call) {
 	if c.Outcome != "success" && c.Outcome != "failure" {
 		return
 	}
+	in.through[c.Breaker] = true
 	if c.Replica != "" {
 		actor = actor[:strings.LastIndexByte(actor, '/')+1] + c.Replica
 	}
