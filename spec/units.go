@@ -314,7 +314,7 @@ func (v *Value) parseDuration(s scalar) *problem {
 	case err != nil:
 		return problemf("LR113", "%s; write a number and a unit (ms, s, m, h, d, w)", err)
 	case float64(d) < v.Type.Min:
-		return problemf("LR113", "must be positive")
+		return problemf("LR113", "must be positive, not %q", s.shown())
 	case v.Type.Max != 0 && float64(d) > v.Type.Max:
 		return problemf("LR113", "%q is too long, at most %gd; write a shorter duration", s.shown(), v.Type.Max/float64(24*time.Hour))
 	}
@@ -366,7 +366,7 @@ func (v *Value) parseMoment(s scalar) *problem {
 	if d, err := ParseDuration(s.text); err == nil {
 		v.text, v.whole = "start", int64(d)
 		if d < 0 {
-			return problemf("LR113", "must be positive")
+			return problemf("LR113", "must be positive, not %q", s.shown())
 		}
 		return nil
 	}
@@ -406,7 +406,7 @@ func (v *Value) parseSize(s scalar) *problem {
 	case n*unit > math.MaxInt64/2:
 		return problemf("LR117", "too large")
 	case n*unit < v.Type.Min:
-		return problemf("LR117", "must be positive")
+		return problemf("LR117", "must be positive, not %q", s.shown())
 	}
 	v.whole = int64(n * unit)
 	return nil
@@ -422,7 +422,7 @@ func (v *Value) parseRate(s scalar) *problem {
 	case !ok || !known:
 		return problemf("LR118", "%q is not a rate; write a number per unit of time: 200/s, 5/m", s.shown())
 	case n < 0:
-		return problemf("LR118", "must be positive")
+		return problemf("LR118", "must be positive, not %q", s.shown())
 	case v.Type.Max != 0 && n/per.Seconds() > v.Type.Max:
 		return problemf("LR118", "%q is too much, at most %s/s; write a lower rate", s.shown(), bound(v.Type.Max))
 	}
