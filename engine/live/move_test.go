@@ -51,7 +51,9 @@ type mover struct {
 }
 
 func (m *mover) behaviour(*plan.Actor) (engine.Behavior, error) {
+	m.mu.Lock()
 	m.made++
+	m.mu.Unlock()
 	return handler(func(ctx engine.Context, msg engine.Msg) error {
 		switch msg.Type {
 		case "hold":

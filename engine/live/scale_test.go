@@ -16,17 +16,13 @@ import (
 // the others are not touched. `for` brings the replica back.
 func TestScalingDownTellsWhoWaits(t *testing.T) {
 	release := make(chan struct{})
-	made := map[string]int{}
-	m := making{"w-0": func(a *plan.Actor) (engine.Behavior, error) {
-		made[a.Path]++
-		return handler(func(ctx engine.Context, msg engine.Msg) error {
-			if msg.Type == "hold" {
-				<-release
-			}
-			ctx.Reply(ctx.Path())
-			return nil
-		}), nil
-	}}
+	m := making{"w-0": simple(func(ctx engine.Context, msg engine.Msg) error {
+		if msg.Type == "hold" {
+			<-release
+		}
+		ctx.Reply(ctx.Path())
+		return nil
+	})}
 	replica := func(n int) plan.Actor {
 		return leaf([]string{"w-0", "w-1"}[n], func(a *plan.Actor) {
 			a.Group, a.Replica, a.Go.Behaviour = "root/w", n, "w-0"
@@ -57,12 +53,15 @@ func TestScalingDownTellsWhoWaits(t *testing.T) {
 		if err := <-waits; !errors.As(err, &refused) || refused.Kind != engine.KindUnreachable || refused.Delivered {
 			t.Errorf("who waited got %v", err)
 		}
+		synctest.Wait() // the answer does not wait for its record
 		if n := len(r.book.of(journal.TypeDeadLetter, "root/w-1")); n != 1 {
 			t.Errorf("%d dead letters", n)
 		}
 		time.Sleep(2 * time.Minute) // of the bubble
-		if got := r.ask(t, "root/w-1", "where", nil); got != "root/w-1" || made["root/w-1"] != 2 || made["root/w-0"] != 1 {
-			t.Errorf("after its time %v, made %v", got, made)
+		got := r.ask(t, "root/w-1", "where", nil)
+		first, second := len(r.book.of(journal.TypeActorStarted, "root/w-0")), len(r.book.of(journal.TypeActorStarted, "root/w-1"))
+		if got != "root/w-1" || first != 1 || second != 2 {
+			t.Errorf("after its time %v, the replicas started %d and %d times", got, first, second)
 		}
 	})
 }
