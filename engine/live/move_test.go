@@ -111,6 +111,7 @@ func TestAMovedActorLosesNothing(t *testing.T) {
 				if got := <-held; got != "root/b/mover" {
 					t.Errorf("the ask in flight got %v", got)
 				}
+				synctest.Wait() // until there is room in the mailbox again
 				for i, to := range []string{"root/a/mover", "root/b/mover", "mover"} {
 					r.tellOK(t, to, "n", 100+i)
 				}
