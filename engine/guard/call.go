@@ -132,7 +132,7 @@ func (p *pass) rate() error {
 		}
 		key = text
 	}
-	now := p.env.Now()
+	now := p.now()
 	ok, wait := r.of(key, now).Allow(int64(now))
 	switch {
 	case ok:
@@ -149,8 +149,7 @@ func (p *pass) limits() (any, error) {
 		return nil, p.rejected(&Attempt{N: 1}, "rate_limit", err)
 	}
 	if b := p.layers.bulkhead; b != nil {
-		p.waited = true
-		why, err := b.enter(p.env, p.deadline)
+		why, err := b.enter(p)
 		if err != nil {
 			return nil, err
 		}
@@ -171,7 +170,7 @@ func (p *pass) adapt() (any, error) {
 	if !l.Enter() {
 		return nil, p.rejected(&Attempt{N: 1}, "adaptive", p.refuse("adaptive limit reached"))
 	}
-	start, outcome, ended := p.env.Now(), breaker.Ignored, false
+	start, outcome, ended := p.now(), breaker.Ignored, false
 	defer func() {
 		if !ended {
 			outcome = p.broken()
@@ -224,7 +223,7 @@ func (p *pass) round(a *Attempt) (any, error) {
 		return p.attempt(a)
 	}
 	if b := p.layers.hedges; b != nil {
-		b.Call(int64(p.env.Now()))
+		b.Call(int64(p.now()))
 	}
 	p.waited = true
 	more := func() bool { return p.layers.hedges == nil || p.layers.hedges.Retry(int64(p.env.Now())) }

@@ -336,9 +336,35 @@ func TestTheBulkheadQueuesWakesAndGivesUp(t *testing.T) {
 	if v, err := g.Call(parked, call(), parked); v != "ok" || err != nil {
 		t.Errorf("the woken call gave %v, %v", v, err)
 	}
+	if began := second.tries[0].Began; began != 200*time.Millisecond {
+		t.Errorf("the attempt after the wait began at %v", began)
+	}
 	wantRefusal(t, refused, "bulkhead full")
 	if s := g.Snapshot(0).Bulkhead; s.Running != 0 || s.Waiting != 0 || len(l.bulkhead.waiting)+len(l.bulkhead.called) != 0 {
 		t.Errorf("left behind: %+v", s)
+	}
+}
+
+// looking counts how often the time is asked for.
+type looking struct {
+	*bench
+	looks int
+}
+
+func (l *looking) Now() time.Duration {
+	l.looks++
+	return l.bench.Now()
+}
+
+func TestACallThatWaitsForNothingReadsTheClockTwice(t *testing.T) {
+	g := mustGuard(t, &plan.Guard{
+		Timeout: time.Second, Deadline: time.Minute, Rate: &plan.RateLimit{PerSecond: 10}, Bulkhead: &plan.Bulkhead{Concurrent: 1},
+		Breaker: &plan.Breaker{Policy: breaker.Policy{Trip: breaker.Trip{ConsecutiveFailures: 5}}},
+		Retry:   &plan.Retry{Attempts: 2, Backoff: plan.Backoff{Initial: time.Second, Factor: 2, Max: time.Minute}, Budget: 0.2},
+	}, Options{})
+	l := &looking{bench: &bench{}}
+	if _, err := g.Call(l, call(), l); err != nil || l.looks != 2 {
+		t.Errorf("%d readings, %v", l.looks, err)
 	}
 }
 

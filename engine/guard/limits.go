@@ -63,9 +63,9 @@ func (b *bulkhead) park(t breaker.Ticket, w Waking) {
 	}
 }
 
-// enter waits for a place, at most until the deadline (0: none).
-func (b *bulkhead) enter(env Env, deadline time.Duration) (string, error) {
-	entry, t, until := b.Enter(int64(env.Now()))
+// enter gets a call a place, for which it may have to wait, at most until the call's deadline.
+func (b *bulkhead) enter(p *pass) (string, error) {
+	entry, t, until := b.Enter(int64(p.now()))
 	switch entry {
 	case breaker.Entered:
 		return "", nil
@@ -76,11 +76,12 @@ func (b *bulkhead) enter(env Env, deadline time.Duration) (string, error) {
 	if until == breaker.Never {
 		end = 0
 	}
-	if deadline > 0 && (end == 0 || deadline < end) {
-		end = deadline
+	if p.deadline > 0 && (end == 0 || p.deadline < end) {
+		end = p.deadline
 	}
-	b.park(t, env.Begin(end))
-	err := env.Await()
+	p.waited = true
+	b.park(t, p.env.Begin(end))
+	err := p.env.Await()
 	if err == nil || !b.Abandon(t) {
 		// The place is ours, even if we stopped waiting at the same moment.
 		b.forget(t)
