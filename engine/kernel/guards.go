@@ -17,8 +17,13 @@ import (
 // concurrent use once its fields are set; Prepare and the commit that it gives must not overlap with others.
 type Guards struct {
 	Seed   func(name string) uint64 // of a guard's randomness
-	Listen func(name string, b *breaker.Breaker, t breaker.Transition)
-	Placed func() // the guards in force have changed: actors and groups look up theirs
+	Placed func()                   // the guards in force have changed: actors and groups look up theirs
+	Told   bool                     // attempts of guarded calls are recorded whatever the plan says
+	Now    func() time.Duration
+	Wall   func() time.Time
+	After  func(d time.Duration, fn func()) // calls fn once d has passed
+	// Tell tells the Machine of a breaker's transition, on the goroutine that caused it, which may be carrying effects out.
+	Tell func(Happening)
 
 	mu     sync.Mutex
 	byName map[string]*guard.Guard
@@ -33,6 +38,18 @@ type edge struct {
 	number uint32
 	to     string // path of the callee
 	guard  atomic.Pointer[guard.Guard]
+}
+
+// View is the generation of a plan, with guards that its Commit puts in force. Where that cannot be there is an error, and the
+// guards stay as they are.
+func (gs *Guards) View(p *plan.Plan, generation uint64, now time.Duration) (v *View, err error) {
+	v = NewView(p, generation)
+	v.Calls = v.Calls || gs.Told
+	commit, err := gs.Prepare(p, now)
+	if err == nil {
+		v.Commit = commit
+	}
+	return v, err
 }
 
 // Prepare makes or updates the guards of a plan, now. What it returns puts them in force and cannot fail.
@@ -68,8 +85,18 @@ func (gs *Guards) make(spec *plan.Guard, now time.Duration) (*guard.Guard, func(
 		change, err := g.Prepare(now, spec)
 		return g, change, err
 	}
-	g, err := guard.New(spec, guard.Options{Seed: gs.Seed(spec.Name), Now: now, Listen: gs.Listen})
+	g, err := guard.New(spec, guard.Options{Seed: gs.Seed(spec.Name), Now: now, Listen: gs.tripped})
 	return g, func() {}, err
+}
+
+// tripped is told of every transition of a breaker. An open breaker gets a timer, so that its state moves on without traffic.
+func (gs *Guards) tripped(name string, b *breaker.Breaker, t breaker.Transition) {
+	now := gs.Now()
+	if t.Until != breaker.Never {
+		gs.After(time.Duration(t.Until)-now, func() { b.Tick(int64(gs.Now())) })
+	}
+	in := guard.Report(name, t)
+	gs.Tell(Happening{In: in, Fact: in.Report(now, gs.Wall())})
 }
 
 // place puts guards where senders find them.

@@ -131,7 +131,7 @@ func (h *Helm) Step(now time.Duration, x *Happening) {
 	}
 	h.recordInput(x.In)
 	if x.Next != nil {
-		h.next = x.Next
+		h.next, x.Next.Told = x.Next, true
 		h.hands.Furnish(x.Next)
 	}
 	h.effects = h.machine.Step(now, x.In, h.effects[:0])
@@ -261,13 +261,10 @@ func (h *Helm) swap(x *engine.Swap) {
 // variant prepares a plan that differs from a prepared one in what cannot fail. Should it fail all the same, the guards
 // stay as they are, and that is told.
 func (h *Helm) variant(p *plan.Plan) *View {
-	v := NewView(p, 0)
-	commit, err := h.guards.Prepare(p, h.now)
+	v, err := h.guards.View(p, 0, h.now)
 	if err != nil {
 		h.scribe.Complain("", "guards stay as they are: "+err.Error(), h.cause)
-		return v
 	}
-	v.Commit = commit
 	return v
 }
 

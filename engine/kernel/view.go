@@ -22,7 +22,8 @@ type View struct {
 	Messages   bool           // handled messages are
 	Calls      bool           // attempts of guarded calls are
 
-	Taken   bool   // by the Machine; it and Refused belong to whoever tells the Machine
+	Told    bool   // the Machine has been told of it; this, Taken and Refused belong to whoever tells the Machine
+	Taken   bool   // by the Machine
 	Refused string // why the Machine did not take it
 
 	repeatable map[string]struct{} // types of messages that may be handled twice; nil when there are none
@@ -43,10 +44,10 @@ func NewView(p *plan.Plan, generation uint64) *View {
 	return v
 }
 
-// Verdict is why the Machine did not take a generation that it was told of; nil when it did.
+// Verdict is why the Machine did not take a generation; nil when it did, and while it has not been told.
 func (v *View) Verdict() error {
 	switch {
-	case v.Taken:
+	case v.Taken || !v.Told:
 		return nil
 	case v.Refused != "":
 		return errors.New(v.Refused)

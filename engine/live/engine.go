@@ -51,7 +51,7 @@ type Engine struct {
 	proxies   frames
 	guards    kernel.Guards
 	reloading sync.Mutex
-	trial     trial
+	reloads   kernel.Reloads
 	calls     atomic.Uint64 // numbers guarded calls, for their randomness
 	up        chan struct{}
 	upOnce    sync.Once
@@ -74,19 +74,20 @@ func New(o Options) (*Engine, error) {
 	e := &Engine{options: o, clock: o.Clock, up: make(chan struct{}), done: make(chan struct{})}
 	e.pool.eng, e.launcher.eng, e.outside.eng, e.proxies.eng = e, e, e, e
 	e.scribe.To, e.scribe.Wall, e.scribe.Last = o.Recorder, o.Clock.Wall, o.LastSeq
-	e.letters = kernel.NewLetters(&e.scribe, func(d time.Duration, fn func()) { e.clock.AfterFunc(d, fn) })
+	e.letters = kernel.NewLetters(&e.scribe, e.after)
 	e.control = control{timers: map[engine.TimerID]alarm{}, answers: map[uint64]chan string{}, supervisors: map[string]*actor{}}
 	e.roster.byPath, e.roster.groups = newPaths(e, o.Plan), map[string]*group{}
-	e.guards.Seed, e.guards.Listen, e.guards.Placed = e.seedFor, e.tripped, e.placeGuards
-	v := kernel.NewView(o.Plan, 1)
-	commit, err := e.guards.Prepare(o.Plan, e.now())
+	e.guards.Seed, e.guards.Placed, e.guards.Tell = e.seedFor, e.placeGuards, e.report
+	e.guards.Now, e.guards.Wall, e.guards.After = e.now, o.Clock.Wall, e.after
+	e.reloads.Of, e.reloads.Guards, e.reloads.Tell = e, &e.guards, e.happen
+	v, err := e.guards.View(o.Plan, 1, e.now())
 	if err != nil {
 		return nil, fmt.Errorf("live: %w", err)
 	}
 	e.view.Store(v)
 	e.control.helm = kernel.NewHelm(o.Machine, &e.scribe, &e.guards, hands{e}, v)
 	hands{e}.Furnish(v)
-	commit()
+	v.Commit()
 	e.detail.Store(uint32(detailOf(o.Plan.Observe.Level)))
 	return e, nil
 }
@@ -96,6 +97,8 @@ func (e *Engine) now() time.Duration { return time.Duration(e.clock.Now()) }
 
 // Now is the engine's time: what its clock says.
 func (e *Engine) Now() time.Duration { return e.now() }
+
+func (e *Engine) after(d time.Duration, fn func()) { e.clock.AfterFunc(d, fn) }
 
 func (e *Engine) seedFor(name string) uint64 { return guard.Mix(e.options.Seed ^ guard.Hash(name)) }
 

@@ -20,7 +20,7 @@ func (hands) Stepped(time.Duration, engine.Input, []engine.Effect) {}
 // Heard lets status follow what the Machine announces and no other effect says.
 func (e hands) Heard(x *engine.Emit) {
 	if x.Actor == "" {
-		e.trial.heard(x.Body)
+		e.reloads.Heard(x.Body)
 		return
 	}
 	_, again := x.Body.(*journal.ActorRestarting)

@@ -7,14 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
-	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
-	"github.com/lukhasai/lukhas-run/journal"
 )
 
 // Reload makes a plan the running generation, by whom and why as the journal shows it. Everything that can fail is
@@ -26,67 +22,12 @@ func (e *Engine) Reload(in engine.Reloaded, cause engine.Cause) error {
 	}
 	e.reloading.Lock()
 	defer e.reloading.Unlock()
-	return e.reload(in, cause)
-}
-
-// reload needs the reloading lock.
-func (e *Engine) reload(in engine.Reloaded, cause engine.Cause) error {
-	v := kernel.NewView(in.Plan, in.Generation)
-	commit, err := e.guards.Prepare(in.Plan, e.now())
-	if err != nil {
-		return err
-	}
-	v.Commit = commit
-	in.Before = e.trial.before(e)
-	e.happen(kernel.Happening{In: in, Cause: cause, Next: v})
-	if err := v.Verdict(); err != nil {
-		return err
-	}
-	e.trial.begin(e, in.Generation)
-	return nil
-}
-
-// trial measures generations on probation. Its mutex is held while guards and actors are looked at, which may lead into the
-// control plane; that in turn only ever sets probation.
-type trial struct {
-	mu        sync.Mutex
-	figures   kernel.Trial
-	probation atomic.Bool // the generation in force is on it
-}
-
-func (t *trial) before(e *Engine) engine.Figures {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.figures.Before(e.now(), e.view.Load().Plan, e)
-}
-
-func (t *trial) begin(e *Engine, generation uint64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.figures.Begin(e.now(), generation, t.probation.Load(), e.view.Load().Plan, e)
-}
-
-// heard follows the generation in force.
-func (t *trial) heard(body journal.Body) {
-	switch b := body.(type) {
-	case *journal.ReloadCommitted:
-		t.probation.Store(b.Probation > 0)
-	case *journal.ReloadVerified, *journal.ReloadRolledBack:
-		t.probation.Store(false)
-	}
+	return e.reloads.Reload(in, cause)
 }
 
 // Since gives what was measured since the commit of the generation on probation, for the Sampled at hand. It wants to be
 // asked for each: it also remembers what a later generation is compared with.
-func (e *Engine) Since() engine.Figures {
-	t := &e.trial
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.probation.Load() {
-		t.figures.End()
-	}
-	return t.figures.Sample(e.now(), e.view.Load().Plan, e)
-}
+func (e *Engine) Since() engine.Figures { return e.reloads.Since() }
 
 // RollBack has a generation rolled back: by whoever runs the engine, when that is wanted, else here and now.
 func (e hands) RollBack(x *engine.RollBack) {
@@ -98,13 +39,7 @@ func (e hands) RollBack(x *engine.RollBack) {
 	e.pool.spawn(func() {
 		e.reloading.Lock()
 		defer e.reloading.Unlock()
-		if e.view.Load().Generation != r.Generation {
-			return // another reload was faster
-		}
-		in := engine.Reloaded{Plan: r.Plan, Generation: r.Generation + 1, By: engine.ByVerification, Why: r.Why}
-		if err := e.reload(in, cause); err != nil {
-			e.Submit(engine.RollBackFailed{Generation: r.Generation, Why: err.Error()})
-		}
+		e.reloads.RollBack(r, cause)
 	})
 }
 

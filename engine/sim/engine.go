@@ -81,7 +81,7 @@ type Engine struct {
 	nothing  map[string]any
 	call     Call // shown to the observer
 	seeds    map[string]uint64
-	trial    kernel.Trial
+	reloads  kernel.Reloads
 
 	emergency bool
 	detailed  bool // durations are wanted
@@ -121,15 +121,17 @@ func New(o Options) (*Engine, error) {
 	if o.Observer != nil {
 		e.scribe.Seen = o.Observer.Event
 	}
-	e.letters = kernel.NewLetters(&e.scribe, func(d time.Duration, fn func()) { e.after(d, fn) })
-	e.guards.Seed, e.guards.Listen, e.guards.Placed = e.seedFor, e.tripped, e.placeGuards
+	later := func(d time.Duration, fn func()) { e.after(d, fn) }
+	e.letters = kernel.NewLetters(&e.scribe, later)
+	e.guards.Seed, e.guards.Placed, e.guards.Tell, e.guards.Told = e.seedFor, e.placeGuards, e.happen, o.Calls != nil
+	e.guards.Now, e.guards.Wall, e.guards.After = e.Now, e.Wall, later
+	e.reloads.Of, e.reloads.Guards, e.reloads.Tell = e, &e.guards, e.happen
 	e.digest.every, e.digest.tell, e.digest.off = o.MarkEvery, o.Steps, o.Plain
 	for _, path := range slices.Sorted(maps.Keys(o.World)) {
 		m := o.World[path]
 		e.world[path] = &m
 	}
-	v := e.generation(o.Plan, 1)
-	commit, err := e.guards.Prepare(o.Plan, 0)
+	v, err := e.guards.View(o.Plan, 1, 0)
 	if err != nil {
 		return nil, fmt.Errorf("sim: %w", err)
 	}
@@ -137,16 +139,9 @@ func New(o Options) (*Engine, error) {
 	e.control.helm = kernel.NewHelm(e.machine, &e.scribe, &e.guards, hands{e}, v)
 	e.control.helm.Unkept = o.Plain
 	hands{e}.Furnish(v)
-	commit()
+	v.Commit()
 	e.detailed = o.Plan.Observe.Level != "basic"
 	return e, nil
-}
-
-// generation is a plan as the engine runs it.
-func (e *Engine) generation(p *plan.Plan, number uint64) *kernel.View {
-	v := kernel.NewView(p, number)
-	v.Calls = v.Calls || e.options.Calls != nil
-	return v
 }
 
 // Now is the engine's time.
@@ -233,19 +228,7 @@ func (e *Engine) Reload(in engine.Reloaded, cause engine.Cause) error {
 	if in.Plan == nil {
 		return errors.New("sim: no plan to reload")
 	}
-	v := e.generation(in.Plan, in.Generation)
-	commit, err := e.guards.Prepare(in.Plan, e.Now())
-	if err != nil {
-		return err
-	}
-	v.Commit = commit
-	in.Before = e.trial.Before(e.Now(), e.view.Plan, e)
-	e.happen(kernel.Happening{In: in, Cause: cause, Next: v})
-	if err := v.Verdict(); err != nil && !e.control.working {
-		return err
-	}
-	e.trial.Begin(e.Now(), in.Generation, e.Reloading().Status == engine.ReloadVerifying, e.view.Plan, e)
-	return nil
+	return e.reloads.Reload(in, cause)
 }
 
 // RollBack has a generation rolled back, once all that made it necessary is done.
@@ -253,26 +236,17 @@ func (e hands) RollBack(x *engine.RollBack) {
 	r, cause := *x, e.control.helm.CauseFor("")
 	e.At(e.Now(), func() {
 		switch {
-		case e.view.Generation != r.Generation: // another reload was faster
-		case e.options.RollBack != nil:
+		case e.options.RollBack == nil:
+			e.reloads.RollBack(r, cause)
+		case e.view.Generation == r.Generation: // else another reload was faster
 			e.options.RollBack(r, cause)
-		default:
-			in := engine.Reloaded{Plan: r.Plan, Generation: r.Generation + 1, By: engine.ByVerification, Why: r.Why}
-			if err := e.Reload(in, cause); err != nil {
-				e.Submit(engine.RollBackFailed{Generation: r.Generation, Why: err.Error()})
-			}
 		}
 	})
 }
 
 // Since gives what was measured since the commit of the generation on probation, for the Sampled at hand. It wants to be
 // asked for each: it also remembers what a later generation is compared with.
-func (e *Engine) Since() engine.Figures {
-	if e.Reloading().Status != engine.ReloadVerifying {
-		e.trial.End()
-	}
-	return e.trial.Sample(e.Now(), e.view.Plan, e)
-}
+func (e *Engine) Since() engine.Figures { return e.reloads.Since() }
 
 // Reloading is how the last reload ended, or that its generation is on probation.
 func (e *Engine) Reloading() rules.Reload { return e.machine.Reload() }

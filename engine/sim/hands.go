@@ -23,6 +23,10 @@ func (e hands) Stepped(now time.Duration, in engine.Input, effects []engine.Effe
 
 // Heard lets status follow what the Machine announces and no other effect says.
 func (e hands) Heard(x *engine.Emit) {
+	if x.Actor == "" {
+		e.reloads.Heard(x.Body)
+		return
+	}
 	a := e.roster.byPath[x.Actor]
 	if a == nil {
 		return

@@ -3,9 +3,7 @@ package sim
 import (
 	"maps"
 	"strings"
-	"time"
 
-	"github.com/lukhasai/lukhas-run/breaker"
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/kernel"
@@ -135,14 +133,4 @@ func (e *Engine) placeGuards() {
 	for _, g := range e.roster.list {
 		g.guard = e.guards.Of(g.path)
 	}
-}
-
-// tripped is told of every transition of a breaker. An open breaker gets a timer, so that its state moves on without
-// traffic.
-func (e *Engine) tripped(name string, b *breaker.Breaker, t breaker.Transition) {
-	if t.Until != breaker.Never {
-		e.after(time.Duration(t.Until)-e.Now(), func() { b.Tick(int64(e.Now())) })
-	}
-	in := guard.Report(name, t)
-	e.happen(kernel.Happening{In: in, Fact: in.Report(e.Now(), e.Wall())})
 }
