@@ -1,8 +1,12 @@
 package kernel
 
-import "strings"
+import (
+	"strings"
 
-// Doer is an actor as the search for circles of asks sees it. Doers are comparable.
+	"github.com/lukhasai/lukhas-run/engine"
+)
+
+// Doer is an actor as the search for circles sees it. Doers are comparable.
 type Doer interface {
 	Path() string
 	// Hands are its handlers at work. Full tells that it takes no further message until one of them is done.
@@ -28,7 +32,7 @@ type Wait struct {
 // maxHands bounds the search: whoever waits for more than that is left to deadlines.
 const maxHands = 256
 
-// search follows who waits for whom, from an ask that would close a circle. A handler is stuck when it waits for one that is; a
+// search follows who waits for whom, from an ask that would close a circle, or a tell that waits for room. A handler is stuck when it waits for one that is; a
 // message is stuck with the handler that has it, and one that nobody has yet when its actor is full and all handlers there are.
 // That is the knot of an and-or graph: all who wait are taken for stuck first, then those are let go who have a way out.
 type search struct {
@@ -49,8 +53,9 @@ type working struct {
 	seen  bool // on the way that is being looked for
 }
 
-// Circle looks whether an ask of a handler of home would wait for that handler itself, directly or through those who wait for one
-// another, and tells a way round; "" when it would not. Others work meanwhile: what it tells was so at one moment.
+// Circle looks whether an ask of a handler of home, or a tell that finds no room, would wait for that handler itself, directly or
+// through those who wait for one another, and tells a way round; "" when it would not. Others work meanwhile: what it tells was so
+// at one moment.
 func Circle(home Doer, asker Hand, to Doer) string {
 	for range maxLooks {
 		s := &search{asker: asker, doers: map[Doer]*doing{}}
@@ -189,7 +194,8 @@ func (s *search) holds() bool {
 	return true
 }
 
-// Circular is the error of an ask that would wait for itself.
-func Circular(path, circle string) error {
-	return Refuse(path, "the ask would wait for itself: "+circle)
+// Circular is the error of an "ask" or a "tell" of the actor with that path that would wait for itself. Its message is also why the
+// message sent is a dead letter.
+func Circular(path, what, circle string) *engine.Error {
+	return Refuse(path, "the "+what+" would wait for itself: "+circle)
 }

@@ -28,15 +28,15 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 		deadline = c.eng.now() + kernel.DefaultAsk
 	}
 	t := c.begin(forAnswer, to, deadline)
-	if p, at := c.principal(); p != nil {
-		if circle := p.circle(at, to); circle != "" {
-			c.abandon(t)
-			return nil, kernel.Circular(at.Path(), circle)
-		}
-	}
 	var env envelope
 	c.enclose(&env, m, meta)
 	env.attempt = uint16(n)
+	if p, at := c.principal(); p != nil {
+		if circle := p.circle(at, to); circle != "" {
+			c.abandon(t)
+			return nil, to.circular(at, "ask", circle, &env)
+		}
+	}
 	env.ask(t)
 	if err := to.offer(&env, c); err != nil {
 		c.abandon(t)
@@ -46,8 +46,15 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 	return v, c.tell(err)
 }
 
-// circle looks whether an ask of the handler, of at's, would wait for itself. The ask's own wait is published before it looks, so of
-// several asks that close a circle at the same moment at least the last one sees it.
+// circular refuses a message whose sender, a handler of from's, would wait for itself.
+func (a *actor) circular(from *actor, what, circle string, env *envelope) error {
+	refused := kernel.Circular(from.Path(), what, circle)
+	a.deadLetter(refused.Message, env, nil)
+	return refused
+}
+
+// circle looks whether the handler, of at's, waits for itself when it waits for to. Its own wait is published before it looks, so of
+// several waits that close a circle at the same moment at least the last one sees it.
 func (c *caller) circle(at, to *actor) string {
 	c.asks(at)
 	if to.ready() {
@@ -78,7 +85,9 @@ func (a *actor) ready() bool {
 	return a.inc == nil || !a.inc.busy()
 }
 
-// Hands implements kernel.Doer. One that is starting takes no message before its start is done.
+// Hands implements kernel.Doer. One that is starting takes no message before its start is done; one that is paused takes none with
+// its handlers stuck either, once it is resumed. Who is parked although there is room waits for nobody: admit leaves them until a
+// quarter of the mailbox is free, which it never is when the consumer waits for them.
 func (a *actor) Hands() (at []kernel.Hand, full bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -86,13 +95,16 @@ func (a *actor) Hands() (at []kernel.Hand, full bool) {
 	if inc == nil {
 		return nil, false
 	}
+	if a.rare.crowd() > 0 {
+		a.letIn()
+	}
 	for f := inc.frames; f != nil; f = f.right {
 		at = append(at, hand{&f.caller, a})
 	}
 	if a.phase == kernel.PhaseStarting {
 		return at, true
 	}
-	return at, inc.gate.Load() == 0 && inc.limit > 0 && len(at) >= int(inc.limit)
+	return at, inc.gate.Load()&gateDown == 0 && inc.limit > 0 && len(at) >= int(inc.limit)
 }
 
 // hand is a handler at work, as the search for circles sees it.

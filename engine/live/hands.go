@@ -157,7 +157,6 @@ func (e hands) Swap(v *kernel.View) {
 			a.box = kernel.NewBox(spec.Mailbox)
 			if a.rare.crowd() > 0 {
 				a.admit()
-				a.rouse()
 			}
 			a.mu.Unlock()
 		}

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -178,17 +179,39 @@ func (a *actor) park(env *envelope, from *caller) error {
 	if p.room.w == nil {
 		return nil // the asker waits for the answer, and with it for room
 	}
+	if h, at := from.principal(); h != nil {
+		if circle := h.circle(at, a); circle != "" && p.room.settle(nil, nil) {
+			_, _ = from.wait()
+			a.unpark(p.room)
+			return a.circular(at, "tell", circle, env)
+		}
+	}
 	_, err := from.wait()
 	return from.tell(err)
 }
 
-// admit lets parked messages in, of which there must be some, while there is room, once a quarter of the mailbox is free: a sender that is woken for
-// each single place costs a switch of goroutines for each message. It needs the lock.
-func (a *actor) admit() {
-	r, capacity := a.rare, int(a.box.Capacity)
-	if a.waiting() > capacity-max(1, capacity/4) {
+// unpark takes a message back whose sender does not wait for room any more.
+func (a *actor) unpark(room ticket) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.rare == nil {
 		return
 	}
+	a.rare.parked = slices.DeleteFunc(a.rare.parked, func(p parked) bool { return p.room == room })
+	a.mark(markHungry, len(a.rare.parked) > 0)
+}
+
+// admit lets parked messages in, of which there must be some, once a quarter of the mailbox is free: a sender that is woken for
+// each single place costs a switch of goroutines for each message. It needs the lock.
+func (a *actor) admit() {
+	if capacity := int(a.box.Capacity); a.waiting() <= capacity-max(1, capacity/4) {
+		a.letIn()
+	}
+}
+
+// letIn lets parked messages in, of which there must be some, while there is room. It needs the lock.
+func (a *actor) letIn() {
+	r, capacity := a.rare, int(a.box.Capacity)
 	n := 0
 	for n < len(r.parked) && a.waiting() < capacity {
 		p := &r.parked[n]
@@ -197,6 +220,9 @@ func (a *actor) admit() {
 			continue // its sender has given up
 		}
 		a.accept(&p.env)
+		if run := a.enlist(); run != nil { // a handler to spare takes it
+			a.eng.pool.run(run)
+		}
 	}
 	if n == len(r.parked) {
 		r.parked = nil

@@ -149,7 +149,6 @@ func (e hands) Swap(v *kernel.View) {
 		a.spec, a.box = spec, kernel.NewBox(spec.Mailbox)
 		if len(a.parked) > 0 {
 			a.admit()
-			a.rouse()
 		}
 	}
 }

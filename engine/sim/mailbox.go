@@ -112,6 +112,11 @@ func (a *actor) oldest() (env envelope, found bool) {
 func (a *actor) park(env *envelope, from *caller) error {
 	p := parked{env: *env}
 	if env.reply.w == nil {
+		if f := from.principal(); f != nil {
+			if circle := f.circle(a); circle != "" {
+				return a.circular(f.actor, "tell", circle, env)
+			}
+		}
 		p.room = from.begin(forRoom, a, env.meta.Deadline)
 	}
 	a.parked = append(a.parked, p)
@@ -132,6 +137,7 @@ func (a *actor) admit() {
 			continue // its sender has given up
 		}
 		a.back.push(&p.env)
+		a.enlist()
 	}
 	a.parked = append(a.parked[:0], a.parked[n:]...)
 }

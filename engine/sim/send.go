@@ -95,7 +95,8 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 	if f := c.principal(); f != nil {
 		if circle := f.circle(to); circle != "" {
 			c.abandon(env.reply)
-			return nil, kernel.Circular(f.actor.path, circle)
+			env.reply = ticket{}
+			return nil, to.circular(f.actor, "ask", circle, &env)
 		}
 	}
 	if err := to.receive(&env, c); err != nil {
@@ -108,7 +109,14 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 	return v, c.tell(err)
 }
 
-// circle looks whether an ask of the handler would wait for itself.
+// circular refuses a message whose sender, a handler of from's, would wait for itself.
+func (a *actor) circular(from *actor, what, circle string, env *envelope) error {
+	refused := kernel.Circular(from.path, what, circle)
+	a.deadLetter(refused.Message, env, nil)
+	return refused
+}
+
+// circle looks whether the handler waits for itself when it waits for to.
 func (f *frame) circle(to *actor) string {
 	if _, full := to.Hands(); !full {
 		return ""
@@ -116,7 +124,8 @@ func (f *frame) circle(to *actor) string {
 	return kernel.Circle(f.actor, hand{f}, to)
 }
 
-// Hands implements kernel.Doer. One that is starting takes no message before its start is done; a model's calls wait for nobody.
+// Hands implements kernel.Doer. One that is starting takes no message before its start is done; one that is paused takes none with its
+// handlers stuck either, once it is resumed. A model's calls wait for nobody.
 func (a *actor) Hands() (at []kernel.Hand, full bool) {
 	inc := a.inc
 	if inc == nil || inc.server != nil || len(inc.frames) == 0 {
@@ -125,7 +134,7 @@ func (a *actor) Hands() (at []kernel.Hand, full bool) {
 	for _, f := range inc.frames {
 		at = append(at, hand{f})
 	}
-	return at, a.phase == kernel.PhaseStarting || inc.gate == 0 && inc.limit > 0 && len(at) >= inc.limit
+	return at, a.phase == kernel.PhaseStarting || inc.gate&gateDown == 0 && inc.limit > 0 && len(at) >= inc.limit
 }
 
 // hand is a handler at work, as the search for circles sees it.

@@ -28,6 +28,7 @@ type twin interface {
 	reload(p *plan.Plan) error
 	// look gives an actor's state and how many messages wait for it.
 	look(path string) (state string, waiting int)
+	handled(path string) uint64
 	told() []journal.Event
 }
 
@@ -98,6 +99,11 @@ func (s simTwin) reload(p *plan.Plan) error {
 func (s simTwin) look(path string) (string, int) {
 	v, _ := s.r.Actor(path)
 	return v.State, v.Mailbox
+}
+
+func (s simTwin) handled(path string) uint64 {
+	v, _ := s.r.Actor(path)
+	return v.Calls
 }
 
 func (s simTwin) told() []journal.Event { return s.r.events }
@@ -193,6 +199,15 @@ func (r liveTwin) look(path string) (state string, waiting int) {
 		}
 	}
 	return state, waiting
+}
+
+func (r liveTwin) handled(path string) (n uint64) {
+	for _, a := range r.e.Status().Actors {
+		if a.Path == path {
+			n = a.Calls
+		}
+	}
+	return n
 }
 
 func (r liveTwin) told() []journal.Event { return r.events.all() }
