@@ -27,7 +27,7 @@ type contagion struct {
 	calls []ID          // whom the actors call, those of one actor side by side and sorted
 	from  []uint32      // by actor index: where its own begin in calls; they end where the next one's begin
 	ring  []setback     // oldest first from head
-	known []uint16      // how many of the ring's incidents have a hash: most failures belong to none of them
+	known []int16       // how many of the ring's incidents have a hash: most failures belong to none of them
 	head  int
 	sick  []sickness // by ID
 }
@@ -116,21 +116,38 @@ const kinds = 32 * maxSetbacks
 
 func (c *contagion) add(s setback) {
 	if c.known == nil {
-		c.known = make([]uint16, kinds)
+		c.known = make([]int16, kinds)
 	}
-	c.known[s.incident%kinds]++
+	c.count(s.incident, 1)
 	if len(c.ring) < maxSetbacks {
 		c.ring = append(c.ring, s)
 		return
 	}
-	c.known[c.ring[c.head].incident%kinds]--
+	c.count(c.ring[c.head].incident, -1)
 	c.ring[c.head] = s
 	c.head = (c.head + 1) % maxSetbacks
 }
 
-// knows tells whether a setback that is remembered may belong to an incident: a false no never happens.
+// count adds to the two places that an incident has in known.
+func (c *contagion) count(incident uint64, by int16) {
+	one, two := places(incident)
+	c.known[one] += by
+	c.known[two] += by
+}
+
+// places are where an incident is counted: by the lower bits of its hash, and by all of them mixed.
+func places(incident uint64) (one, two uint64) {
+	return incident % kinds, incident * 0x9e3779b97f4a7c15 >> 32 % kinds
+}
+
+// knows tells whether a setback that is remembered may belong to an incident: a false no never happens. A false yes costs a look
+// at all of them, so there are two places for each incident: one is taken by others once in 16 times, both once in 250.
 func (c *contagion) knows(incident uint64) bool {
-	return incident != 0 && c.known != nil && c.known[incident%kinds] > 0
+	if incident == 0 || c.known == nil {
+		return false
+	}
+	one, two := places(incident)
+	return c.known[one] > 0 && c.known[two] > 0
 }
 
 // suffer notes an actor's failure and follows it back to where it came from.

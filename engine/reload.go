@@ -136,6 +136,7 @@ func (m *Machine) enrolAgain(old *plan.Plan) (removed, added []*actor) {
 			removed = append(removed, before[i])
 		}
 	}
+	r.accords = accords{}
 	r.gather(m.plan)
 	return removed, added
 }

@@ -53,6 +53,7 @@ func (c cause) String() string {
 type actor struct {
 	def    *plan.Actor // in the running generation
 	parent *actor      // nil for the root
+	terms  *terms      // of def
 	sup    *supervisor // nil unless it has children
 	timer  TimerID     // of the pending restart; 0 is none
 	since  time.Duration
@@ -83,6 +84,7 @@ type roster struct {
 	// leaving has those that a reload has removed and that are still stopping, by path, without those below them. Whoever
 	// comes in one's place waits until it is gone; see barred.
 	leaving map[string]*actor
+	accords accords // of the plan that is being taken over; empty in between
 }
 
 // find is nil for an ID that the roster never gave out or has taken back.
@@ -131,12 +133,14 @@ func (r *roster) enrol(p *plan.Plan) {
 		a.id = ID(i + 1)
 		r.define(a, p, i)
 	}
+	r.accords = accords{}
 	r.gather(p)
 }
 
 // define points an actor at its definition.
 func (r *roster) define(a *actor, p *plan.Plan, index int) {
 	a.def, a.index = &p.Actors[index], int32(index)
+	a.terms = r.accords.of(a.def.Definition)
 	if a.def.Parent >= 0 {
 		a.parent = r.byIndex[a.def.Parent]
 	}

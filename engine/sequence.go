@@ -289,7 +289,7 @@ func (m *Machine) stop(a *actor, after sequel, why string) {
 	a.life, a.since = stopping, m.now
 	m.tellStopping(a, why)
 	e := m.pools.stop.next()
-	*e = Stop{ID: a.id, Epoch: a.epoch, Drain: a.def.Shutdown.Drain, Kill: a.def.Shutdown.Kill, Why: why}
+	*e = Stop{ID: a.id, Epoch: a.epoch, Drain: a.terms.shutdown.Drain, Kill: a.terms.shutdown.Kill, Why: why}
 	if e.Again = m.fate(a, after) != forGood; e.Again {
 		m.keep(a)
 	}

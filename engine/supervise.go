@@ -22,7 +22,7 @@ func (d directive) String() string {
 	return [...]string{"restart", "resume", "stop", "escalate"}[d]
 }
 
-func neverAgain(a *actor) bool { return a.def.Restart.Policy == plan.Never }
+func neverAgain(a *actor) bool { return a.terms.restart.Policy == plan.Never }
 
 func (m *Machine) started(in Started) {
 	if a := m.roster.incarnation(in.ID, in.Epoch); a != nil && a.life == starting && a.sup == nil {
@@ -124,7 +124,7 @@ func (m *Machine) fell(a *actor, gone bool, f *Failure) {
 
 // restartable is OTP's rule: permanent children always, transient ones after a failure, temporary ones never.
 func restartable(a *actor, f *Failure) bool {
-	switch a.def.Restart.Policy {
+	switch a.terms.restart.Policy {
 	case plan.Always:
 		return true
 	case plan.OnFailure:
@@ -175,7 +175,7 @@ func (m *Machine) retire(s *supervisor, a *actor, gone bool, f *Failure) {
 	} else {
 		m.stop(a, rest, "on_failure")
 	}
-	if !a.def.Significant {
+	if !a.terms.significant {
 		return
 	}
 	switch s.self.def.Supervisor.AutoShutdown {
@@ -191,7 +191,7 @@ func (m *Machine) retire(s *supervisor, a *actor, gone bool, f *Failure) {
 // significantOver looks at all children, which only the end of a significant one asks for.
 func (s *supervisor) significantOver() bool {
 	for _, c := range s.children {
-		if c.def.Significant && !c.over {
+		if c.terms.significant && !c.over {
 			return false
 		}
 	}
@@ -257,7 +257,7 @@ func (m *Machine) replace(s *supervisor, a *actor, gone bool) {
 
 // mend ends a run of failures: an incarnation that was up for reset_after starts again from the first wait.
 func (m *Machine) mend(a *actor) {
-	after := a.def.Restart.Backoff.ResetAfter
+	after := a.terms.restart.Backoff.ResetAfter
 	if after > 0 && a.life == running && m.now-a.since >= after {
 		a.tries = 0
 	}
@@ -265,7 +265,7 @@ func (m *Machine) mend(a *actor) {
 
 // backoff is how long the next incarnation waits.
 func (m *Machine) backoff(a *actor) time.Duration {
-	b := &a.def.Restart.Backoff
+	b := &a.terms.restart.Backoff
 	a.tries++
 	wait := breaker.Backoff{Initial: b.Initial, Factor: b.Factor, Max: b.Max, Jitter: b.Jitter}
 	return wait.Wait(int(a.tries-1), m.seed^uint64(a.id)<<32^uint64(a.epoch))
