@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/internal/clock"
@@ -85,6 +86,14 @@ func TestAnArmedTimerServesLaterWaits(t *testing.T) {
 	c.Advance(50)
 	if _, err := w.wait(); kindOf(err) != engine.KindTimeout {
 		t.Errorf("an earlier deadline gave %v", err)
+	}
+	w.begin(forAnswer, nil, target, 60).settle(nil, nil)
+	_, _ = w.wait()
+	c.Advance(70) // it fires, and nobody waits
+	w.begin(forTurn, nil, nil, 80)
+	c.Advance(80)
+	if _, err := w.wait(); err != guard.ErrTooLate {
+		t.Errorf("a wait after the timer has fired gave %v", err)
 	}
 }
 

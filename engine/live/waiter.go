@@ -22,10 +22,12 @@ type waiter struct {
 	value any           // written by the winner before the token, read by the waiter after it
 	err   error
 
-	// What is waited for. asker and target serve to find circles of asks: they are written before the wait's generation
-	// is, so who reads them between two equal readings of state has a consistent pair.
+	// What is waited for, until when (engine time; 0 is for ever) and what that means. asker and target also serve to find
+	// circles of asks. All are written before the wait's generation is, so who reads them between two equal readings of
+	// state, or before a settle that succeeds, has a consistent set.
 	asker, target atomic.Pointer[actor]
-	until         atomic.Int64 // the engine time by which an answer is useful; 0 is none
+	until         atomic.Int64
+	purpose       atomic.Uint32
 
 	// Of a handler: whose wait it is about to end with an answer. Written before the handler runs.
 	serves     atomic.Pointer[waiter]
@@ -34,16 +36,15 @@ type waiter struct {
 	// begin, even if it does not wait yet: nobody looks for a circle when it does.
 	needs atomic.Int32
 
-	// One timer serves many waits: it is left running when a wait ends early, and when it fires it looks what is due.
-	mu       sync.Mutex
-	timer    clock.Timer
-	armed    time.Duration // when the timer fires; 0 is not armed
-	deadline time.Duration // of the present wait; 0 is none
-	purpose  purpose
+	// One timer serves many waits: it is left running when a wait ends early, and when it fires it looks what is due. So most
+	// waits leave it alone: they see, without the lock, that it fires before they end.
+	mu    sync.Mutex
+	timer clock.Timer
+	armed atomic.Int64 // when the timer fires; 0 is not armed. Written with the lock
 }
 
 // purpose is what a wait is for; it decides what the deadline means.
-type purpose uint8
+type purpose uint32
 
 const (
 	forTime   purpose = iota // the deadline is what is waited for
@@ -77,23 +78,21 @@ func newWaiter(c clock.Clock) *waiter {
 // begin starts a wait that ends at the engine time deadline, 0 for none.
 func (w *waiter) begin(p purpose, asker, target *actor, deadline time.Duration) ticket {
 	gen := w.state.Load()>>1 + 1
-	if p != forTime {
-		if w.asker.Load() != asker { // mostly both are what they were, and a store costs more than a look
-			w.asker.Store(asker)
-		}
-		if w.target.Load() != target {
-			w.target.Store(target)
-		}
-		w.until.Store(int64(deadline))
-	} else if w.target.Load() != nil {
-		w.target.Store(nil)
+	if w.asker.Load() != asker { // mostly these are what they were, and a store costs more than a look
+		w.asker.Store(asker)
 	}
+	if w.target.Load() != target {
+		w.target.Store(target)
+	}
+	if w.purpose.Load() != uint32(p) {
+		w.purpose.Store(uint32(p))
+	}
+	w.until.Store(int64(deadline))
 	w.state.Store(gen<<1 | 1)
-	t := ticket{w, gen}
 	if deadline > 0 {
-		w.arm(deadline, p)
+		w.arm(deadline)
 	}
-	return t
+	return ticket{w, gen}
 }
 
 // wait blocks until the wait is settled.
@@ -101,7 +100,6 @@ func (w *waiter) wait() (any, error) {
 	<-w.wake
 	value, err := w.value, w.err
 	w.value, w.err = nil, nil
-	w.disarm()
 	return value, err
 }
 
@@ -132,52 +130,56 @@ func (w *waiter) ticketOf(gen uint32) ticket {
 // current is the ticket of the present wait, or a dead one.
 func (w *waiter) current() ticket { return ticket{w, w.state.Load() >> 1} }
 
-func (w *waiter) arm(deadline time.Duration, p purpose) {
+// arm makes sure that the timer fires by the deadline of a wait that has begun. A timer that fires meanwhile takes armed back
+// before it looks whether somebody waits; so either it sees the wait or this sees that nothing is armed.
+func (w *waiter) arm(deadline time.Duration) {
+	if w.fires(deadline) {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.deadline, w.purpose = deadline, p
-	if w.armed != 0 && w.armed <= deadline {
+	if w.fires(deadline) {
 		return
 	}
 	if w.timer != nil {
 		w.timer.Stop()
 	}
-	w.schedule()
+	w.schedule(deadline)
+}
+
+// fires tells whether the timer fires by then.
+func (w *waiter) fires(by time.Duration) bool {
+	at := w.armed.Load()
+	return at != 0 && at <= int64(by)
 }
 
 // schedule needs the lock.
-func (w *waiter) schedule() {
-	at := w.deadline
-	w.armed = at
+func (w *waiter) schedule(at time.Duration) {
+	w.armed.Store(int64(at))
 	w.timer = w.clock.AfterFunc(at-time.Duration(w.clock.Now()), func() { w.due(at) })
-}
-
-func (w *waiter) disarm() {
-	w.mu.Lock()
-	w.deadline = 0
-	w.mu.Unlock()
 }
 
 func (w *waiter) due(at time.Duration) {
 	w.mu.Lock()
-	if w.armed != at {
+	if w.armed.Load() != int64(at) {
 		w.mu.Unlock()
 		return // replaced by an earlier one; this callback could not be stopped any more
 	}
-	w.armed = 0
-	if w.deadline == 0 {
+	w.armed.Store(0)
+	state := w.state.Load()
+	deadline := time.Duration(w.until.Load())
+	if state&1 == 0 || deadline == 0 {
 		w.mu.Unlock()
 		return
 	}
-	if w.deadline > time.Duration(w.clock.Now()) {
-		w.schedule()
+	if deadline > time.Duration(w.clock.Now()) {
+		w.schedule(deadline)
 		w.mu.Unlock()
 		return
 	}
-	t := w.current()
-	late := w.purpose.late(w.target.Load())
+	late := purpose(w.purpose.Load()).late(w.target.Load())
 	w.mu.Unlock()
-	t.settle(nil, late)
+	ticket{w, state >> 1}.settle(nil, late)
 }
 
 // rest stops the timer for good, before the waiter is dropped.
@@ -187,5 +189,5 @@ func (w *waiter) rest() {
 	if w.timer != nil {
 		w.timer.Stop()
 	}
-	w.armed = 0
+	w.armed.Store(0)
 }
