@@ -170,13 +170,26 @@ func (m *Machine) viewGroup(g *plan.Group) *rules.Actor {
 	return v
 }
 
-// Breaker finds a breaker by name, and by key when it is a keyed one.
+// Breaker finds a breaker by name, and by key when it is a keyed one. The name of a replica is that of its own breaker, in a
+// group that has one for each.
 func (w *world) Breaker(name, key string) *rules.Breaker {
-	c := w.circuits.find((&circuit{view: rules.Breaker{Name: name, Key: key}}).id())
-	if c == nil {
+	if c := w.circuits.find((&circuit{view: rules.Breaker{Name: name, Key: key}}).id()); c != nil {
+		return &c.view
+	}
+	m := (*Machine)(w)
+	found, err := m.plan.Resolve(name)
+	if err != nil || len(found) != 1 || key != "" {
 		return nil
 	}
-	return &c.view
+	a := &m.plan.Actors[found[0]]
+	g := m.plan.Group(a.Group)
+	if g == nil || g.Guard == nil || g.Guard.Breaker == nil || !g.Guard.Breaker.PerReplica {
+		return nil
+	}
+	if c := w.circuits.find((&circuit{view: rules.Breaker{Name: g.Guard.Breaker.Name, Key: a.Name}}).id()); c != nil {
+		return &c.view
+	}
+	return &rules.Breaker{Name: g.Guard.Breaker.Name, Key: a.Name, State: "closed"} // nobody has called it yet
 }
 
 // Load is nil: loads belong to scenarios.

@@ -19,14 +19,30 @@ type mutated struct {
 	Topology  string      `json:"topology"` // its name
 	File      string      `json:"file"`
 	Mutations []*weakened `json:"mutations"`
-	Noticed   int         `json:"noticed"`
+	Written   noticing    `json:"written"` // of those that weaken what the author wrote
+	Default   noticing    `json:"default"` // of those that weaken what is as it is by default
+	Noticed   int         `json:"noticed"` // of both
 
 	cases []*testCase
+}
+
+// noticing counts mutations.
+type noticing struct {
+	Noticed int `json:"noticed"`
+	Of      int `json:"of"`
+}
+
+func (n *noticing) add(w *weakened) {
+	n.Of++
+	if len(w.By) > 0 {
+		n.Noticed++
+	}
 }
 
 // weakened is what came of one mutation.
 type weakened struct {
 	scenario.Mutation
+	Written bool     `json:"written"` // the author said it; else it is so by default
 	Place   string   `json:"place"`
 	By      []string `json:"by,omitempty"` // expectations that noticed
 	Changes bool     `json:"changes"`      // some run went another way
@@ -101,8 +117,11 @@ func (t *testRun) mutations() []*mutated {
 				continue
 			}
 			point := scenario.Point{Path: x.Path}
-			place, _ := point.Written(settings)
-			m.Mutations = append(m.Mutations, &weakened{Mutation: x, Place: shownPlace(place, c.spec.Plan, point)})
+			place, said := x.Written(settings)
+			if !said {
+				place, _ = point.Written(settings)
+			}
+			m.Mutations = append(m.Mutations, &weakened{Mutation: x, Written: said, Place: shownPlace(place, c.spec.Plan, point)})
 		}
 	}
 	return out
@@ -120,10 +139,13 @@ func (w *weakened) join(one weakened) {
 func (m *mutated) count() {
 	m.Mutations = slices.DeleteFunc(m.Mutations, func(w *weakened) bool { return !w.fits })
 	for _, w := range m.Mutations {
-		if len(w.By) > 0 {
-			m.Noticed++
+		if w.Written {
+			m.Written.add(w)
+		} else {
+			m.Default.add(w)
 		}
 	}
+	m.Noticed = m.Written.Noticed + m.Default.Noticed
 }
 
 // weaken plays one scenario over a weakened topology.
@@ -160,12 +182,13 @@ func traffic(r *scenario.Report) string {
 }
 
 // tellMutations writes what nobody noticed, by its owner, and who noticed the rest. What no scenario ever reaches is
-// summed up.
+// summed up. What the author did not write is counted apart: it is nobody's promise.
 func (t *testRun) tellMutations(w io.Writer) {
-	noticed, tried := 0, 0
+	var written, byDefault noticing
 	for _, m := range t.mutated {
-		noticed, tried = noticed+m.Noticed, tried+len(m.Mutations)
-		fmt.Fprintf(w, "mutations  %s (%s): %d of %d noticed\n", m.Topology, m.File, m.Noticed, len(m.Mutations))
+		written.Noticed, written.Of = written.Noticed+m.Written.Noticed, written.Of+m.Written.Of
+		byDefault.Noticed, byDefault.Of = byDefault.Noticed+m.Default.Noticed, byDefault.Of+m.Default.Of
+		fmt.Fprintf(w, "mutations  %s (%s): %d of %d noticed\n", m.Topology, m.File, m.Written.Noticed, m.Written.Of)
 		var owners []string
 		for _, x := range m.Mutations {
 			if !slices.Contains(owners, x.Of) {
@@ -175,9 +198,13 @@ func (t *testRun) tellMutations(w io.Writer) {
 		for _, of := range owners {
 			t.tellOwner(w, of, m.Mutations)
 		}
+		if m.Default.Of > 0 && !t.s.quiet() {
+			fmt.Fprintf(w, "  and %d of %d noticed of what is by default\n", m.Default.Noticed, m.Default.Of)
+		}
 	}
-	if tried > 0 {
-		fmt.Fprintf(w, "mutations  in all: %d of %d noticed (%d%%)\n", noticed, tried, 100*noticed/tried)
+	if written.Of > 0 {
+		fmt.Fprintf(w, "mutations  in all: %d of %d noticed (%d%%), and %d of %d of what is by default\n", written.Noticed, written.Of,
+			100*written.Noticed/written.Of, byDefault.Noticed, byDefault.Of)
 	}
 }
 
@@ -199,6 +226,7 @@ func (t *testRun) tellOwner(w io.Writer, of string, all []*weakened) {
 			if !t.s.quiet() {
 				line("noticed    %s: %s", x.What, strings.Join(x.By, ", "))
 			}
+		case !x.Written:
 		case x.Changes:
 			line("unnoticed  %s  (%s)  %s", x.What, x.Place, x.Override)
 		default:
@@ -210,11 +238,11 @@ func (t *testRun) tellOwner(w io.Writer, of string, all []*weakened) {
 	}
 }
 
-// unnoticed counts the mutations that no expectation minds.
+// unnoticed counts the mutations of what is written that no expectation minds.
 func (t *testRun) unnoticed() int {
 	n := 0
 	for _, m := range t.mutated {
-		n += len(m.Mutations) - m.Noticed
+		n += m.Written.Of - m.Written.Noticed
 	}
 	return n
 }

@@ -234,16 +234,24 @@ func Breakers(p *plan.Plan) []*plan.Breaker {
 // Written finds where the field stands that a point is about, or the nearest field around it that somebody wrote.
 func (p Point) Written(settings []compiler.Setting) (plan.Place, bool) {
 	for path := p.Path; path != ""; {
-		for _, s := range settings {
-			if (s.Path == path || strings.HasPrefix(s.Path, path+".")) && !s.Pos.IsZero() {
-				return plan.Place{File: s.Pos.File, Line: s.Pos.Line, Col: s.Pos.Col}, true
-			}
+		if place, ok := written(settings, path); ok {
+			return place, true
 		}
 		at := strings.LastIndexByte(path, '.')
 		if at < 0 {
 			break
 		}
 		path = path[:at]
+	}
+	return plan.Place{}, false
+}
+
+// written finds where a field, or something within it, was written.
+func written(settings []compiler.Setting, path string) (plan.Place, bool) {
+	for _, s := range settings {
+		if (s.Path == path || strings.HasPrefix(s.Path, path+".")) && !s.Pos.IsZero() {
+			return plan.Place{File: s.Pos.File, Line: s.Pos.Line, Col: s.Pos.Col}, true
+		}
 	}
 	return plan.Place{}, false
 }

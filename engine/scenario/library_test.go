@@ -26,6 +26,11 @@ func library(t testing.TB) []string {
 // load compiles the scenarios of a file with an override such as {actors.api.guard.timeout: 1s}.
 func load(t testing.TB, path, override string) []*plan.Scenario {
 	t.Helper()
+	return loaded(t, path, override).Scenarios
+}
+
+func loaded(t testing.TB, path, override string) *scenario.Loaded {
+	t.Helper()
 	var over compiler.Options
 	if override != "" {
 		v, diags := spec.ParseOverride("override", []byte(override), spec.Options{})
@@ -38,7 +43,7 @@ func load(t testing.TB, path, override string) []*plan.Scenario {
 	if l.Diagnostics.HasErrors() {
 		t.Fatal(l.Diagnostics)
 	}
-	return l.Scenarios
+	return l
 }
 
 func play(t testing.TB, s *plan.Scenario, o scenario.Options) *scenario.Report {
@@ -67,6 +72,8 @@ func broken(r *scenario.Report) []string {
 // without are the lines in a story that say what happens when a guard is taken away: `# without {PATH: VALUE}: EXPECTATION`.
 var without = regexp.MustCompile(`(?m)^# without (\{.*\}): (.*)$`)
 
+// Each guard that a story's topology has written is one that the story would miss: it says which expectation fails without
+// it, and that one does.
 func TestEveryStoryPassesAndFailsWithoutItsGuard(t *testing.T) {
 	for _, path := range library(t) {
 		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
@@ -81,31 +88,64 @@ func TestEveryStoryPassesAndFailsWithoutItsGuard(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			lines := without.FindAllStringSubmatch(string(text), -1)
-			if len(lines) == 0 {
-				t.Error("the story does not say what it is without its guard: # without {PATH: VALUE}: EXPECTATION")
+			var told []plan.Digest
+			for _, m := range without.FindAllStringSubmatch(string(text), -1) {
+				all := load(t, path, m[1])
+				if failing := failing(t, all); !slices.Contains(failing, m[2]) {
+					t.Errorf("without %s the expectation %q should fail, and these do: %q", m[1], m[2], failing)
+				}
+				told = append(told, all[0].Plan.Digest())
 			}
-			for _, m := range lines {
-				failsWithout(t, path, m[1], m[2])
+			for _, m := range weakenings(t, path) {
+				if m.Removes && !slices.Contains(told, load(t, path, m.Override)[0].Plan.Digest()) {
+					t.Errorf("%s %s: the story does not say what fails then: # without %s: one of %q", m.Of, m.What, m.Override, failing(t, load(t, path, m.Override)))
+				}
 			}
 		})
 	}
 }
 
-// failsWithout takes a guard away and wants the expectation to fail that is about it.
-func failsWithout(t *testing.T, path, override, expectation string) {
+// Each threshold that a story's topology has written matters to it: some expectation notices when it is twice as far away.
+func TestEveryStoryMindsItsThresholds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the same runs again, on one thread")
+	}
+	for _, path := range library(t) {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".yaml"), func(t *testing.T) {
+			t.Parallel()
+			for _, m := range weakenings(t, path) {
+				if !m.Removes && len(failing(t, load(t, path, m.Override))) == 0 {
+					t.Errorf("%s %s: nothing fails with %s", m.Of, m.What, m.Override)
+				}
+			}
+		})
+	}
+}
+
+// weakenings lists how the topology of a file can be weakened in what its author wrote.
+func weakenings(t *testing.T, path string) []scenario.Mutation {
 	t.Helper()
-	var all []string
-	for _, s := range load(t, path, override) {
+	l := loaded(t, path, "")
+	before := l.Scenarios[0].Plan.Digest()
+	settings := l.Settings(0)
+	return slices.DeleteFunc(scenario.Mutations(l.Scenarios[0].Plan), func(m scenario.Mutation) bool {
+		_, written := m.Written(settings)
+		return !written || load(t, path, m.Override)[0].Plan.Digest() == before
+	})
+}
+
+// failing are the expectations of all scenarios that turn out false.
+func failing(t *testing.T, all []*plan.Scenario) []string {
+	t.Helper()
+	var out []string
+	for _, s := range all {
 		for _, e := range play(t, s, scenario.Options{}).Results {
 			if e.Verdict == scenario.Fail {
-				all = append(all, e.Name)
+				out = append(out, e.Name)
 			}
 		}
 	}
-	if !slices.Contains(all, expectation) {
-		t.Errorf("without %s the expectation %q should fail, and these do: %q", override, expectation, all)
-	}
+	return out
 }
 
 func TestTheSameSeedGivesTheSameRun(t *testing.T) {

@@ -26,7 +26,7 @@ root:
       guard:
         rate_limit: {rate: 500/s, burst: 50}
         bulkhead: {concurrent: 20}
-        breaker: {min_calls: 10, trip: {consecutive_failures: 5, failures: 9, error_rate: 40%, slow_calls: {over: 100ms, rate: 30%}, when: calls > 50 && latency.p99 > 1s}}
+        breaker: {min_calls: 10, open: {factor: 2}, half_open: {successes: 2}, recover: {ramp: 5s}, trip: {consecutive_failures: 5, failures: 9, error_rate: 40%, slow_calls: {over: 100ms, rate: 30%}, when: calls > 50 && latency.p99 > 1s}}
         retry: {attempts: 2, budget: 10%, backoff: {initial: 10ms, factor: 1, max: 10ms}}
         timeout: 200ms
         deadline: 2s
@@ -34,15 +34,16 @@ root:
     - name: search
       replicas: 3
       upstream: {url: "http://127.0.0.1:9002"}
-      guard: {adaptive: {min: 1, max: 10}, hedge: {after: 50ms, max: 1}, timeout: 1s}
+      guard: {breaker: {per: replica, mode: disabled}, adaptive: {min: 1, max: 10}, hedge: {after: 50ms, max: 1}, timeout: 1s}
     - name: lone
       restart_breaker: {trip: {consecutive_failures: 3}}
-      children: [{name: front, script: {handlers: {get: {reply: {n: 1}}}}}]
+      children: [{name: front, mailbox: {capacity: 10}, persist: state, script: {state: {n: 0}, handlers: {get: {reply: {n: 1}}}}}]
     - name: vote
       consensus: {members: [search], quorum: 2, compare: value}
 gateway: [{name: public, listen: "127.0.0.1:0", routes: [{name: rows, path: /rows/, methods: [GET], to: database, guard: {timeout: 3s}}]}]
 rules:
-  - {name: hot, for_each: actor, when: actor.error_rate > 0.25 && actor.calls >= 5, hold: 2s, then: [{quarantine: {for: 30s, max_share: 50%}}]}
+  - {name: hot, for_each: actor, when: actor.error_rate > 0.25 && actor.calls >= 5, hold: 2s, cooldown: 5s, limit: {max: 3, within: 1m}, then: [{quarantine: {for: 30s, max_share: 50%}}]}
+reload: {abort_if: new.error_rate > 0.2}
 emergency: {enter: system.health < 0.3, leave: system.health > 0.6, hold: 5s, admit: call.priority >= 5}
 ---
 apiVersion: lukhas/v1
@@ -87,10 +88,23 @@ func TestEveryMutationIsAnotherPlan(t *testing.T) {
 		"root/database without retries", "root/database retries without a budget", "root/database timeout 400ms instead of 200ms", "root/database without its deadline",
 		"root/database without its fallback", "root/database never restarted", "root/search without its adaptive limit", "root/search without hedging", "root/lone without its breaker",
 		"root/vote believes the first answer", "route public/rows without its timeout", "rule hot dropped", "rule hot fires at actor.error_rate > 0.5 instead of actor.error_rate > 0.25",
-		"rule hot holds for 4s instead of 2s", "rule hot may quarantine all", "emergency without the emergency mode", "emergency admits everybody",
+		"rule hot holds for 4s instead of 2s", "rule hot may quarantine all", "rule hot acts again at once", "rule hot acts without limit", "root never gives up", "root/database stays open no longer each time",
+		"root/database closes after one success", "root/database lets everybody in at once", "root/search one breaker for the whole group", "root/lone/front remembers nothing",
+		"root/lone/front with a mailbox that is never full", "root/lone/front mailbox of 20 instead of 10", "root/lone/front restarted at once", "root/vote believes a minority",
+		"reload taken back by nothing but crashes", "reload taken back at new.error_rate > 0.4 instead of new.error_rate > 0.2", "reload not on probation", "emergency holds for 10s instead of 5s", "emergency without the emergency mode", "emergency admits everybody",
 	} {
 		if !slices.Contains(all, want) {
 			t.Errorf("%q is missing among\n%s", want, strings.Join(all, "\n"))
+		}
+	}
+	settings := loaded(t, path, "").Settings(0)
+	for _, m := range scenario.Mutations(s.Plan) {
+		_, written := m.Written(settings)
+		switch m.Of + " " + m.What {
+		case "root/database without its breaker", "root/database error rate 80% instead of 40%", "root/lone restarts allowed 6 instead of 3", "rule hot dropped":
+			if taken := m.What == "dropped" || m.What == "without its breaker"; written == (m.Of == "root/lone") || m.Removes != taken {
+				t.Errorf("%s %s: written %v, removes %v", m.Of, m.What, written, m.Removes)
+			}
 		}
 	}
 	if slices.ContainsFunc(all, func(m string) bool { return strings.HasPrefix(m, "root/lone restarts its children") }) {

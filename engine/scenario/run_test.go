@@ -52,7 +52,13 @@ duration: 20s
 // staged plays a scenario that says more over the stage.
 func staged(t *testing.T, text string) *scenario.Report {
 	t.Helper()
-	set, diags := spec.Parse("t.yaml", []byte(stage+text), spec.Options{})
+	return told(t, stage+text)
+}
+
+// told plays the first scenario of a text.
+func told(t *testing.T, text string) *scenario.Report {
+	t.Helper()
+	set, diags := spec.Parse("t.yaml", []byte(text), spec.Options{})
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
@@ -175,6 +181,35 @@ expect:
   - {name: and felt, after: hasty.start, sometimes: 'call.to == "guarded" && call.error.kind == "timeout"'}
   - {name: taken back, after: hasty.end + 1s, always: system.generation == 3}
   - {name: and well again, finally: 'breaker("guarded").state == "closed"'}
+`)
+	if !r.Passed() {
+		t.Errorf("%q", broken(r))
+	}
+}
+
+// In a group with a breaker for each replica, a replica's name is that of its breaker, also before anybody has called it.
+func TestABreakerOfAReplicaGoesByItsName(t *testing.T) {
+	r := told(t, `apiVersion: lukhas/v1
+kind: Topology
+metadata: {name: pool}
+root:
+  children:
+    - name: db
+      replicas: 2
+      route: {pick: round_robin}
+      upstream: {url: "http://127.0.0.1:1"}
+      guard: {breaker: {per: replica, trip: {consecutive_failures: 3}, open: {for: 1m}}}
+---
+apiVersion: lukhas/v1
+kind: Scenario
+metadata: {name: s}
+duration: 10s
+load: [{name: l, to: db, message: query, rate: 20/s, from: 1s}]
+timeline: [{id: outage, at: 2s, fail: {target: db-1, status: 503}}]
+expect:
+  - {name: closed before it is called, until: start + 500ms, always: breaker("db-1").state == "closed" && breaker("db-1").calls == 0}
+  - {name: its own opens, after: outage, eventually: breaker("db-1").state == "open", within: 1s}
+  - {name: another one does not, always: breaker("db-0").state == "closed"}
 `)
 	if !r.Passed() {
 		t.Errorf("%q", broken(r))
