@@ -1,6 +1,8 @@
 package scenario_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -146,6 +148,32 @@ func failing(t *testing.T, all []*plan.Scenario) []string {
 		}
 	}
 	return out
+}
+
+// The traces that are kept beside stories are what the engine decides today. A change that is meant is taken over with
+// `lukhas-run test examples/scenarios --update`.
+func TestStoriesGoAsTheirTracesSay(t *testing.T) {
+	compared := 0
+	for _, path := range library(t) {
+		text, err := os.ReadFile(strings.TrimSuffix(path, ".yaml") + ".trace")
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		goldens, bad := scenario.ParseGoldens(string(text))
+		if err != nil || bad != nil {
+			t.Fatal(path, err, bad)
+		}
+		for _, s := range load(t, path, "") {
+			got := scenario.Golden{Name: s.Name, Seed: s.Seed, Trace: play(t, s, scenario.Options{Record: true}).Tape.Trace()}
+			if !slices.Contains(goldens, got) {
+				t.Errorf("%s: %q went another way than its trace says; see and take over with: lukhas-run test %[1]s --update", path, s.Name)
+			}
+			compared++
+		}
+	}
+	if compared == 0 {
+		t.Error("no story has a trace")
+	}
 }
 
 func TestTheSameSeedGivesTheSameRun(t *testing.T) {
