@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
+	"github.com/lukhasai/lukhas-run/internal/calm"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 )
 
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 		appendForEver(os.Getenv(childDir))
 		return
 	}
-	goleak.VerifyTestMain(m)
+	calm.Main(m)
 }
 
 func open(t testing.TB, dir string, o Options) *Journal {

@@ -11,15 +11,14 @@ import (
 	"syscall"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/admin"
 	"github.com/lukhasai/lukhas-run/engine/observe"
+	"github.com/lukhasai/lukhas-run/internal/calm"
 	"github.com/lukhasai/lukhas-run/journal"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { calm.Main(m) }
 
 // fake is an engine that answers from its fields and remembers what it was asked.
 type fake struct {

@@ -25,16 +25,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/actors/upstream"
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/internal/calm"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 	"github.com/lukhasai/lukhas-run/rules"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { calm.Main(m) }
 
 // fakeEngine answers asks by a function and proxies by an upstream actor, trying again as often as attempts says.
 type fakeEngine struct {
@@ -176,7 +175,7 @@ func rawCall(t *testing.T, address, text string) string {
 	if _, err := io.WriteString(conn, text); err != nil {
 		t.Fatal(err)
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(calm.Long))
 	got, err := io.ReadAll(conn)
 	if err != nil && !errors.Is(err, net.ErrClosed) && !strings.Contains(err.Error(), "reset") {
 		t.Fatalf("%v after %q", err, got)
@@ -346,36 +345,41 @@ func TestLimitsOnBodiesAndHeads(t *testing.T) {
 
 func TestASlowHeadIsNotWaitedFor(t *testing.T) {
 	e := &fakeEngine{ask: func(string, engine.Msg, engine.Meta) (Answer, error) { return Answer{Payload: 1}, nil }}
-	_, address := gate(t, e, func(l *plan.Listener) { l.ReadHeader = 100 * time.Millisecond }, plan.HTTPRoute{Name: "r", Path: "/", To: "a", Message: "m"})
-	// The second head is bounded by read_header too, not by the idle time.
-	got := rawCall(t, address, "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT")
-	if strings.Count(got, "HTTP/1.1 200") != 1 {
-		t.Errorf("got %q", got)
-	}
-	// A connection that says nothing is not kept either.
-	if got := rawCall(t, address, ""); got != "" {
-		t.Errorf("got %q", got)
-	}
+	calm.Slower(t, 100*time.Millisecond, func(head time.Duration) error {
+		_, address := gate(t, e, func(l *plan.Listener) { l.ReadHeader = head }, plan.HTTPRoute{Name: "r", Path: "/", To: "a", Message: "m"})
+		// The second head is bounded by read_header too, not by the idle time.
+		if got := rawCall(t, address, "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT"); strings.Count(got, "HTTP/1.1 200") != 1 {
+			return fmt.Errorf("got %q", got)
+		}
+		// A connection that says nothing is not kept either.
+		if got := rawCall(t, address, ""); got != "" {
+			t.Errorf("got %q", got)
+		}
+		return nil
+	})
 }
 
 func TestAnHTTP2ConnectionOutlivesTheTimeOfAHead(t *testing.T) {
 	e := &fakeEngine{ask: func(string, engine.Msg, engine.Meta) (Answer, error) { return Answer{Payload: 1}, nil }}
-	_, address := gate(t, e, func(l *plan.Listener) { l.ReadHeader, l.H2C = 50*time.Millisecond, true }, plan.HTTPRoute{Name: "r", Path: "/", To: "a", Message: "m"})
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprint(conn, http2Preface[:10])
-	tick := time.NewTicker(5 * time.Millisecond) // so that the preface comes in two pieces
-	defer tick.Stop()
-	<-tick.C
-	fmt.Fprint(conn, http2Preface[10:]+"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
-	_ = conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
-	var timeout net.Error
-	if got, err := io.ReadAll(conn); !errors.As(err, &timeout) || !timeout.Timeout() {
-		t.Errorf("the connection ended after %d bytes: %v", len(got), err)
-	}
+	calm.Slower(t, 50*time.Millisecond, func(head time.Duration) error {
+		_, address := gate(t, e, func(l *plan.Listener) { l.ReadHeader, l.H2C = head, true }, plan.HTTPRoute{Name: "r", Path: "/", To: "a", Message: "m"})
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, http2Preface[:10])
+		tick := time.NewTicker(head / 10) // so that the preface comes in two pieces
+		defer tick.Stop()
+		<-tick.C
+		fmt.Fprint(conn, http2Preface[10:]+"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+		_ = conn.SetReadDeadline(time.Now().Add(6 * head))
+		var timeout net.Error
+		if got, err := io.ReadAll(conn); !errors.As(err, &timeout) || !timeout.Timeout() {
+			return fmt.Errorf("the connection ended after %d bytes: %v", len(got), err)
+		}
+		return nil
+	})
 }
 
 func TestSmugglingIsRefusedAndTheConnectionEnds(t *testing.T) {
@@ -597,9 +601,7 @@ func TestABusyPortIsAClearErrorAndBindsNothing(t *testing.T) {
 	}
 	defer busy.Close()
 	g := New(&fakeEngine{}, clock.System())
-	free, _ := net.Listen("tcp", "127.0.0.1:0")
-	address := free.Addr().String()
-	free.Close()
+	address := calm.Address(t)
 	err = g.Prepare([]plan.Listener{{Name: "a", Listen: address}, {Name: "public", Listen: busy.Addr().String()}})
 	want := busy.Addr().String() + " is in use; change gateway.public.listen or stop the other program"
 	if !errors.Is(err, ErrInUse) || err.Error() != want {

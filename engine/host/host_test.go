@@ -14,16 +14,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/admin"
 	"github.com/lukhasai/lukhas-run/engine/host"
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/internal/calm"
 	"github.com/lukhasai/lukhas-run/journal"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { calm.Main(m) }
 
 // shop is a topology with a gateway and a script; what comes under root.children is added.
 func shop(gateway, reply string, more ...string) string {
@@ -43,17 +42,6 @@ gateway:
 params: {word: %s}
 reload: {max_removed: 100%%}
 `, strings.Join(more, "\n"), gateway, reply)
-}
-
-// address is one that nobody listens on.
-func address(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func write(t testing.TB, path, text string) {
@@ -114,7 +102,7 @@ func says(t *testing.T, address, word string) {
 }
 
 func TestOneLifeFromStartToStop(t *testing.T) {
-	at := address(t)
+	at := calm.Address(t)
 	o, path := options(t, shop(at, "one"))
 	h := start(t, o)
 	says(t, at, "one")
@@ -148,8 +136,8 @@ func TestOneLifeFromStartToStop(t *testing.T) {
 
 // A start that fails leaves nothing: no listener, no lock, no socket, no goroutine; what was wrong is mended and it starts.
 func TestAFailedStartLeavesNothing(t *testing.T) {
-	at := address(t)
-	held, err := net.Listen("tcp", address(t))
+	at := calm.Address(t)
+	held, err := net.Listen("tcp", calm.Address(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +200,7 @@ func said(text string) func(error) bool {
 
 // A reload may come while the start still waits for something: the gateway opens with the plan that is in force then.
 func TestAReloadWhileStarting(t *testing.T) {
-	at, later := address(t), address(t)
+	at, later := calm.Address(t), calm.Address(t)
 	gate := make(chan struct{})
 	slow := `    - {name: slow, go: {behaviour: slow}}`
 	o, path := options(t, shop(at, "one", slow))
@@ -284,7 +272,7 @@ func (slowly) Handle(engine.Context, engine.Msg) error { return nil }
 
 // Requests, reloads, steering and looking on at once, then a stop in the middle of it.
 func TestEverythingAtOnce(t *testing.T) {
-	at := address(t)
+	at := calm.Address(t)
 	o, path := options(t, shop(at, "w0"))
 	h := start(t, o)
 	over := make(chan struct{})

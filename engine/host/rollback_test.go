@@ -14,6 +14,7 @@ import (
 	"github.com/lukhasai/lukhas-run/engine/admin"
 	"github.com/lukhasai/lukhas-run/engine/host"
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/internal/calm"
 )
 
 // ledger counts what it is told, over all its incarnations.
@@ -54,7 +55,7 @@ reload: {verify_for: 2s, abort_if: new.calls > 50 && new.error_rate > 0.9}
 // A reload that crashes what it touches is taken back while requests and messages come in: the last generation serves again,
 // every request gets an answer, and no message is lost or handled twice over the two restarts.
 func TestABadReloadIsRolledBackUnderLoad(t *testing.T) {
-	at := address(t)
+	at := calm.Address(t)
 	o, path := options(t, trying(at, "5", "EUR"))
 	books := ledger{new(sync.Mutex), map[string]int{}}
 	o.Behaviours = map[string]engine.Factory{"ledger": func(*plan.Actor, *plan.Plan) (engine.Behavior, error) { return books, nil }}
@@ -102,7 +103,7 @@ func TestABadReloadIsRolledBackUnderLoad(t *testing.T) {
 
 // Who waits for a verdict learns that another reload came first.
 func TestAReloadDuringAProbationReplacesIt(t *testing.T) {
-	at := address(t)
+	at := calm.Address(t)
 	o, path := options(t, trying(at, "5", "EUR"))
 	books := ledger{new(sync.Mutex), map[string]int{}}
 	o.Behaviours = map[string]engine.Factory{"ledger": func(*plan.Actor, *plan.Plan) (engine.Behavior, error) { return books, nil }}

@@ -3,8 +3,8 @@ package live
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/lukhasai/lukhas-run/internal/calm"
 )
 
 // No test leaves a goroutine behind.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { calm.Main(m) }

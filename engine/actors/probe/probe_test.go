@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,15 +13,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/actors/internal/fake"
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/internal/calm"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { calm.Main(m) }
 
 // subject is a behaviour that can be asked in every way; nil fields refuse.
 type subject struct {
@@ -101,7 +101,7 @@ func TestReadyHoldsTheStartBack(t *testing.T) {
 		}
 		return nil
 	}}}
-	p, ctx := wrap(t, inner, &plan.Actor{Definition: &plan.Definition{Ready: &plan.Probe{HTTP: "/healthz", Interval: time.Millisecond, Within: 5 * time.Second}}}, clock.System(), nil)
+	p, ctx := wrap(t, inner, &plan.Actor{Definition: &plan.Definition{Ready: &plan.Probe{HTTP: "/healthz", Interval: time.Millisecond, Within: calm.Long}}}, clock.System(), nil)
 	if err := p.Start(fake.NewLife("a")); err != nil {
 		t.Fatal(err)
 	}
@@ -129,14 +129,17 @@ func TestNotReadySaysWhy(t *testing.T) {
 		"message": {consider{}, plan.Probe{Message: "ping", Interval: time.Millisecond}, "refused: no"},
 		"empty":   {consider{}, plan.Probe{}, "empty probe"},
 	} {
-		c.spec.Within = 30 * time.Millisecond
-		p, ctx := wrap(t, c.inner, &plan.Actor{Definition: &plan.Definition{Ready: &c.spec}}, clock.System(), nil)
-		_ = p.Start(fake.NewLife("a"))
-		err := p.Init(ctx)
-		var failed *engine.Error
-		if !errors.As(err, &failed) || failed.Kind != engine.KindStart || !strings.HasPrefix(failed.Message, "not ready within 30ms: ") || !strings.Contains(failed.Message, c.says) {
-			t.Errorf("%s: %v", name, err)
-		}
+		calm.Slower(t, 30*time.Millisecond, func(within time.Duration) error {
+			c.spec.Within = within
+			p, ctx := wrap(t, c.inner, &plan.Actor{Definition: &plan.Definition{Ready: &c.spec}}, clock.System(), nil)
+			_ = p.Start(fake.NewLife("a"))
+			err := p.Init(ctx)
+			var failed *engine.Error
+			if !errors.As(err, &failed) || failed.Kind != engine.KindStart || !strings.HasPrefix(failed.Message, fmt.Sprintf("not ready within %s: ", within)) || !strings.Contains(failed.Message, c.says) {
+				return fmt.Errorf("%s: %v", name, err)
+			}
+			return nil
+		})
 	}
 }
 
@@ -153,9 +156,7 @@ func TestEachWayOfAsking(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 	defer s.Close()
 	address := s.Listener.Addr().String()
-	closed, _ := net.Listen("tcp", "127.0.0.1:0")
-	nobody := closed.Addr().String()
-	closed.Close()
+	nobody := calm.Address(t)
 	var ran []string
 	a := asker{inner: &subject{}, base: "/spec", exec: func(_ context.Context, command []string, base string, _ []plan.EnvVar) error {
 		ran = append(ran, base+" "+strings.Join(command, " "))
@@ -216,7 +217,7 @@ func TestHealthIsAskedUntilTheStop(t *testing.T) {
 	}
 	for _, ill := range []bool{true, false, true} {
 		sick.Store(ill)
-		if r := fake.Await(t, "a report", life.Reports); r.OK == ill || ill && r.Why != "ill" {
+		if r := calm.Await(t, "a report", life.Reports); r.OK == ill || ill && r.Why != "ill" {
 			t.Errorf("reported %+v", r)
 		}
 	}
@@ -233,7 +234,7 @@ func TestAHangingProbeFails(t *testing.T) {
 	p, ctx := wrap(t, &subject{}, &plan.Actor{Definition: &plan.Definition{Health: &plan.Probe{HTTP: "http://" + l.Addr().String(), Interval: time.Millisecond, Timeout: 5 * time.Millisecond, Fail: 1}, Kind: plan.Process}}, clock.System(), nil)
 	_ = p.Start(life)
 	_ = p.Init(ctx)
-	if r := fake.Await(t, "a report", life.Reports); r.OK {
+	if r := calm.Await(t, "a report", life.Reports); r.OK {
 		t.Errorf("reported %+v", r)
 	}
 }

@@ -2,13 +2,13 @@ package process
 
 import (
 	"fmt"
+	"github.com/lukhasai/lukhas-run/internal/calm"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // onPassingThread runs f on a thread that ends with the goroutine. The program's first thread never ends, so whoever gets
@@ -47,26 +47,13 @@ func running(pid int) bool {
 
 func gone(t *testing.T, pid int) {
 	t.Helper()
-	until(t, fmt.Sprintf("process %d to be gone", pid), func() bool { return !running(pid) })
+	calm.Until(t, fmt.Sprintf("process %d to be gone", pid), func() bool { return !running(pid) })
 }
 
 func goneThread(t *testing.T, tid int) {
 	t.Helper()
-	until(t, "the thread to end", func() bool {
+	calm.Until(t, "the thread to end", func() bool {
 		_, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", tid))
 		return err != nil
 	})
-}
-
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for range 5000 {
-		if ok() {
-			return
-		}
-		<-tick.C
-	}
-	t.Fatalf("waited in vain for %s", what)
 }

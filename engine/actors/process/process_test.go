@@ -17,11 +17,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/actors/internal/fake"
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/internal/calm"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 	"github.com/lukhasai/lukhas-run/journal"
 )
@@ -32,7 +31,7 @@ func TestMain(m *testing.M) {
 		helper(mode)
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	calm.Main(m)
 }
 
 func helper(mode string) {
@@ -135,7 +134,7 @@ func definition(mode string, env ...string) *plan.Actor {
 	a := &plan.Actor{
 		Name: "w", Path: "root/w", Definition: &plan.Definition{
 			Kind: plan.Process, Place: "t.yaml:3:5",
-			Process: &plan.ProcessSpec{Command: []string{os.Args[0]}, Protocol: "none", Grace: 5 * time.Second, Signal: "TERM"},
+			Process: &plan.ProcessSpec{Command: []string{os.Args[0]}, Protocol: "none", Grace: calm.Long, Signal: "TERM"},
 		}}
 	a.Process.Env = []plan.EnvVar{{Name: "HELPER", Value: mode}}
 	for i := 0; i+1 < len(env); i += 2 {
@@ -203,19 +202,19 @@ func TestMessagesGoThroughAndComeBack(t *testing.T) {
 	if len(ctx.Failed) != 1 || ctx.Failed[0].Kind != "invalid" || ctx.Failed[0].Message != "no" || !ctx.Failed[0].Delivered {
 		t.Errorf("failed with %+v", ctx.Failed)
 	}
-	if v, failed := ask(a, engine.Msg{Type: "text_id"}, 5*time.Second); failed != nil || v != "text" {
+	if v, failed := ask(a, engine.Msg{Type: "text_id"}, calm.Long); failed != nil || v != "text" {
 		t.Errorf("an id that came back as text: %v, %v", v, failed)
 	}
 }
 
 func TestGarbageIsLoggedAndTheConversationGoesOn(t *testing.T) {
 	a, life := begin(t, jsonl(definition("worker"), 0))
-	if _, failed := ask(a, engine.Msg{Type: "garbage"}, 5*time.Second); failed != nil {
+	if _, failed := ask(a, engine.Msg{Type: "garbage"}, calm.Long); failed != nil {
 		t.Fatal(failed)
 	}
 	await(t, life, "not json")
 	await(t, life, "invented")
-	if v, failed := ask(a, engine.Msg{Type: "echo", Payload: "on"}, 5*time.Second); failed != nil || v != "on" {
+	if v, failed := ask(a, engine.Msg{Type: "echo", Payload: "on"}, calm.Long); failed != nil || v != "on" {
 		t.Errorf("%v, %v", v, failed)
 	}
 }
@@ -225,7 +224,7 @@ func TestConcurrentAnswersFindTheirRequests(t *testing.T) {
 	errs := make(chan error, 64)
 	for i := range cap(errs) {
 		go func() {
-			v, failed := ask(a, engine.Msg{Type: "echo", Payload: float64(i)}, 10*time.Second)
+			v, failed := ask(a, engine.Msg{Type: "echo", Payload: float64(i)}, calm.Long)
 			if failed != nil {
 				errs <- failed
 				return
@@ -238,7 +237,7 @@ func TestConcurrentAnswersFindTheirRequests(t *testing.T) {
 		}()
 	}
 	for range cap(errs) {
-		if err := fake.Await(t, "an answer", errs); err != nil {
+		if err := calm.Await(t, "an answer", errs); err != nil {
 			t.Error(err)
 		}
 	}
@@ -248,57 +247,67 @@ func TestADeathFailsWhatWaits(t *testing.T) {
 	a, life := begin(t, jsonl(definition("worker"), 2))
 	silent := make(chan *engine.Error, 1)
 	go func() {
-		_, failed := ask(a, engine.Msg{Type: "silent"}, 10*time.Second)
+		_, failed := ask(a, engine.Msg{Type: "silent"}, calm.Long)
 		silent <- failed
 	}()
 	await(t, life, "SILENT")
-	if _, failed := ask(a, engine.Msg{Type: "die"}, 10*time.Second); failed == nil || failed.Kind != engine.KindCrash || !failed.Delivered {
+	if _, failed := ask(a, engine.Msg{Type: "die"}, calm.Long); failed == nil || failed.Kind != engine.KindCrash || !failed.Delivered {
 		t.Errorf("the deadly message: %+v", failed)
 	}
-	if failed := fake.Await(t, "the waiting one", silent); failed == nil || failed.Kind != engine.KindCrash || !failed.Delivered {
+	if failed := calm.Await(t, "the waiting one", silent); failed == nil || failed.Kind != engine.KindCrash || !failed.Delivered {
 		t.Errorf("the waiting one: %+v", failed)
 	}
-	end := fake.Await(t, "the end", life.Ends)
+	end := calm.Await(t, "the end", life.Ends)
 	if end == nil || end.ExitCode != 7 || end.Kind != engine.KindExit {
 		t.Errorf("told %+v", end)
 	}
-	if _, failed := ask(a, engine.Msg{Type: "echo"}, 10*time.Second); failed == nil || failed.Kind != engine.KindUnreachable || failed.Delivered {
+	if _, failed := ask(a, engine.Msg{Type: "echo"}, calm.Long); failed == nil || failed.Kind != engine.KindUnreachable || failed.Delivered {
 		t.Errorf("after it: %+v", failed)
 	}
 }
 
 // A process that never reads must not hold callers longer than they want to wait, nor its own stop.
 func TestAProcessThatDoesNotReadBlocksNobody(t *testing.T) {
-	a, _ := begin(t, jsonl(definition("deaf"), 0))
-	big := strings.Repeat("x", 200<<10)
-	results := make(chan *engine.Error, 3)
-	for range cap(results) {
-		go func() {
-			_, failed := ask(a, engine.Msg{Type: "echo", Payload: big}, 200*time.Millisecond)
-			results <- failed
-		}()
-	}
-	delivered := 0
-	for range cap(results) {
-		failed := fake.Await(t, "a timeout", results)
-		if failed == nil || failed.Kind != engine.KindTimeout {
-			t.Fatalf("got %+v", failed)
+	calm.Slower(t, 200*time.Millisecond, func(timeout time.Duration) error {
+		a, _ := begin(t, jsonl(definition("deaf"), 0))
+		big := strings.Repeat("x", 200<<10)
+		results := make(chan *engine.Error, 3)
+		for range cap(results) {
+			go func() {
+				_, failed := ask(a, engine.Msg{Type: "echo", Payload: big}, timeout)
+				results <- failed
+			}()
 		}
-		if failed.Delivered {
-			delivered++
+		delivered := 0
+		for range cap(results) {
+			failed := calm.Await(t, "a timeout", results)
+			if failed == nil || failed.Kind != engine.KindTimeout {
+				t.Fatalf("got %+v", failed)
+			}
+			if failed.Delivered {
+				delivered++
+			}
 		}
-	}
-	if delivered != 1 {
-		t.Errorf("%d requests count as delivered; only the one being written may", delivered)
-	}
+		if delivered != 1 {
+			return fmt.Errorf("%d requests count as delivered; only the one being written may", delivered)
+		}
+		return nil
+	})
 }
 
 func TestInFlightBoundsWhatIsUnanswered(t *testing.T) {
 	a, life := begin(t, jsonl(definition("worker"), 1))
-	if _, failed := ask(a, engine.Msg{Type: "silent"}, 100*time.Millisecond); failed == nil || !failed.Delivered {
+	ctx, leave := context.WithCancel(t.Context())
+	first := make(chan error, 1)
+	go func() {
+		_, err := a.exchange.ask(ctx, engine.Msg{Type: "silent"})
+		first <- err
+	}()
+	await(t, life, "SILENT")
+	leave()
+	if failed := engine.ErrorOf(calm.Await(t, "the first", first), ""); failed == nil || !failed.Delivered {
 		t.Fatalf("got %+v", failed)
 	}
-	await(t, life, "SILENT")
 	_, failed := ask(a, engine.Msg{Type: "echo"}, 50*time.Millisecond)
 	if failed == nil || failed.Kind != engine.KindTimeout || failed.Delivered {
 		t.Errorf("a second request passed an unanswered first: %+v", failed)
@@ -308,12 +317,12 @@ func TestInFlightBoundsWhatIsUnanswered(t *testing.T) {
 func TestAMessageThatCannotBeSaidIsRefused(t *testing.T) {
 	a, _ := begin(t, jsonl(definition("worker"), 1))
 	for _, payload := range []any{func() {}, strings.Repeat("x", maxLine)} {
-		_, failed := ask(a, engine.Msg{Type: "echo", Payload: payload}, 5*time.Second)
+		_, failed := ask(a, engine.Msg{Type: "echo", Payload: payload}, calm.Long)
 		if failed == nil || failed.Kind != engine.KindInvalid || failed.Delivered {
 			t.Errorf("got %+v", failed)
 		}
 	}
-	if v, failed := ask(a, engine.Msg{Type: "echo", Payload: "next"}, 5*time.Second); failed != nil || v != "next" {
+	if v, failed := ask(a, engine.Msg{Type: "echo", Payload: "next"}, calm.Long); failed != nil || v != "next" {
 		t.Errorf("the place in flight was lost: %v %v", v, failed)
 	}
 }
@@ -338,7 +347,7 @@ func TestEndsAreTold(t *testing.T) {
 		def := definition("exit", "CODE", c.code)
 		def.Process.NormalExit = c.normal
 		_, life := begin(t, def)
-		end := fake.Await(t, "the end", life.Ends)
+		end := calm.Await(t, "the end", life.Ends)
 		if (end != nil) != c.fails {
 			t.Errorf("code %s with normal_exit %v: %+v", c.code, c.normal, end)
 		}
@@ -354,7 +363,7 @@ func TestASignalIsNamed(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	end := fake.Await(t, "the end", life.Ends)
+	end := calm.Await(t, "the end", life.Ends)
 	if end == nil || end.Signal != "KILL" || end.ExitCode != -1 {
 		t.Errorf("told %+v", end)
 	}
@@ -393,7 +402,7 @@ func TestALeaderThatLeavesChildrenBehind(t *testing.T) {
 	inside := pidIn(t, await(t, life, "CHILD"))
 	outside := pidIn(t, await(t, life, "CHILD"))
 	defer syscall.Kill(outside, syscall.SIGKILL)
-	end := fake.Await(t, "the end", life.Ends)
+	end := calm.Await(t, "the end", life.Ends)
 	if end == nil || end.ExitCode != 3 {
 		t.Errorf("told %+v", end)
 	}
@@ -442,9 +451,9 @@ func TestTheProcessOutlivesTheThreadThatAskedForIt(t *testing.T) {
 		}
 		thread <- syscall.Gettid()
 	})
-	goneThread(t, fake.Await(t, "the thread", thread))
+	goneThread(t, calm.Await(t, "the thread", thread))
 	defer stopNow(a)
-	if v, failed := ask(a, engine.Msg{Type: "echo", Payload: "alive"}, 5*time.Second); failed != nil || v != "alive" {
+	if v, failed := ask(a, engine.Msg{Type: "echo", Payload: "alive"}, calm.Long); failed != nil || v != "alive" {
 		t.Errorf("the process died with the thread that asked for it: %v, %v", v, failed)
 	}
 }
@@ -452,7 +461,7 @@ func TestTheProcessOutlivesTheThreadThatAskedForIt(t *testing.T) {
 func TestOutputIsBounded(t *testing.T) {
 	def := jsonl(definition("chatter"), 1)
 	_, life := begin(t, def)
-	fake.Await(t, "the end", life.Ends)
+	calm.Await(t, "the end", life.Ends)
 	logged, dropped, longest, cut := 0, int64(0), 0, false
 	for len(life.Bodies) > 0 {
 		b := (<-life.Bodies).(journal.Logged)
@@ -474,7 +483,7 @@ func TestOutputIsBounded(t *testing.T) {
 func TestTheEnvironmentIsMinimal(t *testing.T) {
 	t.Setenv("ENGINE_SECRET", "hidden")
 	_, life := begin(t, definition("env", "DECLARED", "yes"))
-	fake.Await(t, "the end", life.Ends)
+	calm.Await(t, "the end", life.Ends)
 	var all []string
 	for len(life.Bodies) > 0 {
 		all = append(all, (<-life.Bodies).(journal.Logged).Text)

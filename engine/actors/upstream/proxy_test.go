@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/lukhasai/lukhas-run/engine"
-	"github.com/lukhasai/lukhas-run/engine/actors/internal/fake"
+	"github.com/lukhasai/lukhas-run/internal/calm"
 )
 
 // front serves the upstream's proxy and sends what it returns.
@@ -116,10 +116,7 @@ func TestTheJudgeMayGiveAnAnswerUpBeforeAnythingIsWritten(t *testing.T) {
 }
 
 func TestAnUnreachableUpstreamWritesNothing(t *testing.T) {
-	l, _ := net.Listen("tcp", "127.0.0.1:0")
-	address := "http://" + l.Addr().String()
-	l.Close()
-	u, _ := begin(t, address)
+	u, _ := begin(t, "http://"+calm.Address(t))
 	f, errs := front(t, u, nil)
 	resp, err := f.Client().Get(f.URL)
 	if err != nil {
@@ -192,7 +189,7 @@ func TestUpgradesPassBothWays(t *testing.T) {
 		t.Errorf("%q, %v", line, err)
 	}
 	conn.Close()
-	if err := fake.Await(t, "the proxy to end", errs); err != nil {
+	if err := calm.Await(t, "the proxy to end", errs); err != nil {
 		t.Error(err)
 	}
 }
@@ -287,8 +284,8 @@ func TestAClientThatLeavesCancelsTheUpstream(t *testing.T) {
 	if _, err := f.Client().Do(r); err == nil {
 		t.Error("answered")
 	}
-	fake.Await(t, "the upstream to see it", gone)
-	if failed := engine.ErrorOf(fake.Await(t, "the verdict", errs), ""); failed == nil || failed.Kind != engine.KindCanceled {
+	calm.Await(t, "the upstream to see it", gone)
+	if failed := engine.ErrorOf(calm.Await(t, "the verdict", errs), ""); failed == nil || failed.Kind != engine.KindCanceled {
 		t.Errorf("got %+v", failed)
 	}
 }

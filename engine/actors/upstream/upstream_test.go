@@ -16,15 +16,14 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/actors/internal/fake"
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/internal/calm"
 	"github.com/lukhasai/lukhas-run/rules"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { calm.Main(m) }
 
 func begin(t testing.TB, address string, operations ...plan.Operation) (*upstream, *fake.Context) {
 	t.Helper()
@@ -204,13 +203,7 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
 func TestNobodyListens(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
-	u, ctx := begin(t, "http://"+address)
+	u, ctx := begin(t, "http://"+calm.Address(t))
 	_ = u.Handle(ctx, engine.Msg{Type: "m"})
 	if len(ctx.Failed) != 1 || ctx.Failed[0].Kind != engine.KindUnreachable || ctx.Failed[0].Delivered {
 		t.Errorf("failed %+v", ctx.Failed)
@@ -301,7 +294,7 @@ func TestAnAskerThatGoesAwayCancelsTheRequestAtOnce(t *testing.T) {
 	if failed := engine.ErrorOf(err, ""); failed == nil || failed.Kind != engine.KindCanceled || !failed.Delivered {
 		t.Errorf("got %+v", failed)
 	}
-	fake.Await(t, "the upstream to see it", gone)
+	calm.Await(t, "the upstream to see it", gone)
 }
 
 func TestATimeoutIsOne(t *testing.T) {
@@ -309,12 +302,15 @@ func TestATimeoutIsOne(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
 	})
-	u, ctx := begin(t, s.URL)
-	ctx.With.Deadline = 30 * time.Millisecond
-	_ = u.Handle(ctx, engine.Msg{Type: "m"})
-	if len(ctx.Failed) != 1 || ctx.Failed[0].Kind != engine.KindTimeout || !ctx.Failed[0].Delivered {
-		t.Errorf("failed %+v", ctx.Failed)
-	}
+	calm.Slower(t, 30*time.Millisecond, func(deadline time.Duration) error {
+		u, ctx := begin(t, s.URL)
+		ctx.With.Deadline = deadline
+		_ = u.Handle(ctx, engine.Msg{Type: "m"})
+		if len(ctx.Failed) != 1 || ctx.Failed[0].Kind != engine.KindTimeout || !ctx.Failed[0].Delivered {
+			return fmt.Errorf("failed %+v", ctx.Failed)
+		}
+		return nil
+	})
 }
 
 func TestAStopLetsFinishAndThenCancels(t *testing.T) {
@@ -327,7 +323,7 @@ func TestAStopLetsFinishAndThenCancels(t *testing.T) {
 	u, ctx := begin(t, s.URL)
 	handled := make(chan error, 1)
 	go func() { handled <- u.Handle(ctx, engine.Msg{Type: "m"}) }()
-	fake.Await(t, "the request", arrived)
+	calm.Await(t, "the request", arrived)
 	over, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- u.Stop(over) }()
@@ -337,8 +333,8 @@ func TestAStopLetsFinishAndThenCancels(t *testing.T) {
 	case <-time.After(20 * time.Millisecond):
 	}
 	cancel()
-	fake.Await(t, "the stop", stopped)
-	fake.Await(t, "the handler", handled)
+	calm.Await(t, "the stop", stopped)
+	calm.Await(t, "the handler", handled)
 	if len(ctx.Failed) != 1 || ctx.Failed[0].Kind != engine.KindUnreachable {
 		t.Errorf("failed %+v", ctx.Failed)
 	}

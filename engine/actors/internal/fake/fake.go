@@ -10,6 +10,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/internal/calm"
 	"github.com/lukhasai/lukhas-run/journal"
 )
 
@@ -205,25 +206,11 @@ func (l *Life) Now() time.Duration {
 	return l.Clock()
 }
 
-// Await waits for what c gives and fails the test when nothing comes for long.
-func Await[T any](t testing.TB, what string, c <-chan T) T {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	var v T
-	select {
-	case v = <-c:
-	case <-ctx.Done():
-		t.Fatalf("waited in vain for %s", what)
-	}
-	return v
-}
-
 // Logged waits for a line of output.
 func (l *Life) Logged(t testing.TB) journal.Logged {
 	t.Helper()
 	for {
-		if b, ok := Await(t, "a logged line", l.Bodies).(journal.Logged); ok {
+		if b, ok := calm.Await(t, "a logged line", l.Bodies).(journal.Logged); ok {
 			return b
 		}
 	}

@@ -1,0 +1,95 @@
+// Package calm is how tests wait for what processes, sockets and goroutines do. A machine that is loaded or slow is late, and
+// late is not wrong: what must happen is waited for as long as Long, and a length of time that a test is about may be tried again
+// with a longer one. Only tests import it.
+package calm
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// Long is how long a test waits for what must happen. Only what never happens takes so long.
+const Long = time.Minute
+
+// pace is how often a condition is looked at.
+const pace = 2 * time.Millisecond
+
+// Main runs a package's tests and fails when one has left a goroutine that does not end. Connections that were closed need a
+// moment to notice.
+func Main(m *testing.M) {
+	code := m.Run()
+	if code == 0 {
+		if err := waiting(context.Background(), func() error { return goleak.Find() }); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// Until waits for a condition and ends the test when it does not come true.
+func Until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	err := waiting(t.Context(), func() error {
+		if !ok() {
+			return fmt.Errorf("waited in vain for %s", what)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Await gives what a channel does, a zero once it is closed, and ends the test when nothing comes.
+func Await[T any](t testing.TB, what string, c <-chan T) T {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Long)
+	defer cancel()
+	var v T
+	select {
+	case v = <-c:
+	case <-ctx.Done():
+		t.Fatalf("waited in vain for %s", what)
+	}
+	return v
+}
+
+// Slower tries something that is about a length of time, which it waits for here and races against there. Who loses the race tries
+// again with four times as much, four times at most; the last error ends the test.
+func Slower(t testing.TB, length time.Duration, try func(length time.Duration) error) {
+	t.Helper()
+	var err error
+	for range 5 {
+		if err = try(length); err == nil {
+			return
+		}
+		t.Logf("with %s: %v", length, err)
+		length *= 4
+	}
+	t.Fatal(err)
+}
+
+// waiting calls ok again and again until it gives no error, and gives the last one after Long.
+func waiting(ctx context.Context, ok func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, Long)
+	defer cancel()
+	tick := time.NewTicker(pace)
+	defer tick.Stop()
+	for {
+		err := ok()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
