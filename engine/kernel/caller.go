@@ -36,14 +36,8 @@ type Group interface {
 	Pick(how, key string, probe bool, open func(replica string) bool) Actor
 	// Named is the replica with that name, nil when it has left.
 	Named(name string) Actor
-}
-
-// Draw is the random number of the turn-th choice of a group (from 1) whose name gave the seed; for round_robin the turn itself.
-func Draw(how string, seed, turn uint64) uint64 {
-	if how == "round_robin" {
-		return turn - 1
-	}
-	return guard.Mix(seed + turn*guard.Golden)
+	// Actors are all replicas, by number.
+	Actors() []Actor
 }
 
 // Roster finds who messages are for.

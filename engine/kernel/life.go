@@ -40,22 +40,25 @@ func (p Phase) Closed(path string) *engine.Error {
 	return nil
 }
 
-// Announced is what the Machine's announcement tells of a supervisor's phase, of which nothing else is heard. known is false
-// when it tells nothing.
-func Announced(body journal.Body) (p Phase, known bool) {
+// Follow takes what the Machine announces of a supervisor for its phase: nothing else is heard of that. decided is false when it
+// does not tell whether the supervisor is up.
+func (p *Phase) Follow(body journal.Body) (up, decided bool) {
 	switch body.(type) {
 	case *journal.ActorStarting:
-		return PhaseStarting, true
+		*p = PhaseStarting
 	case *journal.ActorReady:
-		return PhaseRunning, true
+		*p = PhaseRunning
+		return true, true
 	case *journal.ActorRestarting:
-		return PhaseRestarting, true
+		*p = PhaseRestarting
 	case *journal.ActorStopping:
-		return PhaseStopping, true
+		*p = PhaseStopping
+		return false, true
 	case *journal.ActorStopped, *journal.SupervisorGaveUp:
-		return PhaseStopped, true
+		*p = PhaseStopped
+		return false, true
 	}
-	return 0, false
+	return false, false
 }
 
 // The reasons why an actor gets no routed message, as bits.
@@ -145,12 +148,13 @@ const DefaultKill = 5 * time.Second
 // NoState is what the journal says of a state that came while no incarnation was up to take it.
 const NoState = "set_state: the actor is not running, so nothing was set"
 
-// Restore gives a behaviour another state, if it has any.
-func Restore(b engine.Behavior, state any) error {
-	if s, ok := engine.As[engine.Stateful](b); ok {
-		return s.SetState(state)
+// Restore gives the behaviour of an actor, by path, another state, if it has any.
+func Restore(s *Scribe, path string, b engine.Behavior, state any) {
+	if owner, ok := engine.As[engine.Stateful](b); ok {
+		if err := owner.SetState(state); err != nil {
+			s.Complain(path, "set_state: "+err.Error(), engine.Cause{})
+		}
 	}
-	return nil
 }
 
 // Unmade is the failure of a start for which there is no behaviour.

@@ -180,26 +180,3 @@ func guarded(c Caller, t *target, q *Question, refused error) (Reply, error) {
 	c.Kept().put(p) // a call that panics takes its passage with it
 	return r, err
 }
-
-// Admit is the way of a message without an answer, up to the mailbox: gates, what of the guards can say no without a call,
-// route. It gives the actor that the message is for, or the group of which every replica gets it. Refused, path is whose dead
-// letter it is.
-func Admit(c Caller, q *Question) (to Actor, all Group, path string, err error) {
-	var t target
-	err = t.find(c, q)
-	if err == nil && t.guarded() {
-		p := take(c, &t, q)
-		err = p.admit()
-		c.Kept().put(p)
-	}
-	if err == nil && t.all() {
-		return nil, t.group, "", nil
-	}
-	if err == nil {
-		to, err = t.pick(&q.Meta, nil)
-	}
-	if err != nil {
-		path = t.name()
-	}
-	return to, nil, path, err
-}

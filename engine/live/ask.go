@@ -27,7 +27,7 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 	if deadline == 0 {
 		deadline = c.eng.now() + kernel.DefaultAsk
 	}
-	t := c.begin(forAnswer, to, deadline)
+	t := c.begin(kernel.ForAnswer, to, deadline)
 	var env envelope
 	c.enclose(&env, m, meta)
 	env.attempt = uint16(n)

@@ -11,13 +11,6 @@ import (
 	"github.com/lukhasai/lukhas-run/engine/kernel"
 )
 
-// Why a caller must stop waiting.
-const (
-	stopNone     uint32 = iota
-	stopActor           // its incarnation ends
-	stopCanceled        // whoever asked from outside went away
-)
-
 // caller is who may block: a handler, or a program outside. Its fields belong to the goroutine that waits, but for
 // stop and the waiter's settle, which anyone may use to end the wait.
 type caller struct {
@@ -26,10 +19,10 @@ type caller struct {
 	actor   *actor       // nil outside
 	view    *kernel.View // the generation in force for what it does
 	w       *waiter
-	stop    atomic.Uint32
-	slip    *slip       // of its last message that needed one of its own
-	spoiled atomic.Bool // may not be used again
-	told    bool        // it has had its ErrStopped; the next blocking call ends its goroutine
+	stop    atomic.Uint32 // a kernel.Leave
+	slip    *slip         // of its last message that needed one of its own
+	spoiled atomic.Bool   // may not be used again
+	told    bool          // it has had its ErrStopped; the next blocking call ends its goroutine
 
 	of *caller // the handler whose work this is, when it is one beside; nil otherwise
 	at *actor  // that handler's
@@ -63,7 +56,7 @@ func (c *caller) init(e *Engine) {
 func (c *caller) rest() { c.w.rest() }
 
 // begin starts a wait. A caller that is told to stop between the check and the wait finds its wait settled.
-func (c *caller) begin(p purpose, target *actor, deadline time.Duration) ticket {
+func (c *caller) begin(p kernel.Purpose, target *actor, deadline time.Duration) ticket {
 	t := c.w.begin(p, c.actor, target, deadline)
 	if why := c.stopped(); why != nil {
 		t.settle(nil, why)
@@ -80,8 +73,8 @@ func (c *caller) abandon(t ticket) {
 }
 
 // interrupt makes the caller stop waiting, now and from now on.
-func (c *caller) interrupt(why uint32) {
-	if !c.stop.CompareAndSwap(stopNone, why) {
+func (c *caller) interrupt(why kernel.Leave) {
+	if !c.stop.CompareAndSwap(uint32(kernel.Stays), uint32(why)) {
 		return
 	}
 	c.w.current().settle(nil, c.stopped())
@@ -94,15 +87,7 @@ func (c *caller) interrupt(why uint32) {
 }
 
 // stopped is the error that a wait ends with once the caller must stop.
-func (c *caller) stopped() error {
-	switch c.stop.Load() {
-	case stopActor:
-		return engine.ErrStopped
-	case stopCanceled:
-		return &engine.Error{Kind: engine.KindCanceled, Message: "the asker went away"}
-	}
-	return nil
-}
+func (c *caller) stopped() error { return kernel.Leave(c.stop.Load()).Err() }
 
 // Blocks is asked before each wait. A handler that was told to stop and waits again is unwound: an error alone it
 // could swallow in a loop, and a panic it could recover from.
@@ -125,7 +110,7 @@ func (c *caller) Sleep(d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}
-	c.begin(forTime, nil, c.eng.now()+d)
+	c.begin(kernel.ForTime, nil, c.eng.now()+d)
 	_, err := c.wait()
 	return c.tell(err)
 }

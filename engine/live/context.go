@@ -221,4 +221,4 @@ func (c *caller) name() string {
 
 func (f *frame) Stop() { f.quit = true }
 
-func (f *frame) Stopping() bool { return f.stop.Load() != stopNone || f.inc.gate.Load()&gateDown != 0 }
+func (f *frame) Stopping() bool { return f.stopped() != nil || f.inc.gate.Load()&gateDown != 0 }

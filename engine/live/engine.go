@@ -76,7 +76,7 @@ func New(o Options) (*Engine, error) {
 	e.scribe.To, e.scribe.Wall, e.scribe.Last = o.Recorder, o.Clock.Wall, o.LastSeq
 	e.letters = kernel.NewLetters(&e.scribe, e.after)
 	e.control = control{timers: map[engine.TimerID]alarm{}, answers: map[uint64]chan string{}, supervisors: map[string]*actor{}}
-	e.roster.byPath, e.roster.groups = newPaths(e, o.Plan), map[string]*group{}
+	e.roster.byPath = newPaths(e, o.Plan)
 	e.guards.Seed, e.guards.Placed, e.guards.Tell = e.seedFor, e.placeGuards, e.report
 	e.guards.Now, e.guards.Wall, e.guards.After = e.now, o.Clock.Wall, e.after
 	e.reloads.Of, e.reloads.Guards, e.reloads.Tell = e, &e.guards, e.happen
@@ -153,19 +153,10 @@ func (e hands) Ended(code int, why string) {
 
 // Furnish makes the groups of a generation known.
 func (e hands) Furnish(v *kernel.View) {
-	r := &e.roster
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if v.Generation > 1 {
-		r.byPath.leave()
+		e.roster.mu.Lock()
+		e.roster.byPath.leave()
+		e.roster.mu.Unlock()
 	}
-	for i := range v.Plan.Groups {
-		path := v.Plan.Groups[i].Path
-		if r.groups[path] == nil {
-			g := &group{id: kernel.GroupBit | engine.ID(len(r.list)), path: path, seed: e.seedFor(path)}
-			g.members.Store(new([]*actor))
-			r.groups[path] = g
-			r.list = append(r.list, g)
-		}
-	}
+	e.roster.groups.Furnish(v.Plan, e.seedFor)
 }

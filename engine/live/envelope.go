@@ -105,8 +105,6 @@ func (e *envelope) only() engine.Epoch {
 	return e.slip.only
 }
 
-func (e *envelope) probe() bool { return e.marks&markProbe != 0 }
-
 // enclose makes e, which must be empty, the envelope of a message that the caller sends. The slip of its last one serves
 // again when it says the same.
 func (c *caller) enclose(e *envelope, msg *engine.Msg, m *engine.Meta) {

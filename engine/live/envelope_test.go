@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 )
 
@@ -62,13 +63,13 @@ func TestFailedDeliveriesAreTheMessagesOwn(t *testing.T) {
 func TestAnEnvelopeKnowsItsWait(t *testing.T) {
 	w := newWaiter(clock.NewVirtual(time.Unix(0, 0)))
 	var e envelope
-	e.ask(w.begin(forAnswer, nil, nil, time.Hour))
+	e.ask(w.begin(kernel.ForAnswer, nil, nil, time.Hour))
 	if until, waits := e.asked(); until != time.Hour || !waits {
 		t.Errorf("waits %v until %v", waits, until)
 	}
 	e.reply().settle(1, nil)
 	_, _ = w.wait()
-	w.begin(forAnswer, nil, nil, 2*time.Hour)
+	w.begin(kernel.ForAnswer, nil, nil, 2*time.Hour)
 	if _, waits := e.asked(); waits || e.reply().settle(2, nil) {
 		t.Error("another wait is taken for its own")
 	}

@@ -221,9 +221,9 @@ func (f *frame) serve() {
 // frames, so either the interrupt comes after this reset or cut is seen here.
 func (f *frame) ready() {
 	f.told = false
-	f.stop.Store(stopNone)
+	f.stop.Store(uint32(kernel.Stays))
 	if f.inc.cut.Load() {
-		f.stop.Store(stopActor)
+		f.stop.Store(uint32(kernel.LeaveStopped))
 	}
 }
 

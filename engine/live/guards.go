@@ -3,9 +3,5 @@ package live
 // placeGuards lets senders find the guards in force. It is called under the control lock or before the start.
 func (e *Engine) placeGuards() {
 	e.each(func(a *actor) bool { a.protectBy(e.guards.Of(a.Path())); return true })
-	e.roster.mu.RLock()
-	defer e.roster.mu.RUnlock()
-	for _, g := range e.roster.list {
-		g.guard.Store(e.guards.Of(g.path))
-	}
+	e.roster.groups.Place(&e.guards)
 }

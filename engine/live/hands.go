@@ -43,19 +43,12 @@ func (e hands) Heard(x *engine.Emit) {
 
 // follow keeps the phase of a supervisor. It needs the actor's lock.
 func (e *Engine) follow(a *actor, body journal.Body) {
-	p, known := kernel.Announced(body)
-	if !known {
-		return
+	up, decided := a.phase.Follow(body)
+	if decided {
+		a.mark(kernel.UnfitDown, !up)
 	}
-	a.phase = p
-	switch p {
-	case kernel.PhaseRunning:
-		a.mark(kernel.UnfitDown, false)
-		if a.Path() == e.options.Plan.Actors[0].Path {
-			e.upOnce.Do(func() { close(e.up) })
-		}
-	case kernel.PhaseStopping, kernel.PhaseStopped:
-		a.mark(kernel.UnfitDown, true)
+	if up && a.Path() == e.options.Plan.Actors[0].Path {
+		e.upOnce.Do(func() { close(e.up) })
 	}
 }
 
@@ -126,12 +119,7 @@ func (e hands) SetState(id engine.ID, state any) {
 	if a == nil {
 		return
 	}
-	taken := a.system(func(b engine.Behavior) {
-		if err := kernel.Restore(b, state); err != nil {
-			e.scribe.Complain(a.Path(), "set_state: "+err.Error(), engine.Cause{})
-		}
-	})
-	if !taken {
+	if !a.system(func(b engine.Behavior) { kernel.Restore(&e.scribe, a.Path(), b, state) }) {
 		e.scribe.Complain(a.Path(), kernel.NoState, engine.Cause{})
 	}
 }

@@ -352,7 +352,7 @@ func (inc *incarnation) cancel() {
 	inc.end().stop.Stage = kernel.StageCancel
 	inc.cut.Store(true)
 	for f := inc.frames; f != nil; f = f.right {
-		f.interrupt(stopActor)
+		f.interrupt(kernel.LeaveStopped)
 	}
 	kill := inc.end().stop.Kill
 	a.mu.Unlock()
@@ -430,7 +430,7 @@ func (inc *incarnation) stopRunner(r engine.Runner, kill time.Duration) {
 	defer soft.Stop()
 	w := newWaiter(e.clock)
 	defer w.rest()
-	t := w.begin(forTurn, nil, nil, e.now()+kill+stopGrace)
+	t := w.begin(kernel.ForTurn, nil, nil, e.now()+kill+stopGrace)
 	e.pool.spawn(func() {
 		var err error
 		defer func() {

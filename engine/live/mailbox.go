@@ -170,7 +170,7 @@ func (a *actor) oldest() (env envelope, found bool) {
 func (a *actor) park(env *envelope, from *caller) error {
 	p := parked{env: *env}
 	if env.asker == nil {
-		p.room = from.begin(forRoom, a, 0)
+		p.room = from.begin(kernel.ForRoom, a, 0)
 	}
 	r := a.unusual()
 	r.parked = append(r.parked, p)

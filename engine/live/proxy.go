@@ -182,7 +182,7 @@ func (p *frames) put(f *frame) {
 	if f.turn.Load() != turnLoop {
 		return
 	}
-	f.stop.Store(stopNone)
+	f.stop.Store(uint32(kernel.Stays))
 	f.actor = nil
 	p.mu.Lock()
 	defer p.mu.Unlock()

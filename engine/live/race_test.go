@@ -30,7 +30,7 @@ func TestAnInterruptBetweenTwoMessagesIsNotLost(t *testing.T) {
 	f := newFrame(e)
 	f.inc = &incarnation{a: &actor{eng: e}}
 	f.inc.cut.Store(true)
-	f.interrupt(stopActor)
+	f.interrupt(kernel.LeaveStopped)
 	f.ready()
 	if f.stopped() != engine.ErrStopped {
 		t.Error("a handler that begins after the cut may block")
@@ -42,7 +42,7 @@ func TestAnEndedWaitIsNoPartOfACircle(t *testing.T) {
 	a.alone.Store(true)
 	w := newWaiter(clock.NewVirtual(time.Time{}))
 	a.activity().asking.Store(w)
-	ticket := w.begin(forAnswer, a, b, 0)
+	ticket := w.begin(kernel.ForAnswer, a, b, 0)
 	h := hand{&caller{w: w}, a}
 	if waits := h.Waits(); a.ready() || len(waits) != 1 || waits[0].On != b || !waits[0].Holds() {
 		t.Errorf("a wait is not seen: %v", waits)
@@ -51,11 +51,11 @@ func TestAnEndedWaitIsNoPartOfACircle(t *testing.T) {
 	if !a.ready() || h.Waits() != nil {
 		t.Error("an answered wait is still seen")
 	}
-	w.begin(forTime, a, nil, 0)
+	w.begin(kernel.ForTime, a, nil, 0)
 	if h.Waits() != nil {
 		t.Error("a sleep is taken for the wait before it")
 	}
-	w.begin(forAnswer, b, a, 0)
+	w.begin(kernel.ForAnswer, b, a, 0)
 	if !a.ready() || h.Waits() != nil {
 		t.Error("a wait of another actor on the same worker is taken for one's own")
 	}
@@ -65,12 +65,12 @@ func TestAnArmedTimerServesLaterWaits(t *testing.T) {
 	c := clock.NewVirtual(time.Time{})
 	w := newWaiter(c)
 	target := &actor{path: "b"}
-	first := w.begin(forAnswer, nil, target, 10)
+	first := w.begin(kernel.ForAnswer, nil, target, 10)
 	first.settle("early", nil)
 	if v, err := w.wait(); v != "early" || err != nil {
 		t.Fatal(v, err)
 	}
-	second := w.begin(forAnswer, nil, target, 25)
+	second := w.begin(kernel.ForAnswer, nil, target, 25)
 	c.Advance(24)
 	if !second.waits() {
 		t.Fatal("the first wait's timer ended the second")
@@ -79,18 +79,18 @@ func TestAnArmedTimerServesLaterWaits(t *testing.T) {
 	if _, err := w.wait(); kindOf(err) != engine.KindTimeout {
 		t.Errorf("got %v", err)
 	}
-	third := w.begin(forAnswer, nil, target, 100)
+	third := w.begin(kernel.ForAnswer, nil, target, 100)
 	third.settle(nil, nil)
 	_, _ = w.wait()
-	w.begin(forAnswer, nil, target, 50) // earlier than what is armed
+	w.begin(kernel.ForAnswer, nil, target, 50) // earlier than what is armed
 	c.Advance(50)
 	if _, err := w.wait(); kindOf(err) != engine.KindTimeout {
 		t.Errorf("an earlier deadline gave %v", err)
 	}
-	w.begin(forAnswer, nil, target, 60).settle(nil, nil)
+	w.begin(kernel.ForAnswer, nil, target, 60).settle(nil, nil)
 	_, _ = w.wait()
 	c.Advance(70) // it fires, and nobody waits
-	w.begin(forTurn, nil, nil, 80)
+	w.begin(kernel.ForTurn, nil, nil, 80)
 	c.Advance(80)
 	if _, err := w.wait(); err != guard.ErrTooLate {
 		t.Errorf("a wait after the timer has fired gave %v", err)

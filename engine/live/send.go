@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -143,44 +142,13 @@ func (e *Engine) tell(c *caller, to engine.Ref, env *envelope) error {
 func (e *Engine) tellFar(c *caller, to engine.Ref, env *envelope) error {
 	q := kernel.Question{To: to, Msg: env.msg, Meta: env.meta()}
 	key := q.Meta.Key
-	a, all, path, err := kernel.Admit(c, &q)
-	if q.Meta.Key != key { // the route has given it one
-		*env = envelope{}
-		c.enclose(env, &q.Msg, &q.Meta)
-	}
-	switch {
-	case err != nil:
-		return e.undelivered(path, env, err)
-	case all != nil:
-		return e.tellAll(c, all.(*group), env)
-	}
-	return a.(*actor).offer(env, c)
-}
-
-// undelivered makes a dead letter of a tell that was refused before it reached a mailbox.
-func (e *Engine) undelivered(path string, env *envelope, err error) error {
-	var refused *engine.Error
-	if errors.As(err, &refused) {
-		meta := env.meta()
-		e.letters.Add(path, refused.Message, env.msg.Type, &meta)
-	}
-	return err
-}
-
-// tellAll tells every replica that is not quarantined. The first refusal is the answer, the others get the message all
-// the same.
-func (e *Engine) tellAll(c *caller, g *group, env *envelope) error {
-	var first error
-	for _, a := range *g.members.Load() {
-		err := error(a.refuse(kernel.Refused))
-		if env.probe() || a.unfit.Load()&kernel.UnfitQuarantined == 0 {
-			err = a.offer(env, c)
+	return kernel.Tell(c, &q, e.letters, func(a kernel.Actor) error {
+		if q.Meta.Key != key { // the route has given it one
+			key, *env = q.Meta.Key, envelope{}
+			c.enclose(env, &q.Msg, &q.Meta)
 		}
-		if first == nil {
-			first = err
-		}
-	}
-	return first
+		return a.(*actor).offer(env, c)
+	})
 }
 
 // enter readies an outside caller; a handler's generation was pinned when its message was taken.

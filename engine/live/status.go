@@ -39,15 +39,12 @@ func (e *Engine) Status() Status {
 	s := Status{Generation: v.Generation, Plan: v.Plan, Now: e.now(), Emergency: e.emergency.Load(), DeadLetters: e.letters.Count()}
 	e.Actors(func(a ActorStatus) bool { s.Actors = append(s.Actors, a); return true })
 	slices.SortFunc(s.Actors, func(a, b ActorStatus) int { return strings.Compare(a.Path, b.Path) })
-	e.roster.mu.RLock()
-	groups := slices.Clone(e.roster.list)
-	e.roster.mu.RUnlock()
-	for _, g := range groups {
-		if v.Plan.Group(g.path) == nil {
+	for _, g := range e.roster.groups.All() {
+		if v.Plan.Group(g.Path()) == nil {
 			continue
 		}
-		st := GroupStatus{Path: g.path}
-		for _, a := range *g.members.Load() {
+		st := GroupStatus{Path: g.Path()}
+		for _, a := range g.Members() {
 			st.Replicas = append(st.Replicas, a.Path())
 			if a.unfit.Load()&kernel.UnfitAny == 0 {
 				st.Fit++
@@ -75,7 +72,7 @@ func (a *actor) status(now time.Duration) ActorStatus {
 		Quarantined: unfit&kernel.UnfitQuarantined != 0, Healthy: unfit&kernel.UnfitSick == 0,
 	}
 	if a.group != nil {
-		s.Group = a.group.path
+		s.Group = a.group.Path()
 	}
 	a.mu.Lock()
 	s.State, s.Capacity, s.Mailbox = a.phase.String(), int(a.box.Capacity), a.waiting()+a.rare.crowd()+a.rare.held()

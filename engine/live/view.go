@@ -28,8 +28,8 @@ type roster struct {
 	mu     sync.RWMutex
 	byPath paths
 	former map[string]*actor // by paths that they had before
-	groups map[string]*group
-	list   []*group // by number, never shrinks
+
+	groups kernel.Groups[*actor]
 }
 
 // actor finds an actor by its ID, nil when there is none.
@@ -56,15 +56,6 @@ func (r *roster) find(path string) *actor {
 		return a
 	}
 	return r.former[path]
-}
-
-func (e *Engine) group(id engine.ID) *group {
-	e.roster.mu.RLock()
-	defer e.roster.mu.RUnlock()
-	if i := int(id &^ kernel.GroupBit); i < len(e.roster.list) {
-		return e.roster.list[i]
-	}
-	return nil
 }
 
 // each visits all actors in the order of their IDs, until visit says stop.
@@ -105,7 +96,7 @@ func (e hands) Create(id engine.ID, path string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if spec != nil && spec.Group != "" {
-		a.group = r.groups[spec.Group]
+		a.group = r.groups.At(spec.Group)
 	}
 	at := &r.pages[id/pageSize]
 	if at.Load() == nil {
@@ -114,7 +105,7 @@ func (e hands) Create(id engine.ID, path string) {
 	at.Load()[id%pageSize].Store(a) // from here on it is seen: what has no lock of its own is settled
 	r.byPath.put(a)
 	if a.group != nil {
-		a.group.join(a, spec.Replica)
+		a.group.Join(a, spec.Replica)
 	}
 }
 
@@ -132,7 +123,7 @@ func (e *Engine) forget(a *actor) {
 	maps.DeleteFunc(r.former, func(_ string, was *actor) bool { return was == a })
 	r.pages[a.id/pageSize].Load()[a.id%pageSize].Store(nil)
 	if a.group != nil {
-		a.group.part(a)
+		a.group.Part(a)
 	}
 }
 
@@ -145,12 +136,10 @@ func (e *Engine) Ref(name string) (engine.Ref, error) {
 // ID finds the actor or group of a path.
 func (r *roster) ID(path string) (engine.ID, bool) {
 	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if a := r.find(path); a != nil {
+	a := r.find(path)
+	r.mu.RUnlock()
+	if a != nil {
 		return a.id, true
 	}
-	if g := r.groups[path]; g != nil {
-		return g.id, true
-	}
-	return 0, false
+	return r.groups.ID(path)
 }

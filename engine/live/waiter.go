@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 )
@@ -43,28 +42,6 @@ type waiter struct {
 	armed atomic.Int64 // when the timer fires; 0 is not armed. Written with the lock
 }
 
-// purpose is what a wait is for; it decides what the deadline means.
-type purpose uint32
-
-const (
-	forTime   purpose = iota // the deadline is what is waited for
-	forAnswer                // of target
-	forRoom                  // in target's mailbox
-	forTurn                  // in a bulkhead's queue: the deadline says that it took too long
-)
-
-func (p purpose) late(target *actor) error {
-	switch {
-	case p == forAnswer && target != nil:
-		return kernel.Late(target.Path())
-	case p == forRoom && target != nil:
-		return target.refuse(kernel.Full)
-	case p == forTurn:
-		return guard.ErrTooLate
-	}
-	return nil
-}
-
 // ticket names one wait of one waiter. The zero ticket is nobody's.
 type ticket struct {
 	w   *waiter
@@ -76,7 +53,7 @@ func newWaiter(c clock.Clock) *waiter {
 }
 
 // begin starts a wait that ends at the engine time deadline, 0 for none.
-func (w *waiter) begin(p purpose, asker, target *actor, deadline time.Duration) ticket {
+func (w *waiter) begin(p kernel.Purpose, asker, target *actor, deadline time.Duration) ticket {
 	gen := w.state.Load()>>1 + 1
 	if w.asker.Load() != asker { // mostly these are what they were, and a store costs more than a look
 		w.asker.Store(asker)
@@ -177,9 +154,17 @@ func (w *waiter) due(at time.Duration) {
 		w.mu.Unlock()
 		return
 	}
-	late := purpose(w.purpose.Load()).late(w.target.Load())
+	late := kernel.Purpose(w.purpose.Load()).Late(w.on())
 	w.mu.Unlock()
 	ticket{w, state >> 1}.settle(nil, late)
+}
+
+// on is the path of the actor whose answer, or whose room, is waited for.
+func (w *waiter) on() string {
+	if target := w.target.Load(); target != nil {
+		return target.Path()
+	}
+	return ""
 }
 
 // rest stops the timer for good, before the waiter is dropped.

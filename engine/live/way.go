@@ -35,7 +35,7 @@ func (c *caller) Actor(id engine.ID) kernel.Actor {
 
 // Group is the group with that ID, nil when there is none.
 func (c *caller) Group(id engine.ID) kernel.Group {
-	if g := c.eng.group(id); g != nil {
+	if g := c.eng.roster.groups.Numbered(id); g != nil {
 		return g
 	}
 	return nil
@@ -72,7 +72,7 @@ func (c *caller) Unsent(string, kernel.Question, error) {}
 func (c *caller) Passed(*kernel.Passage, error) {}
 
 // Begin starts a wait for somebody's Wake.
-func (c *caller) Begin(until time.Duration) guard.Waking { return c.begin(forTurn, nil, until) }
+func (c *caller) Begin(until time.Duration) guard.Waking { return c.begin(kernel.ForTurn, nil, until) }
 
 // Await ends it.
 func (c *caller) Await() error {
@@ -100,7 +100,7 @@ func (c *caller) Another(needed bool) kernel.Caller {
 // Cancel makes the caller stop waiting. It is not used again: who cancels may be late.
 func (c *caller) Cancel() {
 	c.spoiled.Store(true)
-	c.interrupt(stopCanceled)
+	c.interrupt(kernel.LeaveCanceled)
 }
 
 // Dismiss gives the caller back.
@@ -137,7 +137,7 @@ func (a *actor) Name() string { return a.path[strings.LastIndexByte(a.path, '/')
 func (a *actor) Stand() kernel.Stand {
 	s := kernel.Stand{Kind: a.kind, Guard: a.Guard(), Quarantined: a.unfit.Load()&kernel.UnfitQuarantined != 0}
 	if a.group != nil {
-		s.Group, s.Guard = a.group, a.group.guard.Load()
+		s.Group, s.Guard = a.group, a.group.Guard()
 	}
 	return s
 }

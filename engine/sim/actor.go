@@ -176,25 +176,7 @@ func (a *actor) system(op sysOp) bool {
 }
 
 // group is a set of replicas under one name.
-type group struct {
-	id       engine.ID
-	path     string
-	turn     uint64
-	numbers  numbers // of its guarded calls
-	guard    *guard.Guard
-	members  []*actor // by replica number
-	replicas []int    // replica numbers of members
-}
+type group = kernel.Replicas[*actor]
 
-func (g *group) join(a *actor, replica int) {
-	at, _ := slices.BinarySearch(g.replicas, replica)
-	g.replicas = slices.Insert(g.replicas, at, replica)
-	g.members = slices.Insert(g.members, at, a)
-}
-
-func (g *group) part(a *actor) {
-	if at := slices.Index(g.members, a); at >= 0 {
-		g.members = slices.Delete(g.members, at, at+1)
-		g.replicas = slices.Delete(g.replicas, at, at+1)
-	}
-}
+// Unfit implements kernel.Replica.
+func (a *actor) Unfit() uint32 { return uint32(a.unfit) }

@@ -187,7 +187,7 @@ func (f *frame) Call(timeout time.Duration, _ func(context.Context) (any, error)
 func (f *frame) Stop() { f.check(); f.quit = true }
 
 // Stopping implements engine.Context.
-func (f *frame) Stopping() bool { return f.stop != stopNone || f.inc.gate&gateDown != 0 }
+func (f *frame) Stopping() bool { return f.stop != kernel.Stays || f.inc.gate&gateDown != 0 }
 
 // Steer implements engine.Steerer.
 func (f *frame) Steer(by string, a engine.Steer) {

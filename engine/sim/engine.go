@@ -116,7 +116,7 @@ func New(o Options) (*Engine, error) {
 	e.control = control{timers: map[engine.TimerID]*clock.Alarm{}, answers: map[uint64]func(error){}}
 	e.machine = engine.NewMachine()
 	e.machine.Watch(o.Watch)
-	e.roster.byPath, e.roster.groups = map[string]*actor{}, map[string]*group{}
+	e.roster.byPath = map[string]*actor{}
 	e.scribe.To, e.scribe.Wall = o.Recorder, e.Wall
 	if o.Observer != nil {
 		e.scribe.Seen = o.Observer.Event
@@ -257,7 +257,7 @@ func (e *Engine) SetModel(path string, m Model) {
 	own := &m
 	e.world[path] = own
 	for _, a := range e.roster.actors {
-		if a == nil || a.inc == nil || a.inc.server == nil || a.path != path && (a.group == nil || a.group.path != path) {
+		if a == nil || a.inc == nil || a.inc.server == nil || a.path != path && (a.group == nil || a.group.Path() != path) {
 			continue
 		}
 		s := a.inc.server
@@ -372,7 +372,7 @@ func (a *actor) vitals() engine.Vitals {
 		Calls: a.calls, Failures: a.failures, DeadLetters: a.refused, Restarts: a.restarts, Latency: a.hist,
 	}
 	if a.group != nil {
-		v.Group = a.group.path
+		v.Group = a.group.Path()
 	}
 	v.Mailbox, v.InFlight = a.waiting()
 	inc := a.inc

@@ -166,7 +166,7 @@ func (a *actor) answersTo(target string) bool {
 	}
 	group := ""
 	if a.group != nil {
-		group = a.group.path
+		group = a.group.Path()
 	}
 	return target == a.name || meant(target, a.path) || group != "" && (meant(target, group) || target == group[strings.LastIndexByte(group, '/')+1:])
 }
@@ -238,7 +238,7 @@ func (inc *incarnation) hang(on bool) {
 func (a *actor) suffer(f *Fault) {
 	switch f.Verb {
 	case Corrupt: // in memory: nobody keeps it
-		a.system(func(b engine.Behavior) { a.restore(engine.Bare(b), f.Value) })
+		a.system(func(b engine.Behavior) { kernel.Restore(&a.eng.scribe, a.path, engine.Bare(b), f.Value) })
 	case FillMailbox:
 		for a.back.n < int(a.box.Capacity) && a.phase.Closed(a.path) == nil {
 			_ = a.offer(&envelope{msg: engine.Msg{Type: fillerType}, meta: engine.Meta{Priority: engine.UsualPriority}}, nil)

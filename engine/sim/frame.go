@@ -167,7 +167,7 @@ func (f *frame) handle() bool {
 
 // over settles a handler that has returned.
 func (f *frame) over(err error) bool {
-	if f.failure == nil && err != nil && !(f.stop != stopNone && errors.Is(err, engine.ErrStopped)) {
+	if f.failure == nil && err != nil && !(f.stop != kernel.Stays && errors.Is(err, engine.ErrStopped)) {
 		f.failure = engine.FailureOf(err, f.actor.path)
 	}
 	if !f.stashed || f.failure != nil { // else it is counted when it is handled
@@ -178,9 +178,9 @@ func (f *frame) over(err error) bool {
 
 // ready prepares the frame for a behaviour's code.
 func (f *frame) ready() {
-	f.told, f.stop, f.cancel = false, stopNone, nil
+	f.told, f.stop, f.cancel = false, kernel.Stays, nil
 	if f.inc.cut {
-		f.stop = stopActor
+		f.stop = kernel.LeaveStopped
 	}
 }
 
@@ -261,7 +261,7 @@ func (f *frame) unwound() {
 		f.risen(nil)
 		return
 	}
-	if f.stop != stopNone {
+	if f.stop != kernel.Stays {
 		f.interrupted()
 	} else {
 		f.failure = kernel.Goexited(f.actor.path)

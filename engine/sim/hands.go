@@ -41,18 +41,11 @@ func (e hands) Heard(x *engine.Emit) {
 
 // follow keeps the phase of a supervisor.
 func (e *Engine) follow(a *actor, body journal.Body) {
-	p, known := kernel.Announced(body)
-	if !known {
-		return
+	up, decided := a.phase.Follow(body)
+	if decided {
+		a.mark(kernel.UnfitDown, !up)
 	}
-	a.phase = p
-	switch p {
-	case kernel.PhaseRunning:
-		a.mark(kernel.UnfitDown, false)
-		e.up = e.up || a.id == e.roster.root
-	case kernel.PhaseStopping, kernel.PhaseStopped:
-		a.mark(kernel.UnfitDown, true)
-	}
+	e.up = e.up || up && a.id == e.roster.root
 }
 
 // SetTimer implements kernel.Hands.
@@ -108,14 +101,8 @@ func (e hands) Inject(id engine.ID, m engine.Msg) {
 
 // SetState implements kernel.Lives.
 func (e hands) SetState(id engine.ID, state any) {
-	if a := e.actor(id); a != nil && !a.system(func(b engine.Behavior) { a.restore(b, state) }) {
+	if a := e.actor(id); a != nil && !a.system(func(b engine.Behavior) { kernel.Restore(&e.scribe, a.path, b, state) }) {
 		e.scribe.Complain(a.path, kernel.NoState, engine.Cause{})
-	}
-}
-
-func (a *actor) restore(b engine.Behavior, state any) {
-	if err := kernel.Restore(b, state); err != nil {
-		a.eng.scribe.Complain(a.path, "set_state: "+err.Error(), engine.Cause{})
 	}
 }
 

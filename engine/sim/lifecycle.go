@@ -222,9 +222,6 @@ func (e hands) Stop(x *engine.Stop) {
 		if inc != nil && inc.epoch == x.Epoch { // its own end is about to be told
 			inc.ending, inc.stop.Again = kernel.EndStopped, x.Again
 		}
-		if inc != nil && inc.epoch == x.Epoch { // its own end is about to be told
-			inc.ending, inc.stop.Again = kernel.EndStopped, x.Again
-		}
 		e.happen(kernel.Happening{In: engine.Stopped{ID: x.ID, Epoch: x.Epoch}})
 		return
 	}
@@ -273,7 +270,7 @@ func (inc *incarnation) cancel() {
 	inc.stop.Stage = kernel.StageCancel
 	inc.cut = true
 	for _, f := range inc.frames {
-		f.interrupt(stopActor)
+		f.interrupt(kernel.LeaveStopped)
 	}
 	if inc.server != nil {
 		inc.server.cancel()

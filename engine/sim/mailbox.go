@@ -117,7 +117,7 @@ func (a *actor) park(env *envelope, from *caller) error {
 				return a.circular(f.actor, "tell", circle, env)
 			}
 		}
-		p.room = from.begin(forRoom, a, env.meta.Deadline)
+		p.room = from.begin(kernel.ForRoom, a, env.meta.Deadline)
 	}
 	a.parked = append(a.parked, p)
 	if p.room.w == nil {

@@ -74,7 +74,7 @@ func (c *Call) fill(a *actor, message string, meta *engine.Meta) {
 	*c = Call{From: meta.From, To: a.path, Message: message, Key: meta.Key, Attempt: meta.Attempt, Priority: meta.Priority,
 		Probe: meta.Probe, Idempotent: meta.Idempotent}
 	if a.group != nil {
-		c.Group, c.Replica = a.group.path, a.name
+		c.Group, c.Replica = a.group.Path(), a.name
 	}
 }
 

@@ -75,7 +75,7 @@ func (r *request) prepare(a *actor, until time.Duration) ticket {
 		until = r.eng.Now() + kernel.DefaultAsk
 	}
 	r.stage, r.to, r.since, r.q.Meta.Deadline = sent, a, r.eng.Now(), until
-	t := r.begin(forAnswer, a, until)
+	t := r.begin(kernel.ForAnswer, a, until)
 	r.w.ask = r
 	return t
 }

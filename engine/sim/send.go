@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"errors"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -90,7 +89,7 @@ func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, de
 	if deadline == 0 {
 		deadline = began + kernel.DefaultAsk
 	}
-	env := envelope{msg: *m, meta: *meta, reply: c.begin(forAnswer, to, deadline)}
+	env := envelope{msg: *m, meta: *meta, reply: c.begin(kernel.ForAnswer, to, deadline)}
 	env.meta.Deadline, env.meta.Attempt = deadline, n
 	if f := c.principal(); f != nil {
 		if circle := f.circle(to); circle != "" {
@@ -146,7 +145,7 @@ func (h hand) Serves(w *kernel.Wait) bool { return h.f.env.reply == w.Number.(ti
 // Waits implements kernel.Hand.
 func (h hand) Waits() []kernel.Wait {
 	own := &h.f.w
-	if !own.on || own.purpose == forTime {
+	if !own.on || own.purpose == kernel.ForTime {
 		return nil
 	}
 	if own.target != nil {
@@ -162,7 +161,7 @@ func (h hand) Waits() []kernel.Wait {
 // seen is the wait as the search for circles sees it.
 func (w *waiter) seen(needed bool) kernel.Wait {
 	seen := kernel.Wait{Needed: needed, Holds: func() bool { return true }} // nothing else happens meanwhile
-	if w.on && w.purpose != forTime && w.target != nil {
+	if w.on && w.purpose != kernel.ForTime && w.target != nil {
 		seen.On, seen.Number = w.target, w.current()
 	}
 	return seen
@@ -176,6 +175,11 @@ func (e *Engine) tell(c *caller, to engine.Ref, env *envelope) error {
 	if a := e.direct(to); a != nil {
 		return a.receive(env, c)
 	}
+	return e.tellFar(c, to, env)
+}
+
+// tellFar is tell along the kernel's way.
+func (e *Engine) tellFar(c *caller, to engine.Ref, env *envelope) error {
 	own := c
 	if own == nil {
 		own = e.take()
@@ -183,38 +187,8 @@ func (e *Engine) tell(c *caller, to engine.Ref, env *envelope) error {
 		defer e.put(own)
 	}
 	q := kernel.Question{To: to, Msg: env.msg, Meta: env.meta}
-	a, all, path, err := kernel.Admit(own, &q)
-	env.meta.Key = q.Meta.Key
-	switch {
-	case err != nil:
-		return e.undelivered(path, env, err)
-	case all != nil:
-		return all.(*group).tellAll(env, c)
-	}
-	return a.(*actor).receive(env, c)
-}
-
-// undelivered makes a dead letter of a tell that was refused before it reached a mailbox.
-func (e *Engine) undelivered(path string, env *envelope, err error) error {
-	var refused *engine.Error
-	if errors.As(err, &refused) {
-		e.letters.Add(path, refused.Message, env.msg.Type, &env.meta)
-	}
-	return err
-}
-
-// tellAll tells every replica that is not quarantined. The first refusal is the answer, the others get the message all
-// the same.
-func (g *group) tellAll(env *envelope, c *caller) error {
-	var first error
-	for _, a := range append([]*actor(nil), g.members...) {
-		err := error(a.refuse(kernel.Refused))
-		if env.meta.Probe || a.unfit&kernel.UnfitQuarantined == 0 {
-			err = a.receive(env, c)
-		}
-		if first == nil {
-			first = err
-		}
-	}
-	return first
+	return kernel.Tell(own, &q, e.letters, func(a kernel.Actor) error {
+		env.meta.Key = q.Meta.Key // the route may have given it one
+		return a.(*actor).receive(env, c)
+	})
 }

@@ -15,8 +15,7 @@ type roster struct {
 	actors []*actor // by ID
 	byPath map[string]*actor
 	former map[string]*actor // by paths that they had before they moved
-	groups map[string]*group
-	list   []*group // by number, never shrinks
+	groups kernel.Groups[*actor]
 }
 
 // actor finds an actor by its ID, nil when there is none.
@@ -27,25 +26,8 @@ func (e *Engine) actor(id engine.ID) *actor {
 	return e.roster.actors[id]
 }
 
-func (e *Engine) group(id engine.ID) *group {
-	if i := int(id &^ kernel.GroupBit); i < len(e.roster.list) {
-		return e.roster.list[i]
-	}
-	return nil
-}
-
 // Furnish makes the groups of a generation known.
-func (e hands) Furnish(v *kernel.View) {
-	r := &e.roster
-	for i := range v.Plan.Groups {
-		path := v.Plan.Groups[i].Path
-		if r.groups[path] == nil {
-			g := &group{id: kernel.GroupBit | engine.ID(len(r.list)), path: path, numbers: numbers{seed: e.seedFor(path)}}
-			r.groups[path] = g
-			r.list = append(r.list, g)
-		}
-	}
-}
+func (e hands) Furnish(v *kernel.View) { e.roster.groups.Furnish(v.Plan, e.seedFor) }
 
 // Create makes an actor known.
 func (e hands) Create(id engine.ID, path string) {
@@ -65,9 +47,9 @@ func (e hands) Create(id engine.ID, path string) {
 	}
 	r.actors[id], r.byPath[path] = a, a
 	if spec != nil && spec.Group != "" {
-		if g := r.groups[spec.Group]; g != nil {
+		if g := r.groups.At(spec.Group); g != nil {
 			a.group = g
-			g.join(a, spec.Replica)
+			g.Join(a, spec.Replica)
 		}
 	}
 	e.afflict(a)
@@ -99,7 +81,7 @@ func (e *Engine) forget(a *actor) {
 	maps.DeleteFunc(e.roster.former, func(_ string, was *actor) bool { return was == a })
 	e.roster.actors[a.id] = nil
 	if a.group != nil {
-		a.group.part(a)
+		a.group.Part(a)
 	}
 }
 
@@ -117,10 +99,7 @@ func (r *roster) ID(path string) (engine.ID, bool) {
 	if a := r.former[path]; a != nil {
 		return a.id, true
 	}
-	if g := r.groups[path]; g != nil {
-		return g.id, true
-	}
-	return 0, false
+	return r.groups.ID(path)
 }
 
 // placeGuards lets senders find the guards in force.
@@ -130,7 +109,5 @@ func (e *Engine) placeGuards() {
 			a.guard = e.guards.Of(a.path)
 		}
 	}
-	for _, g := range e.roster.list {
-		g.guard = e.guards.Of(g.path)
-	}
+	e.roster.groups.Place(&e.guards)
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
-	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 )
@@ -25,33 +24,19 @@ type waiter struct {
 	late    func() // due, bound once
 	source  *actor // who waits; nil outside
 	target  *actor // whose answer, or whose room
-	purpose purpose
+	purpose kernel.Purpose
 
 	carrier   *carrier // suspended in this wait, or else a coroutine
 	coroutine *coroutine
 }
 
-// purpose is what a wait is for; it decides what the deadline means.
-type purpose uint8
-
-const (
-	forTime   purpose = iota // the deadline is what is waited for
-	forAnswer                // of target
-	forRoom                  // in target's mailbox
-	forTurn                  // in a bulkhead's queue: the deadline says that it took too long
-)
-
 // outcome is the error of a deadline that came first.
 func (w *waiter) outcome() error {
-	switch {
-	case w.purpose == forAnswer && w.target != nil:
-		return kernel.Late(w.target.path)
-	case w.purpose == forRoom && w.target != nil:
-		return w.target.refuse(kernel.Full)
-	case w.purpose == forTurn:
-		return guard.ErrTooLate
+	path := ""
+	if w.target != nil {
+		path = w.target.path
 	}
-	return nil
+	return w.purpose.Late(path)
 }
 
 // ticket names one wait of one waiter. The zero ticket is nobody's.
@@ -65,7 +50,7 @@ func (w *waiter) init(e *Engine) {
 }
 
 // begin starts a wait that ends at the engine time deadline, 0 for none.
-func (w *waiter) begin(p purpose, source, target *actor, deadline time.Duration) ticket {
+func (w *waiter) begin(p kernel.Purpose, source, target *actor, deadline time.Duration) ticket {
 	w.gen++
 	w.on, w.purpose, w.source, w.target, w.job = true, p, source, target, nil
 	if deadline > 0 {
@@ -125,13 +110,6 @@ func (w *waiter) wait() (any, error) {
 	return value, err
 }
 
-// Why a caller must stop waiting.
-const (
-	stopNone     uint8 = iota
-	stopActor          // its incarnation ends
-	stopCanceled       // whoever asked goes on without it
-)
-
 // caller is who may wait: a handler, or a request from outside.
 type caller struct {
 	kernel.Spare
@@ -139,7 +117,7 @@ type caller struct {
 	actor  *actor       // nil outside
 	view   *kernel.View // the generation in force for what it does
 	w      waiter
-	stop   uint8
+	stop   kernel.Leave
 	told   bool // it has had its ErrStopped; the next wait ends its goroutine
 	cancel context.CancelFunc
 	self   *frame // nil for one that is no handler
@@ -167,7 +145,7 @@ func (c *caller) init(e *Engine) {
 }
 
 // begin starts a wait, settled at once when the caller has been told to stop.
-func (c *caller) begin(p purpose, target *actor, deadline time.Duration) ticket {
+func (c *caller) begin(p kernel.Purpose, target *actor, deadline time.Duration) ticket {
 	t := c.w.begin(p, c.actor, target, deadline)
 	if why := c.stopped(); why != nil {
 		t.settle(nil, why)
@@ -182,8 +160,8 @@ func (c *caller) abandon(t ticket) {
 }
 
 // interrupt makes the caller stop waiting, now and from now on.
-func (c *caller) interrupt(why uint8) {
-	if c.stop != stopNone {
+func (c *caller) interrupt(why kernel.Leave) {
+	if c.stop != kernel.Stays {
 		return
 	}
 	c.stop = why
@@ -194,15 +172,7 @@ func (c *caller) interrupt(why uint8) {
 }
 
 // stopped is the error that a wait ends with once the caller must stop.
-func (c *caller) stopped() error {
-	switch c.stop {
-	case stopActor:
-		return engine.ErrStopped
-	case stopCanceled:
-		return &engine.Error{Kind: engine.KindCanceled, Message: "the asker went away"}
-	}
-	return nil
-}
+func (c *caller) stopped() error { return c.stop.Err() }
 
 // Blocks is asked before each wait. A handler that was told to stop and waits again is unwound: an error alone it
 // could swallow in a loop, and a panic it could recover from.
@@ -228,7 +198,7 @@ func (c *caller) Sleep(d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}
-	c.begin(forTime, nil, c.eng.Now()+d)
+	c.begin(kernel.ForTime, nil, c.eng.Now()+d)
 	_, err := c.w.wait()
 	return c.tell(err)
 }
@@ -259,4 +229,4 @@ func (e *Engine) put(c *caller) {
 	e.callers = append(e.callers, c)
 }
 
-func (c *caller) clear() { c.view, c.stop, c.told, c.cancel = nil, stopNone, false, nil }
+func (c *caller) clear() { c.view, c.stop, c.told, c.cancel = nil, kernel.Stays, false, nil }

@@ -32,7 +32,7 @@ func (c *caller) Actor(id engine.ID) kernel.Actor {
 
 // Group is the group with that ID, nil when there is none.
 func (c *caller) Group(id engine.ID) kernel.Group {
-	if g := c.eng.group(id); g != nil {
+	if g := c.eng.roster.groups.Numbered(id); g != nil {
 		return g
 	}
 	return nil
@@ -49,7 +49,7 @@ func (c *caller) Seed(a kernel.Actor, g kernel.Group) uint64 {
 	if a != nil {
 		return a.(*actor).numbers.next()
 	}
-	return g.(*group).numbers.next()
+	return g.(*group).Seed()
 }
 
 // numbers gives each guarded call to one target a seed.
@@ -79,7 +79,7 @@ func (c *caller) Record(path string, body journal.Body, cause *engine.Cause) {
 }
 
 // Begin starts a wait for somebody's Wake.
-func (c *caller) Begin(until time.Duration) guard.Waking { return c.begin(forTurn, nil, until) }
+func (c *caller) Begin(until time.Duration) guard.Waking { return c.begin(kernel.ForTurn, nil, until) }
 
 // Await ends it.
 func (c *caller) Await() error {
@@ -99,7 +99,7 @@ func (c *caller) Another(needed bool) kernel.Caller {
 }
 
 // Cancel makes the caller stop waiting.
-func (c *caller) Cancel() { c.interrupt(stopCanceled) }
+func (c *caller) Cancel() { c.interrupt(kernel.LeaveCanceled) }
 
 // Dismiss gives the caller back.
 func (c *caller) Dismiss() {
@@ -123,37 +123,7 @@ func (a *actor) Name() string { return a.name }
 func (a *actor) Stand() kernel.Stand {
 	s := kernel.Stand{Kind: a.kind, Guard: a.guard, Quarantined: a.unfit&kernel.UnfitQuarantined != 0}
 	if a.group != nil {
-		s.Group, s.Guard = a.group, a.group.guard
+		s.Group, s.Guard = a.group, a.group.Guard()
 	}
 	return s
-}
-
-// Path is the group's path.
-func (g *group) Path() string { return g.path }
-
-// Guard is the group's guard, nil when it has none.
-func (g *group) Guard() *guard.Guard { return g.guard }
-
-// Named is the replica with that name, nil when it has left.
-func (g *group) Named(name string) kernel.Actor {
-	for _, a := range g.members {
-		if a.name == name {
-			return a
-		}
-	}
-	return nil
-}
-
-// Pick implements kernel.Group.
-func (g *group) Pick(how, key string, probe bool, open func(string) bool) kernel.Actor {
-	block := ^uint8(0)
-	if probe {
-		block &^= kernel.UnfitQuarantined | kernel.UnfitSick
-	}
-	fit := func(a *actor) bool { return a.unfit&block == 0 && (open == nil || !open(a.name)) }
-	draw := func() uint64 { g.turn++; return kernel.Draw(how, g.numbers.seed, g.turn) }
-	if a := guard.Pick(how, key, g.members, draw, fit); a != nil {
-		return a
-	}
-	return nil
 }
