@@ -2,13 +2,14 @@ package process
 
 import (
 	"fmt"
-	"github.com/lukhasai/lukhas-run/internal/calm"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/lukhasai/lukhas-run/internal/calm"
 )
 
 // onPassingThread runs f on a thread that ends with the goroutine. The program's first thread never ends, so whoever gets
