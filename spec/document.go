@@ -29,6 +29,12 @@ type Document struct {
 	Root   *Value
 }
 
+// Expired tells that a policy has dropped out by a time. What has no `expires` never does, and at the zero time nothing has.
+func (d *Document) Expired(by time.Time) bool {
+	expires := d.Root.Field("expires")
+	return expires != nil && !by.IsZero() && !expires.Time().After(by)
+}
+
 // File is one file that a load read.
 type File struct {
 	Path   string // as given, or joined from the including file's directory

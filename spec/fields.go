@@ -99,25 +99,25 @@ func journalType() *Type {
 			field("size", sizeType, "Beyond this the oldest segments are dropped.", standard("2GiB")),
 		), "How long events are kept.", reload(Hot)),
 		field("snapshot", object("snapshots", "When the state is saved, so that replay need not start at the beginning.",
-			field("every", countType, "Events between snapshots.", standard("10000"))), "When snapshots are taken.", reload(Hot)),
+			field("every", countType, "Events between snapshots.", standard("10000"))), "When snapshots are taken.", reload(Hot), idle),
 		field("overflow", enum("block", "gap", "halt"), "What happens when writing cannot keep up.", standard("block")),
 		field("on_failure", enum("halt", "continue"), "What happens when the disk fails; `continue` marks what is lost.", standard("halt")),
 		field("erase", object("erasure", "Payloads that can be erased later by dropping a key.",
 			field("subject", exprType, "Whose data it is.", needed, example("msg.user")),
 			field("types", listOf(kinds), "The classes of events that carry it.", example("[messages]")),
-		), "Encrypts payloads by subject, so that they can be erased."),
+		), "Encrypts payloads by subject, so that they can be erased.", idle),
 	)
 }
 
 func observeType() *Type {
 	return object("observation", "What is measured.",
 		field("level", enum("basic", "detailed", "full", "interactive"),
-			"basic counts; detailed adds latency histograms, flows and series by actor; full adds sampled messages; interactive adds inspection of state.",
+			"basic counts; detailed adds latency histograms, by a sample of the messages; full and interactive measure each of them.",
 			standard("detailed")),
 		field("interval", spanType, "Time between samples.", standard("1s")),
 		field("window", spanType, "The span that rates in rules cover.", standard("10s")),
-		field("retention", spanType, "How long series are kept.", standard("1h")),
-		field("sample", ratioType, "Share of messages sampled at level full.", standard("100%")),
+		field("retention", spanType, "How long series are kept.", standard("1h"), idle),
+		field("sample", ratioType, "Share of messages sampled at level full.", standard("100%"), idle),
 	)
 }
 
@@ -133,6 +133,6 @@ func reloadType() *Type {
 			field("share", ratioType, "Share of replicas, keys or calls.", standard("10%")),
 			field("for", spanType, "How long.", standard("2m")),
 			field("enabled", boolType, "Off without removing it.", standard("true")),
-		), "Applies a new policy to a share first. It is checked and has no effect yet."),
+		), "Applies a new policy to a share first.", idle),
 	)
 }

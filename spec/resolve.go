@@ -184,8 +184,7 @@ func (r *resolver) second(pos, first Pos, what, name string) {
 func (r *resolver) policyDocuments(set *Set) *Value {
 	var merged *Value
 	for _, d := range set.Policies {
-		expires := d.Root.Field("expires")
-		if expires != nil && !set.opts.Now.IsZero() && !expires.Time().After(set.opts.Now) {
+		if d.Expired(set.opts.Now) {
 			continue
 		}
 		r.conflict(merged, d.Root, nil)

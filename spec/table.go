@@ -70,6 +70,12 @@ func reload(r Reload) fieldOption      { return func(f *Field) { f.Reload = r } 
 func layer(name string) fieldOption    { return func(f *Field) { f.Layer = name } }
 func side(s Side) fieldOption          { return func(f *Field) { f.Side = s } }
 
+// idle marks a field that nothing heeds yet; its description says so wherever it is shown.
+func idle(f *Field) {
+	f.Idle = true
+	f.Doc += " It is checked and has no effect yet."
+}
+
 func required(f *Field) { f.Required = true }
 func needed(f *Field)   { f.Needed = true }
 

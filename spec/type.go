@@ -82,6 +82,7 @@ type Field struct {
 	Needed   bool   // must stand once everything is merged
 	Layer    string // what its values are called in an Origin
 	Side     Side   // of an actor's fields: which actors inherit it from `defaults`
+	Idle     bool   // checked, and nothing heeds it yet: giving it is a warning
 
 	fallback *Value // Default, parsed once when the table is built
 }

@@ -150,6 +150,7 @@ func (w *walker) mapping(n *node, t *Type) *Value {
 			continue
 		}
 		if value := w.entry(p, t, elem); value != nil {
+			w.heeded(p, t)
 			v.entries = append(v.entries, Entry{Key: p.key.Value, KeyPos: w.pos(p.key), Value: value})
 		} else {
 			v.broken = true
@@ -172,6 +173,14 @@ func (w *walker) keyType(p pair, t *Type, cut bool) (*Type, bool) {
 		w.unknown(p.key, t)
 	}
 	return nil, false
+}
+
+// heeded warns of a field that nothing heeds yet: who gives one counts on what it says.
+func (w *walker) heeded(p pair, t *Type) {
+	if f := t.Field(p.key.Value); f != nil && f.Idle {
+		w.report(Diagnostic{Severity: Warning, Code: "LR226", Pos: w.pos(p.key),
+			Message: fmt.Sprintf("%s is checked and has no effect yet", strings.Join(append(slices.Clone(w.path), f.Name), "."))})
+	}
 }
 
 func (w *walker) keyFits(key *node, t *Type) bool {

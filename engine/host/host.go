@@ -282,11 +282,12 @@ func (h *Host) openAdmin() error {
 // watcher, what looks after the journal and who rolls back.
 func (h *Host) oversee() {
 	ctx, cancel := context.WithCancel(context.Background())
-	h.workers.Add(4)
+	h.workers.Add(5)
 	go func() { defer h.workers.Done(); h.sampler.run(ctx) }()
 	go func() { defer h.workers.Done(); h.retain(ctx) }()
 	go func() { defer h.workers.Done(); h.rollBacks(ctx) }()
 	go func() { defer h.workers.Done(); h.followAll(ctx) }()
+	go func() { defer h.workers.Done(); h.expire(ctx) }()
 	if h.options.Watch {
 		h.workers.Add(1)
 		go func() { defer h.workers.Done(); h.watch(ctx) }()

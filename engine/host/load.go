@@ -71,7 +71,7 @@ func Load(src Source) (Loaded, error) {
 	set, diags := spec.Load(spec.OS(), src.Paths, o)
 	l := Loaded{Set: set, Diagnostics: diags, Watch: secrets}
 	if set != nil {
-		l.Identity = identity(set)
+		l.Identity = identity(set, src.Now)
 		l.Watch = append(l.Watch, watched(set)...)
 	}
 	if diags.HasErrors() {
@@ -151,8 +151,8 @@ func (src Source) whole() []string {
 	return out
 }
 
-// identity folds every file and secret, so that rewriting the same bytes is no change.
-func identity(set *spec.Set) [sha256.Size]byte {
+// identity folds every file and secret, so that rewriting the same bytes is no change, and which policies have expired.
+func identity(set *spec.Set, now time.Time) [sha256.Size]byte {
 	files := slices.Clone(set.Files)
 	slices.SortFunc(files, func(a, b spec.File) int { return strings.Compare(a.Path, b.Path) })
 	h := sha256.New()
@@ -161,6 +161,9 @@ func identity(set *spec.Set) [sha256.Size]byte {
 	}
 	for _, s := range set.Secrets {
 		fmt.Fprintf(h, "%x\n", s)
+	}
+	for _, d := range set.Policies {
+		fmt.Fprintf(h, "%t\n", d.Expired(now))
 	}
 	return [sha256.Size]byte(h.Sum(nil))
 }

@@ -66,7 +66,7 @@ func (r *run) supply(p *plan.Plan) {
 func model(w *plan.WorldModel) sim.Model {
 	l := w.Latency
 	out := sim.Model{
-		Latency: sim.Latency{P50: l.P50, P99: max(l.P99, l.P95, l.P90)}, Concurrency: w.Concurrency, Cancelled: !w.Served, ErrorRate: w.ErrorRate,
+		Latency: latencyOf(l), Concurrency: w.Concurrency, Cancelled: !w.Served, ErrorRate: w.ErrorRate,
 		ErrorKind: w.Kind, ErrorStatus: w.Status, Startup: w.Startup,
 		Memory: sim.Memory{Base: w.Memory.Start, PerCall: w.Memory.PerCall, Limit: w.Memory.Limit},
 	}
@@ -74,4 +74,19 @@ func model(w *plan.WorldModel) sim.Model {
 		out.Replies = append(out.Replies, sim.Reply{Message: reply.Name, Value: reply.Value})
 	}
 	return out
+}
+
+// latencyOf draws the curve through the median and the highest quantile that is given.
+func latencyOf(l plan.Quantiles) sim.Latency {
+	switch {
+	case l.P999 > 0:
+		return sim.Through(l.P50, 0.999, l.P999)
+	case l.P99 > 0:
+		return sim.Latency{P50: l.P50, P99: l.P99}
+	case l.P95 > 0:
+		return sim.Through(l.P50, 0.95, l.P95)
+	case l.P90 > 0:
+		return sim.Through(l.P50, 0.9, l.P90)
+	}
+	return sim.Latency{P50: l.P50}
 }

@@ -9,6 +9,19 @@ import (
 // constant; the zero value is a constant millisecond.
 type Latency struct{ P50, P99 time.Duration }
 
+// Through is the distribution with this median whose quantile at p, between 0.5 and 1, is tail. A tail at most the median makes
+// it constant.
+func Through(median time.Duration, p float64, tail time.Duration) Latency {
+	if median <= 0 {
+		median = defaultLatency
+	}
+	if tail <= median {
+		return Latency{P50: median}
+	}
+	spread := ln(float64(tail)/float64(median)) / normal(p)
+	return Latency{P50: median, P99: time.Duration(float64(median) * exp(float64(spread*z99)))}
+}
+
 // quantiles is a distribution made ready to draw from: its value at n/steps, and at finer steps within the last.
 type quantiles struct {
 	body [latencySteps + 1]time.Duration

@@ -45,6 +45,25 @@ func TestLatencyHasTheQuantilesItWasGiven(t *testing.T) {
 	}
 }
 
+func TestACurveGoesThroughTheQuantileItWasGiven(t *testing.T) {
+	const n, tail = 200_000, 40 * time.Millisecond
+	for _, p := range []float64{0.9, 0.95, 0.99, 0.999} {
+		q := newQuantiles(Through(5*time.Millisecond, p, tail))
+		below := 0
+		for i := range uint64(n) {
+			if q.draw(guard.Mix(i*guard.Golden)) <= tail {
+				below++
+			}
+		}
+		if s := float64(below) / n; math.Abs(s-p) > 0.2*(1-p) {
+			t.Errorf("%.4f are below the quantile at %v", s, p)
+		}
+	}
+	if constant := Through(time.Second, 0.9, time.Millisecond); constant != (Latency{P50: time.Second}) {
+		t.Errorf("a tail below the median: %+v", constant)
+	}
+}
+
 func TestOwnFunctionsAgreeWithPackageMath(t *testing.T) {
 	for x := 0.001; x < 1e6; x *= 1.37 {
 		if got, want := ln(x), math.Log(x); math.Abs(got-want) > 1e-12*math.Max(1, math.Abs(want)) {
