@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
 	"github.com/lukhasai/lukhas-run/rules"
 )
@@ -188,10 +189,30 @@ func (m *Machine) inject(a *actor, s Steer, o origin) error {
 	return nil
 }
 
+// setState sets an actor's state between messages, or that of its next incarnation.
 func (m *Machine) setState(a *actor, s Steer, o origin) error {
+	switch kind := a.def.Kind; {
+	case kind == plan.Process || kind == plan.Upstream || kind == plan.Consensus:
+		return fmt.Errorf("%q has no state to set: it is of kind %s", a.def.Path, kind)
+	case s.Payload == nil:
+		return errors.New("set_state has no state")
+	case !m.lasts(a):
+		return fmt.Errorf("%q has stopped: there is no state to set until it is restarted", a.def.Path)
+	}
 	m.out = append(m.out, &SetState{ID: a.id, State: s.Payload})
 	m.tell(a.def.Path, &journal.StateSet{Keys: keysOf(s.Payload), By: o.by, Reason: s.Reason})
 	return nil
+}
+
+// lasts tells whether an actor is up, or may come up without being asked for.
+func (m *Machine) lasts(a *actor) bool {
+	switch {
+	case a.life == stopping:
+		return m.fate(a, a.after) != forGood
+	case a.life == idle && a.epoch == 0: // its turn may not have come yet
+		return !a.held
+	}
+	return a.life == running || a.kept || m.comes(a)
 }
 
 // keysOf is an object's keys in order; anything else has none.

@@ -24,16 +24,17 @@ func newSteer(s *settings) *cobra.Command {
 		Use:   "steer VERB TARGET [ARGUMENT]",
 		Short: "act on the running engine: " + strings.ReplaceAll(steerVerbs, " ", ", "),
 		Long: "TARGET is an actor's name or path, a breaker's name, or a glob (* is a level, ** all levels).\n" +
-			"ARGUMENT is the message that inject sends, the number of replicas that scale gives a group, or, with\n" +
-			"TARGET a param, the value that set-param gives it. adopt puts an actor that has adopt: true under another\n" +
-			"supervisor; it goes on as it is. What scale, set-param and adopt change lies over the files until --for is\n" +
-			"over or a reload changes the same thing.",
+			"ARGUMENT is the message that inject sends, set-state's new state as JSON, the number of replicas that scale\n" +
+			"gives a group, or, with TARGET a param, the value that set-param gives it. adopt puts an actor that has\n" +
+			"adopt: true under another supervisor; it goes on as it is. What scale, set-param and adopt change lies over\n" +
+			"the files until --for is over or a reload changes the same thing.",
 		Args:      cobra.RangeArgs(2, 3),
 		ValidArgs: strings.Fields(steerVerbs),
 		Example: `  lukhas-run steer pause worker-1
   lukhas-run steer quarantine worker-2 --for 30s --reason "disk is slow"
   lukhas-run steer force-open rates
   lukhas-run steer inject shop tick
+  lukhas-run steer set-state shop '{"orders": 0}'
   lukhas-run steer scale worker 5 --for 10m
   lukhas-run steer scale worker --by -1
   lukhas-run steer set-param slow 1200ms
@@ -117,8 +118,27 @@ func wish(want *engine.Steer, args []string, payload string) error {
 		return wishReplicas(want, argument)
 	case "set_param":
 		return wishParam(want, argument)
-	default:
+	case "set_state":
+		return wishState(want, argument)
+	case "inject":
 		want.Message = argument
+	default:
+		if argument != "" {
+			return fmt.Errorf("%s takes nothing after its target, got %q", args[0], argument)
+		}
+	}
+	return nil
+}
+
+func wishState(want *engine.Steer, argument string) error {
+	if (argument == "") == (want.Payload == nil) {
+		return fmt.Errorf("the new state: steer set-state %s '{\"n\": 1}', or with --payload", want.Target)
+	}
+	if argument == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(argument), &want.Payload); err != nil {
+		return fmt.Errorf("%q is no state, which is JSON: %w", argument, err)
 	}
 	return nil
 }

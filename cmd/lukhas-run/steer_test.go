@@ -14,6 +14,10 @@ func TestSteerRefusesWhatMeansNothing(t *testing.T) {
 		{"scale worker -1", "scale TARGET --by -1"},
 		{"scale worker -- -2", "steer scale worker --by -2"},
 		{"scale worker -x", "unknown shorthand flag: 'x' in -x\n"},
+		{"pause api loud", `pause takes nothing after its target, got "loud"`},
+		{"set-state api", "steer set-state api '{"},
+		{"set-state api n=1", `"n=1" is no state, which is JSON: invalid`},
+		{"set-state api {} --payload {}", "or with --payload"},
 		{"pause api --by 1", "--by belongs to scale, not to pause"},
 	} {
 		if got := lukhas(t, "", append([]string{"steer", "--data", t.TempDir()}, strings.Fields(c.args)...)...); got.code != exitUsage || !strings.Contains(got.err, c.want) {

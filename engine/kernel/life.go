@@ -145,18 +145,6 @@ func (s *Stop) Ask(x *engine.Stop) { s.Drain, s.Kill, s.Why, s.Again = x.Drain, 
 // DefaultKill bounds each phase of an end that nobody asked for.
 const DefaultKill = 5 * time.Second
 
-// NoState is what the journal says of a state that came while no incarnation was up to take it.
-const NoState = "set_state: the actor is not running, so nothing was set"
-
-// Restore gives the behaviour of an actor, by path, another state, if it has any.
-func Restore(s *Scribe, path string, b engine.Behavior, state any) {
-	if owner, ok := engine.As[engine.Stateful](b); ok {
-		if err := owner.SetState(state); err != nil {
-			s.Complain(path, "set_state: "+err.Error(), engine.Cause{})
-		}
-	}
-}
-
 // Unmade is the failure of a start for which there is no behaviour.
 func Unmade(a *plan.Actor) *engine.Error {
 	return &engine.Error{Kind: engine.KindStart, Message: "no behaviour for actors of kind " + a.Kind.String(), By: a.Path}

@@ -87,7 +87,8 @@ type rare struct {
 	ahead  int   // how many those are
 	stash  queue
 	aside  int // how many are stashed
-	sys    []sysOp
+	// setting is the state to be set between messages, before all that wait, paused or not; nil is none.
+	setting *kernel.Setting
 
 	watchers kernel.Watchers
 	watching *kernel.Watching // by the latest incarnation
@@ -136,22 +137,12 @@ func (r *rare) crowd() int {
 	return len(r.parked)
 }
 
-// operations is how many system operations wait.
-func (r *rare) operations() int {
-	if r == nil {
+// settings is how many states wait to be set: one or none.
+func (r *rare) settings() int {
+	if r == nil || r.setting == nil {
 		return 0
 	}
-	return len(r.sys)
-}
-
-// operation takes the next system operation, of which there must be one.
-func (r *rare) operation() sysOp {
-	op := r.sys[0]
-	r.sys = r.sys[1:]
-	if len(r.sys) == 0 {
-		r.sys = nil
-	}
-	return op
+	return 1
 }
 
 // retry takes the next message that was put back.
@@ -200,9 +191,9 @@ func (a *actor) mark(bit uint32, on bool) {
 
 // The reasons why an incarnation takes no messages, as bits of its gate.
 const (
-	gateDown   uint32 = 1 << iota // not up yet, failed, or on its way out
-	gatePaused                    // messages wait; system operations run
-	gateSystem                    // a system operation waits
+	gateDown    uint32 = 1 << iota // not up yet, failed, or on its way out
+	gatePaused                     // messages wait; states are set
+	gateSetting                    // a state waits to be set
 )
 
 // incarnation is one life of an actor. Fields below the gap belong to the actor's lock.
@@ -292,9 +283,9 @@ func (a *actor) rouse() {
 // work is how much there is to do for the latest incarnation. It needs the lock.
 func (a *actor) work() int {
 	if a.inc.gate.Load()&gatePaused != 0 {
-		return a.rare.operations()
+		return a.rare.settings()
 	}
-	return a.waiting() + a.rare.retries() + a.rare.operations()
+	return a.waiting() + a.rare.retries() + a.rare.settings()
 }
 
 // list puts a frame on the list. It needs the lock.
@@ -322,23 +313,25 @@ func (inc *incarnation) unlist(f *frame) {
 	f.left, f.right = nil, nil
 }
 
-// sysOp is done between messages, before all that wait, paused or not.
-type sysOp func(b engine.Behavior)
-
-// system queues an operation and reports whether there is an incarnation to run it.
-func (a *actor) system(op sysOp) bool {
+// set has a state set between messages, or when the next incarnation comes up.
+func (a *actor) set(s *kernel.Setting) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	inc := a.inc
-	if inc == nil || inc.gate.Load()&gateDown != 0 {
-		return false
+	path, scribe := a.Path(), &a.eng.scribe
+	if a.phase.Closed(path) != nil {
+		s.Void(path, scribe)
+		return
 	}
-	r := a.unusual()
-	r.sys = append(r.sys, op)
-	inc.gate.Or(gateSystem)
+	inc, r := a.inc, a.unusual()
+	s.Held = inc == nil || inc.gate.Load()&gateDown != 0
+	s.Queue(r.setting, path, scribe)
+	r.setting = s
+	if s.Held {
+		return
+	}
+	inc.gate.Or(gateSetting)
 	if !inc.busy() {
 		inc.active++
 		a.eng.pool.run(inc)
 	}
-	return true
 }

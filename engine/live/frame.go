@@ -20,12 +20,12 @@ const (
 // message after another.
 type frame struct {
 	caller
-	inc   *incarnation
-	turn  atomic.Uint32
-	env   envelope
-	until time.Duration // the deadline of the ask at hand; 0 is none
-	op    sysOp
-	seen  bool // registered with the incarnation
+	inc     *incarnation
+	turn    atomic.Uint32
+	env     envelope
+	until   time.Duration   // the deadline of the ask at hand; 0 is none
+	setting *kernel.Setting // to be done in place of a message; nil else
+	seen    bool            // registered with the incarnation
 	// left and right are its neighbours on the incarnation's list, under the actor's lock.
 	left, right *frame
 
@@ -69,8 +69,8 @@ func (f *frame) activate(inc *incarnation) bool {
 	f.actor = inc.a
 	for f.take() {
 		p := goOn
-		if f.op != nil {
-			p = f.operate()
+		if f.setting != nil {
+			p = f.set()
 		} else {
 			p = f.handle()
 		}
@@ -81,13 +81,13 @@ func (f *frame) activate(inc *incarnation) bool {
 	return true
 }
 
-// operate runs a system operation.
-func (f *frame) operate() pace {
-	op := f.op
-	f.op, f.failure = nil, nil
+// set sets the actor's state.
+func (f *frame) set() pace {
+	s := f.setting
+	f.setting, f.failure = nil, nil
 	f.ready()
 	f.turn.Store(turnUser)
-	_ = f.protect(func() error { op(f.inc.behavior); return nil })
+	_ = f.protect(func() error { s.Do(f.inc.behavior, f.inc.a.Path(), &f.eng.scribe); return nil })
 	if !f.turn.CompareAndSwap(turnUser, turnLoop) {
 		return lost
 	}
@@ -97,7 +97,7 @@ func (f *frame) operate() pace {
 	return goOn
 }
 
-// take gets the next message or system operation. When there is none, or the gate has closed, the activation ends.
+// take gets the next message or state to be set. When there is none, or the gate has closed, the activation ends.
 func (f *frame) take() bool {
 	inc := f.inc
 	a := inc.a
@@ -114,11 +114,9 @@ func (f *frame) take() bool {
 	gate := inc.gate.Load()
 	switch {
 	case gate&gateDown != 0:
-	case a.rare.operations() > 0:
-		f.op = a.rare.operation()
-		if a.rare.operations() == 0 {
-			inc.gate.And(^gateSystem)
-		}
+	case a.rare.settings() > 0:
+		f.setting, a.rare.setting = a.rare.setting, nil
+		inc.gate.And(^gateSetting)
 		a.mu.Unlock()
 		return true
 	case gate&gatePaused != 0:

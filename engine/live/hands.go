@@ -115,12 +115,8 @@ func (e hands) Inject(id engine.ID, m engine.Msg) {
 
 // SetState implements kernel.Lives.
 func (e hands) SetState(id engine.ID, state any) {
-	a := e.actor(id)
-	if a == nil {
-		return
-	}
-	if !a.system(func(b engine.Behavior) { kernel.Restore(&e.scribe, a.Path(), b, state) }) {
-		e.scribe.Complain(a.Path(), kernel.NoState, engine.Cause{})
+	if a := e.actor(id); a != nil {
+		a.set(&kernel.Setting{State: state, Cause: e.control.helm.CauseFor(a.Path())})
 	}
 }
 

@@ -35,8 +35,9 @@ func (e hands) Start(x *engine.Start) {
 	if a.paused {
 		inc.gate.Or(gatePaused)
 	}
-	if a.rare != nil {
-		a.rare.sys = nil
+	if a.rare.settings() > 0 { // one that the last incarnation did not come to waits on
+		a.rare.setting.Held = true
+		inc.gate.Or(gateSetting)
 	}
 	a.mu.Unlock()
 	e.launcher.add(inc)
@@ -514,6 +515,10 @@ func (a *actor) shut(p kernel.Phase, why string) {
 	if a.rare == nil {
 		a.mu.Unlock()
 		return
+	}
+	if s := a.rare.setting; s != nil {
+		a.rare.setting = nil
+		s.Void(a.Path(), &a.eng.scribe)
 	}
 	watchers, t := a.rare.watchers.Take(), a.obituary(why)
 	a.mu.Unlock()

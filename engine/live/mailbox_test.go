@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -264,9 +265,23 @@ func TestBoundsHoldUnderContention(t *testing.T) {
 	}
 }
 
-func TestPausedMessagesWaitAndSystemOperationsRun(t *testing.T) {
+// settable is a behaviour whose state can be set.
+type settable struct {
+	engine.Behavior
+	state atomic.Value
+}
+
+func (b *settable) State() any { return b.state.Load() }
+
+func (b *settable) SetState(state any) error {
+	b.state.Store(state)
+	return nil
+}
+
+func TestPausedMessagesWaitAndStatesAreSet(t *testing.T) {
 	s := &seen{}
-	run(t, tree(t, leaf("a")), making{"a": simple(held(s, nil))}, func(t *testing.T, r rig) {
+	b := &settable{Behavior: held(s, nil)}
+	run(t, tree(t, leaf("a")), making{"a": func(*plan.Actor) (engine.Behavior, error) { return b, nil }}, func(t *testing.T, r rig) {
 		if err := r.Command(context.Background(), engine.Steer{Verb: "pause", Target: "a"}, "ana"); err != nil {
 			t.Fatal(err)
 		}
@@ -277,13 +292,12 @@ func TestPausedMessagesWaitAndSystemOperationsRun(t *testing.T) {
 		if got := s.list(); len(got) != 0 {
 			t.Fatalf("handled %v while paused", got)
 		}
-		ran := false
-		if !r.byPath("root/a").system(func(engine.Behavior) { ran = true }) {
-			t.Fatal("no incarnation")
+		if err := r.Command(context.Background(), engine.Steer{Verb: "set_state", Target: "a", Payload: 7}, "ana"); err != nil {
+			t.Fatal(err)
 		}
 		synctest.Wait()
-		if !ran || len(s.list()) != 0 {
-			t.Fatalf("system operation ran: %v, handled %v", ran, s.list())
+		if b.State() != 7 || len(s.list()) != 0 {
+			t.Fatalf("state %v, handled %v", b.State(), s.list())
 		}
 		if err := r.Command(context.Background(), engine.Steer{Verb: "resume", Target: "a"}, "ana"); err != nil {
 			t.Fatal(err)

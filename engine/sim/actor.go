@@ -39,11 +39,11 @@ type actor struct {
 
 // traffic is what waits for an actor.
 type traffic struct {
-	parked []parked
-	back   queue
-	again  queue // put back at the head of the mailbox: messages that killed an incarnation, and what was stashed
-	stash  queue
-	sys    []sysOp
+	parked  []parked
+	back    queue
+	again   queue // put back at the head of the mailbox: messages that killed an incarnation, and what was stashed
+	stash   queue
+	setting *kernel.Setting // to be set between messages, before all that wait, paused or not; nil is none
 
 	watchers kernel.Watchers
 	watching *kernel.Watching // by the latest incarnation
@@ -87,7 +87,7 @@ func (a *actor) Seat() uint64 { return a.seat }
 // The reasons why an incarnation takes no messages, as bits of its gate.
 const (
 	gateDown   uint8 = 1 << iota // not up yet, failed, or on its way out
-	gatePaused                   // messages wait; system operations run
+	gatePaused                   // messages wait; states are set
 	gateHung                     // by a fault: it takes nothing, and nobody is told
 )
 
@@ -141,9 +141,12 @@ func (a *actor) rouse() {
 	if inc == nil || inc.gate&(gateDown|gateHung) != 0 {
 		return
 	}
-	work := a.back.n + a.again.n + len(a.sys)
-	if inc.gate&gatePaused != 0 {
-		work = len(a.sys)
+	work := 0
+	if a.setting != nil {
+		work = 1
+	}
+	if inc.gate&gatePaused == 0 {
+		work += a.back.n + a.again.n
 	}
 	for ; work > 0 && (inc.limit == 0 || inc.active < inc.limit); work-- {
 		inc.active++
@@ -158,21 +161,23 @@ func (inc *incarnation) unlist(f *frame) {
 	}
 }
 
-// sysOp is done between messages, before all that wait, paused or not.
-type sysOp func(b engine.Behavior)
-
-// system queues an operation and reports whether there is an incarnation to run it.
-func (a *actor) system(op sysOp) bool {
-	inc := a.inc
-	if inc == nil || inc.gate&gateDown != 0 {
-		return false
+// set has a state set between messages, or when the next incarnation comes up. A bare one is for the one at hand.
+func (a *actor) set(s *kernel.Setting) {
+	if a.phase.Closed(a.path) != nil {
+		s.Void(a.path, &a.eng.scribe)
+		return
 	}
-	a.sys = append(a.sys, op)
-	if inc.limit == 0 || inc.active < inc.limit {
+	inc := a.inc
+	s.Held = inc == nil || inc.gate&gateDown != 0
+	if s.Held && s.Bare {
+		return
+	}
+	s.Queue(a.setting, a.path, &a.eng.scribe)
+	a.setting = s
+	if !s.Held && (inc.limit == 0 || inc.active < inc.limit) {
 		inc.active++
 		a.eng.push(task{kind: taskActivate, inc: inc})
 	}
-	return true
 }
 
 // group is a set of replicas under one name.

@@ -238,7 +238,7 @@ func (inc *incarnation) hang(on bool) {
 func (a *actor) suffer(f *Fault) {
 	switch f.Verb {
 	case Corrupt: // in memory: nobody keeps it
-		a.system(func(b engine.Behavior) { kernel.Restore(&a.eng.scribe, a.path, engine.Bare(b), f.Value) })
+		a.set(&kernel.Setting{State: f.Value, Bare: true})
 	case FillMailbox:
 		for a.back.n < int(a.box.Capacity) && a.phase.Closed(a.path) == nil {
 			_ = a.offer(&envelope{msg: engine.Msg{Type: fillerType}, meta: engine.Meta{Priority: engine.UsualPriority}}, nil)

@@ -45,15 +45,15 @@ func (f *frame) activate(inc *incarnation) {
 		f = f.private()
 	}
 	f.inc, f.actor = inc, inc.a
-	op, ok := f.take()
+	set, ok := f.take()
 	if !ok {
 		f.leave()
 		return
 	}
 	inc.frames = append(inc.frames, f)
 	gone := false
-	if op != nil {
-		gone = f.operate(op)
+	if set != nil {
+		gone = f.set(set)
 	} else {
 		gone = f.handle()
 	}
@@ -67,7 +67,7 @@ func (f *frame) activate(inc *incarnation) {
 func (f *frame) again() {
 	inc := f.inc
 	inc.unlist(f)
-	if inc.gate == 0 && inc.a.back.n+inc.a.again.n > 0 || inc.gate&gateDown == 0 && len(inc.a.sys) > 0 {
+	if inc.gate == 0 && inc.a.back.n+inc.a.again.n > 0 || inc.gate&gateDown == 0 && inc.a.setting != nil {
 		f.inc = nil
 		f.eng.push(task{kind: taskActivate, inc: inc})
 		return
@@ -90,15 +90,15 @@ func (f *frame) private() *frame {
 	return own
 }
 
-// take gets the next message or system operation.
-func (f *frame) take() (op sysOp, ok bool) {
+// take gets the next message or state to be set.
+func (f *frame) take() (set *kernel.Setting, ok bool) {
 	a, gate := f.actor, f.inc.gate
 	switch {
 	case gate&gateDown != 0:
 		return nil, false
-	case len(a.sys) > 0:
-		op, a.sys = a.sys[0], a.sys[1:]
-		return op, true
+	case a.setting != nil:
+		set, a.setting = a.setting, nil
+		return set, true
 	case gate != 0:
 		return nil, false
 	case a.again.pop(&f.env):
@@ -129,11 +129,11 @@ func (inc *incarnation) release() {
 	}
 }
 
-// operate runs a system operation. It reports whether the activation is over.
-func (f *frame) operate(op sysOp) bool {
+// set sets the actor's state. It reports whether the activation is over.
+func (f *frame) set(s *kernel.Setting) bool {
 	f.env, f.failure = envelope{}, nil
 	f.ready()
-	f.protect(func() error { op(f.inc.behavior); return nil })
+	f.protect(func() error { s.Do(f.inc.behavior, f.actor.path, &f.eng.scribe); return nil })
 	if f.failure != nil {
 		f.broken()
 		return true

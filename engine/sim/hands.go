@@ -101,8 +101,8 @@ func (e hands) Inject(id engine.ID, m engine.Msg) {
 
 // SetState implements kernel.Lives.
 func (e hands) SetState(id engine.ID, state any) {
-	if a := e.actor(id); a != nil && !a.system(func(b engine.Behavior) { kernel.Restore(&e.scribe, a.path, b, state) }) {
-		e.scribe.Complain(a.path, kernel.NoState, engine.Cause{})
+	if a := e.actor(id); a != nil {
+		a.set(&kernel.Setting{State: state, Cause: e.control.helm.CauseFor(a.path)})
 	}
 }
 

@@ -28,7 +28,10 @@ func (e hands) Start(x *engine.Start) {
 	inc.soft = spec.Kind == plan.Process || spec.Kind == plan.Upstream
 	inc.rng = e.seedFor(a.path) + uint64(x.Epoch)*guard.Golden
 	a.spec, a.alone = spec, spec.Concurrency == 1
-	a.inc, a.phase, a.sys = inc, kernel.PhaseStarting, nil
+	a.inc, a.phase = inc, kernel.PhaseStarting
+	if a.setting != nil { // one that the last incarnation did not come to waits on
+		a.setting.Held = true
+	}
 	a.cause = e.control.helm.CauseFor(a.path)
 	if a.paused {
 		inc.gate |= gatePaused
@@ -344,6 +347,10 @@ func (a *actor) shut(p kernel.Phase, why string) {
 	a.phase = p
 	for _, env := range a.empty() {
 		a.deadLetter(why, &env, kernel.Unreachable(a.path, why))
+	}
+	if s := a.setting; s != nil {
+		a.setting = nil
+		s.Void(a.path, &a.eng.scribe)
 	}
 	t := a.obituary(why)
 	for _, w := range a.watchers.Take() {

@@ -156,8 +156,8 @@ func (s *server) activate() {
 	j := a.eng.job(s)
 	switch gate := inc.gate; {
 	case gate&gateDown != 0:
-	case len(a.sys) > 0:
-		a.sys = a.sys[1:] // a model has no state to look at
+	case a.setting != nil:
+		a.setting = nil // a model has no state to look at
 		j.free()
 		inc.release()
 		a.rouse()

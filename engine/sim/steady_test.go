@@ -3,13 +3,11 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
-	"github.com/lukhasai/lukhas-run/journal"
 )
 
 const worker = `
@@ -88,15 +86,6 @@ func TestNothingIsLostBetweenIncarnations(t *testing.T) {
 		{"an injection during a restart", "crash#1 injected#2", func(t *testing.T, r twin) {
 			tell(r, "crash")
 			steer(t, r, engine.Steer{Verb: "inject", Message: "injected"})
-		}},
-		{"a state that comes during a restart is refused aloud", "crash#1", func(t *testing.T, r twin) {
-			tell(r, "crash")
-			steer(t, r, engine.Steer{Verb: "set_state", Payload: map[string]any{"n": 1}})
-			if !slices.ContainsFunc(r.told(), func(e journal.Event) bool {
-				return e.Type == journal.TypeLogged && e.Actor == "root/job" && strings.Contains(string(e.Payload), "nothing was set")
-			}) {
-				t.Error("nobody is told")
-			}
 		}},
 		{"a timer that comes due during the restart", "crash#1 after#2", func(t *testing.T, r twin) {
 			tell(r, "timer")
