@@ -4,23 +4,44 @@ import "time"
 
 // LatencyOf gives mean and quantiles of durations counted in buckets, each by the end of the bucket it falls into.
 func LatencyOf(buckets []uint32, limit func(bucket int) time.Duration) Latency {
-	var total, sum float64
-	for i, n := range buckets {
-		total += float64(n)
-		sum += float64(float64(n) * limit(i).Seconds())
-	}
+	total, sum := totals(buckets, limit)
 	if total == 0 {
 		return Latency{}
 	}
-	quantile := func(q float64) float64 {
-		var below float64
-		for i, n := range buckets {
-			below += float64(n)
-			if n > 0 && below >= q*total {
-				return limit(i).Seconds()
-			}
+	l := Latency{Mean: sum / total}
+	shares := [...]float64{0.5, 0.9, 0.95, 0.99, 0.999}
+	values := [...]*float64{&l.P50, &l.P90, &l.P95, &l.P99, &l.P999}
+	at, below := 0, 0.0
+	for i, n := range buckets {
+		if n == 0 {
+			continue
 		}
+		for below += float64(n); at < len(shares) && below >= shares[at]*total; at++ {
+			*values[at] = limit(i).Seconds()
+		}
+		if at == len(shares) {
+			break
+		}
+	}
+	return l
+}
+
+// MeanOf is the mean of LatencyOf, 0 without any durations.
+func MeanOf(buckets []uint32, limit func(bucket int) time.Duration) float64 {
+	total, sum := totals(buckets, limit)
+	if total == 0 {
 		return 0
 	}
-	return Latency{Mean: sum / total, P50: quantile(0.5), P90: quantile(0.9), P95: quantile(0.95), P99: quantile(0.99), P999: quantile(0.999)}
+	return sum / total
+}
+
+// totals are how many durations there are and how long they are together. Most buckets are empty.
+func totals(buckets []uint32, limit func(bucket int) time.Duration) (total, sum float64) {
+	for i, n := range buckets {
+		if n > 0 {
+			total += float64(n)
+			sum += float64(float64(n) * limit(i).Seconds())
+		}
+	}
+	return total, sum
 }

@@ -28,7 +28,8 @@ type Windows struct {
 	past map[string]*history // by path
 	took [2][]uint32         // of the reading at hand, used again: within the window, and since the last reading
 	last map[string]rules.Actor
-	mean float64 // anomaly of the actors in the last sample
+	next map[string]rules.Actor // what last is to be, used again
+	mean float64                // anomaly of the actors in the last sample
 }
 
 // moment is one set of counts.
@@ -55,7 +56,7 @@ type delta struct {
 
 // NewWindows makes windows over span.
 func NewWindows(span time.Duration, limit func(int) time.Duration) *Windows {
-	return &Windows{Span: span, Limit: limit, past: map[string]*history{}, last: map[string]rules.Actor{}}
+	return &Windows{Span: span, Limit: limit, past: map[string]*history{}, last: map[string]rules.Actor{}, next: map[string]rules.Actor{}}
 }
 
 // Sample takes the readings of now and gives what rules see, sorted by path: actors, groups and supervisors whose values
@@ -65,13 +66,13 @@ func (w *Windows) Sample(now time.Duration, readings []Reading) []rules.Actor {
 	for _, h := range w.past {
 		h.seen = false
 	}
-	var out []rules.Actor
+	out := make([]rules.Actor, 0, len(readings)+len(readings)/2+4)
 	w.mean = 0
 	for _, r := range readings {
 		h := w.historyOf(now, r.Actor.Path)
 		d, fresh := h.advance(now, w.Span, r, &w.took)
 		a := w.rated(r.Actor, d)
-		a.Anomaly = h.watch.observe(now, a, fresh, rules.LatencyOf(fresh.latency, w.Limit).Mean)
+		a.Anomaly = h.watch.observe(now, a, fresh, rules.MeanOf(fresh.latency, w.Limit))
 		w.mean += a.Anomaly / float64(len(readings))
 		out = append(out, a)
 		for _, above := range ancestors(a) {
@@ -200,7 +201,8 @@ func (s *sum) add(a rules.Actor, d delta) {
 
 // changed keeps what differs from the last sample. Uptime is left out of the comparison: the Machine knows it.
 func (w *Windows) changed(all []rules.Actor) []rules.Actor {
-	now := make(map[string]rules.Actor, len(all))
+	now := w.next
+	clear(now)
 	out := all[:0]
 	for _, a := range all {
 		now[a.Path] = a
@@ -208,7 +210,7 @@ func (w *Windows) changed(all []rules.Actor) []rules.Actor {
 			out = append(out, a)
 		}
 	}
-	w.last = now
+	w.last, w.next = now, w.last
 	return out
 }
 

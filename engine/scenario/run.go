@@ -41,6 +41,7 @@ type run struct {
 
 	loads    []*load
 	steps    []step
+	waiting  int // of them, those whose `when` has not been true
 	monitors []*monitor
 	models   []plan.World
 	watching
@@ -87,11 +88,12 @@ func Run(s *plan.Scenario, o Options) (*Report, error) {
 		calls = r.cover.call
 	}
 	r.eyes = newSampler(r)
+	r.prepare(o.Steps)
 	eng, err := sim.New(sim.Options{
 		Plan: s.Plan, Seed: r.seed, Start: s.Clock, Factories: r.factories(o.Behaviours, states), World: r.modelsOf(s.Plan), Spoil: states.Spoil,
 		Swapped:  r.supply,
 		Present:  func(a *plan.Actor) bool { return o.Behaviours[a.Go.Behaviour] != nil },
-		Observer: (*observer)(r), Sample: r.eyes.sample, RollBack: r.rollBack, Shuffle: o.Shuffle, Watch: r.programs(), MarkEvery: o.MarkEvery, Plain: o.Plain, Steps: o.Witness, Calls: calls,
+		Observer: (*observer)(r), EventsOnly: !r.hearsCalls(), Sample: r.eyes.sample, RollBack: r.rollBack, Shuffle: o.Shuffle, Watch: r.programs(), MarkEvery: o.MarkEvery, Plain: o.Plain, Steps: o.Witness, Calls: calls,
 	})
 	if err != nil {
 		return nil, err
@@ -104,7 +106,7 @@ func Run(s *plan.Scenario, o Options) (*Report, error) {
 		}
 		r.loads = append(r.loads, l)
 	}
-	r.prepare(o.Steps)
+	r.bindAll()
 	eng.Start()
 	if err := eng.Run(s.Duration); err != nil {
 		return nil, errors.Join(err, eng.Close())
@@ -147,7 +149,7 @@ func (r *run) programs() []*rules.Program {
 	return out
 }
 
-// prepare puts everything on the agenda that hangs on a moment.
+// prepare lists the steps.
 func (r *run) prepare(more []plan.Step) {
 	all := make([]step, len(r.spec.Steps)+len(more))
 	for i := range r.spec.Steps {
@@ -157,6 +159,31 @@ func (r *run) prepare(more []plan.Step) {
 		all[len(r.spec.Steps)+i].spec = &more[i]
 	}
 	r.steps = all
+	for i := range all {
+		if all[i].spec.When != nil {
+			r.waiting++
+		}
+	}
+}
+
+// hearsCalls tells whether anything may ever be judged on a call, or with every call.
+func (r *run) hearsCalls() bool {
+	return r.busy() || slices.ContainsFunc(r.monitors, func(m *monitor) bool { return m.sight&(seesSent|seesEnded) != 0 })
+}
+
+// busy tells whether there is something to look at with every call: what changes with each is read by an expectation that can
+// still go either way. One that is judged at the end only is looked at for the steps that wait for a condition.
+func (r *run) busy() bool {
+	for _, m := range r.monitors {
+		if m.busy && m.verdict == "" && (m.spec.Kind != "finally" || r.waiting > 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// bindAll puts everything on the agenda that hangs on a moment.
+func (r *run) bindAll() {
 	for _, m := range r.monitors {
 		r.bind(m)
 	}
@@ -223,13 +250,18 @@ func (r *run) lookAt(which func(*monitor) bool) {
 		}
 		if ok, err := s.spec.When.Condition(env); ok && err == nil {
 			s.waited = true
+			r.waiting--
 			r.eng.At(r.eng.Now(), func() { r.start(s) })
 		}
 	}
 }
 
 // served is told that a load has had an answer.
-func (r *run) served(*load) { r.lookAt(func(m *monitor) bool { return m.busy }) }
+func (r *run) served(*load) {
+	if r.waiting > 0 || r.busy() {
+		r.lookAt(func(m *monitor) bool { return m.busy })
+	}
+}
 
 func (r *run) judge(m *monitor, env *rules.Env) {
 	if m.spec.Kind == "finally" {
@@ -391,10 +423,9 @@ func (o *observer) Sent(c *sim.Call) { (*run)(o).passed(c, seesSent) }
 func (o *observer) Ended(c *sim.Call) { (*run)(o).passed(c, seesEnded) }
 
 func (r *run) passed(c *sim.Call, at sight) {
-	wanted, busy := false, false
+	wanted, busy := false, r.busy()
 	for _, m := range r.monitors {
 		wanted = wanted || m.sight&at != 0 && m.verdict == ""
-		busy = busy || m.busy && m.verdict == ""
 	}
 	if wanted {
 		env := r.env()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/observe"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/engine/sim"
@@ -26,7 +27,7 @@ type known struct {
 	copied rules.Actor
 	decide uint64
 	plan   *plan.Plan
-	of     []string // paths of those whose messages count
+	of     []sim.Gauge // of those whose messages count
 	group  bool
 }
 
@@ -40,8 +41,8 @@ func (w *world) Actor(name string) *rules.Actor {
 		return k.base
 	}
 	var mailbox, capacity, inFlight int
-	for _, path := range k.of {
-		m, c, f := w.run.eng.Waiting(path)
+	for i := range k.of {
+		m, c, f := k.of[i].Waiting()
 		mailbox, capacity, inFlight = mailbox+m, capacity+c, inFlight+f
 	}
 	k.base.Mailbox, k.base.InFlight = float64(mailbox), float64(inFlight)
@@ -62,7 +63,7 @@ func (w *world) look(name string) *known {
 		k = &known{}
 		w.known[name] = k
 	}
-	k.decide, k.plan, k.base, k.of, k.group = e.Decided(), e.Plan(), nil, nil, false
+	k.decide, k.plan, k.base, k.of, k.group = e.Decided(), e.Plan(), nil, k.of[:0], false
 	base := w.World.Actor(name)
 	if base == nil {
 		return k
@@ -70,9 +71,12 @@ func (w *world) look(name string) *known {
 	k.copied = *base
 	k.base = &k.copied
 	if g := k.plan.Group(base.Path); g != nil {
-		k.of, k.group = g.Members, true
+		k.group = true
+		for _, path := range g.Members {
+			k.of = append(k.of, e.Gauge(path))
+		}
 	} else if a := k.plan.Actor(base.Path); a == nil || a.Kind != plan.Supervisor {
-		k.of = append(k.of[:0], base.Path)
+		k.of = append(k.of, e.Gauge(base.Path))
 	}
 	return k
 }
@@ -210,6 +214,7 @@ type sampler struct {
 	windows  *observe.Windows
 	circuits observe.Circuits
 	buckets  map[string][]uint32
+	readings []observe.Reading // used again
 }
 
 func newSampler(r *run) *sampler {
@@ -220,24 +225,25 @@ func (s *sampler) sample(now time.Duration) engine.Sampled {
 	e := s.run.eng
 	p := e.Plan()
 	s.windows.Span = p.Observe.Window
-	retries := e.Retries()
-	var readings []observe.Reading
+	guards := e.Guards()
+	retries := guard.Retries(p, guards)
+	s.readings = s.readings[:0]
 	e.Actors(func(v engine.Vitals) bool {
 		if v.Kind != plan.Supervisor {
 			s.buckets[v.Path] = v.Latency.Counts(s.buckets[v.Path])
-			readings = append(readings, observe.Reading{
+			s.readings = append(s.readings, observe.Reading{
 				Calls: v.Calls, Failures: v.Failures, Retries: retries[v.Path], Latency: s.buckets[v.Path], Actor: v.Seen(p),
 			})
 		}
 		return true
 	})
 	var breakers []rules.Breaker
-	for _, g := range e.Guards() {
+	for _, g := range guards {
 		for i := range g.Breakers {
 			breakers = append(breakers, g.Breakers[i].Seen(now))
 		}
 	}
-	actors := s.windows.Sample(now, readings)
+	actors := s.windows.Sample(now, s.readings)
 	system := rules.System{
 		Anomaly: s.windows.Anomaly(), Generation: float64(e.Generation()), DeadLetters: float64(e.DeadLetters()), Reload: s.run.reloading(),
 	}

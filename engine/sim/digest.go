@@ -3,9 +3,6 @@ package sim
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"math"
-	"slices"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -21,7 +18,6 @@ type digest struct {
 	marks   []Mark
 	tell    func(Step) // nil: nobody is told
 	off     bool       // nothing is taken in
-	keys    []string   // used again
 }
 
 // Step is one thing that the digest has taken in, in words.
@@ -40,7 +36,7 @@ type Mark struct {
 }
 
 // fold takes in one number.
-func (d *digest) fold(x uint64) { d.data = guard.Mix(d.data + guard.Golden ^ x) }
+func (d *digest) fold(x uint64) { d.data = stir(d.data^x, guard.Golden) }
 
 // message takes in a message that an actor is about to handle.
 func (d *digest) message(now time.Duration, a *actor, env *envelope) {
@@ -50,70 +46,11 @@ func (d *digest) message(now time.Duration, a *actor, env *envelope) {
 	}
 	d.mark(now)
 	d.fold(uint64(now) ^ a.seat)
-	d.fold(guard.Hash(env.msg.Type) ^ uint64(env.meta.Attempt))
-	d.payload(env.msg.Payload, 0)
+	d.fold(textPrint(env.msg.Type) ^ uint64(env.meta.Attempt))
+	d.fold(payloadPrint(env.msg.Payload, 0))
 	if d.tell != nil {
 		d.step(now, a.path, "takes "+env.msg.Type+" "+words(env.msg.Payload))
 	}
-}
-
-// Bounds of what is read of a payload.
-const (
-	payloadDepth = 4
-	payloadWidth = 64
-)
-
-// payload takes in what people can read of a payload, down to a depth.
-func (d *digest) payload(v any, depth int) {
-	switch v := v.(type) {
-	case nil:
-	case bool:
-		if v {
-			d.fold(2)
-		}
-	case float64:
-		d.fold(math.Float64bits(v))
-	case int:
-		d.fold(uint64(v))
-	case int64:
-		d.fold(uint64(v))
-	case string:
-		d.fold(guard.Hash(v))
-	case []any:
-		d.fold(uint64(len(v)))
-		for _, item := range v[:min(len(v), payloadWidth)] {
-			if depth < payloadDepth {
-				d.payload(item, depth+1)
-			}
-		}
-	case map[string]any:
-		d.mapping(v, depth)
-	}
-}
-
-// mapping takes in a mapping by its sorted keys.
-func (d *digest) mapping(v map[string]any, depth int) {
-	d.fold(uint64(len(v)))
-	if len(v) == 0 || depth >= payloadDepth || len(v) > payloadWidth {
-		return
-	}
-	if len(v) == 1 { // most are, and one key needs no order
-		for key, item := range maps.All(v) {
-			d.fold(guard.Hash(key))
-			d.payload(item, depth+1)
-		}
-		return
-	}
-	from := len(d.keys)
-	d.keys = slices.AppendSeq(d.keys, maps.Keys(v))
-	keys := d.keys[from:]
-	slices.Sort(keys)
-	for _, key := range keys {
-		d.fold(guard.Hash(key))
-		d.payload(v[key], depth+1)
-	}
-	clear(keys)
-	d.keys = d.keys[:from]
 }
 
 // words are a payload as people read it.
@@ -146,7 +83,7 @@ func (d *digest) answer(now time.Duration, a *actor, value any, err error) {
 	if d.off {
 		return
 	}
-	d.payload(value, 0)
+	d.fold(payloadPrint(value, 0))
 	if d.tell == nil {
 		return
 	}

@@ -31,6 +31,8 @@ type Options struct {
 	// Recorder takes the events; nil: they are numbered and shown to the Observer only.
 	Recorder Recorder
 	Observer Observer
+	// EventsOnly spares the Observer the calls.
+	EventsOnly bool
 	// Sample measures for the rules, every observe.interval of the plan; nil: nobody samples.
 	Sample  func(now time.Duration) engine.Sampled
 	Webhook func(url string, body any)
@@ -79,7 +81,8 @@ type Engine struct {
 	requests []*request // that are free
 	jobs     []*job     // that are free
 	nothing  map[string]any
-	call     Call // shown to the observer
+	call     Call     // shown to the observer
+	watcher  Observer // of calls; nil: nobody wants to know of them
 	seeds    map[string]uint64
 	reloads  kernel.Reloads
 
@@ -120,6 +123,9 @@ func New(o Options) (*Engine, error) {
 	e.scribe.To, e.scribe.Wall = o.Recorder, e.Wall
 	if o.Observer != nil {
 		e.scribe.Seen = o.Observer.Event
+	}
+	if !o.EventsOnly {
+		e.watcher = o.Observer
 	}
 	later := func(d time.Duration, fn func()) { e.after(d, fn) }
 	e.letters = kernel.NewLetters(&e.scribe, later)
@@ -401,18 +407,29 @@ func (a *actor) waiting() (mailbox, inFlight int) {
 	return mailbox, len(a.inc.frames)
 }
 
-// Waiting is how many messages wait for the actor with that path, how many may, and how many are at work.
-func (e *Engine) Waiting(path string) (mailbox, capacity, inFlight int) {
-	a := e.roster.byPath[path]
-	if a == nil {
+// Gauge tells of the messages of whichever actor has a path. It remembers which one that is: who looks with every call need not
+// search each time.
+type Gauge struct {
+	eng  *Engine
+	path string
+	of   *actor
+	seen uint64 // changes of the roster when it last searched
+}
+
+// Gauge is that of a path, whether or not an actor has it.
+func (e *Engine) Gauge(path string) Gauge { return Gauge{eng: e, path: path} }
+
+// Waiting is how many messages wait for the actor, how many may, and how many are at work.
+func (g *Gauge) Waiting() (mailbox, capacity, inFlight int) {
+	if r := &g.eng.roster; g.seen != r.changes {
+		g.of, g.seen = r.byPath[g.path], r.changes
+	}
+	if g.of == nil {
 		return 0, 0, 0
 	}
-	mailbox, inFlight = a.waiting()
-	return mailbox, int(a.box.Capacity), inFlight
+	mailbox, inFlight = g.of.waiting()
+	return mailbox, int(g.of.box.Capacity), inFlight
 }
 
 // Decided counts the Machine's steps: between two of them it sees the world as it did.
 func (e *Engine) Decided() uint64 { return e.control.decided }
-
-// Retries counts the retries that each actor got, by path.
-func (e *Engine) Retries() map[string]uint64 { return guard.Retries(e.Plan(), e.Guards()) }

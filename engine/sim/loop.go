@@ -153,9 +153,11 @@ func (e *Engine) next() (task, bool) {
 		if l.turns > l.maxTurns {
 			l.halted = e.spins()
 		}
+		l.total++
 		call()
 		if l.shuffle != 0 { // all that is due now takes part in the draw
 			for call := l.alarms.Pop(e.now); call != nil; call = l.alarms.Pop(e.now) {
+				l.total++
 				call()
 			}
 		}

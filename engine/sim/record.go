@@ -50,24 +50,24 @@ func (a *actor) deadLetter(reason string, env *envelope, answer error) {
 
 // sent tells the observer that a message is on its way.
 func (e *Engine) sent(a *actor, env *envelope) {
-	if e.options.Observer == nil {
+	if e.watcher == nil {
 		return
 	}
 	c := &e.call
 	c.fill(a, env.msg.Type, &env.meta)
 	c.Began = e.Now()
-	e.options.Observer.Sent(c)
+	e.watcher.Sent(c)
 }
 
 // called tells the observer that an attempt has ended.
 func (e *Engine) called(a *actor, env *envelope, began time.Duration, err error) {
-	if e.options.Observer == nil {
+	if e.watcher == nil {
 		return
 	}
 	c := &e.call
 	c.fill(a, env.msg.Type, &env.meta)
 	c.Began, c.Took, c.Err = began, e.Now()-began, engine.ErrorOf(err, a.path)
-	e.options.Observer.Ended(c)
+	e.watcher.Ended(c)
 }
 
 func (c *Call) fill(a *actor, message string, meta *engine.Meta) {
@@ -91,10 +91,10 @@ func (c *caller) Passed(p *kernel.Passage, err error) {
 }
 
 func (e *Engine) unsent(to, message string, meta *engine.Meta, degraded bool, err error) {
-	if e.options.Observer == nil {
+	if e.watcher == nil {
 		return
 	}
 	e.call = Call{From: meta.From, To: to, Message: message, Key: meta.Key, Priority: meta.Priority, Probe: meta.Probe,
 		Idempotent: meta.Idempotent, Degraded: degraded, Began: e.Now(), Err: engine.ErrorOf(err, to)}
-	e.options.Observer.Ended(&e.call)
+	e.watcher.Ended(&e.call)
 }

@@ -146,7 +146,7 @@ func (r *request) send(a *actor, until time.Duration) error {
 
 // called tells the observer how the attempt ended.
 func (r *request) called(err error) {
-	if r.eng.options.Observer == nil {
+	if r.eng.watcher == nil {
 		return
 	}
 	env := envelope{msg: r.q.Msg, meta: r.q.Meta}

@@ -16,6 +16,8 @@ type roster struct {
 	byPath map[string]*actor
 	former map[string]*actor // by paths that they had before they moved
 	groups kernel.Groups[*actor]
+
+	changes uint64 // of byPath
 }
 
 // actor finds an actor by its ID, nil when there is none.
@@ -46,6 +48,7 @@ func (e hands) Create(id engine.ID, path string) {
 		r.actors = append(r.actors, nil)
 	}
 	r.actors[id], r.byPath[path] = a, a
+	r.changes++
 	if spec != nil && spec.Group != "" {
 		if g := r.groups.At(spec.Group); g != nil {
 			a.group = g
@@ -71,12 +74,14 @@ func (e hands) Move(id engine.ID, path string) {
 	delete(r.former, path)
 	a.path, a.seat = path, guard.Hash(path)
 	r.byPath[path] = a
+	r.changes++
 }
 
 // forget takes an actor out of the roster.
 func (e *Engine) forget(a *actor) {
 	if e.roster.byPath[a.path] == a {
 		delete(e.roster.byPath, a.path)
+		e.roster.changes++
 	}
 	maps.DeleteFunc(e.roster.former, func(_ string, was *actor) bool { return was == a })
 	e.roster.actors[a.id] = nil

@@ -26,8 +26,8 @@ type run struct {
 }
 
 func (r *run) all() error {
-	for _, step := range []func() error{r.calls, r.set, r.tell, r.reply, r.stop} {
-		if err := step(); err != nil {
+	for _, step := range [...]func(*run) error{(*run).calls, (*run).set, (*run).tell, (*run).reply, (*run).stop} {
+		if err := step(r); err != nil {
 			return err
 		}
 	}
@@ -157,12 +157,12 @@ func (r *run) prepare(c *plan.CallSpec) (to engine.Ref, m engine.Msg, ok bool, e
 	if to, err = r.ctx.Ref(name); err != nil {
 		return to, m, false, r.lost(name, err)
 	}
-	m, err = r.build("call "+c.To, c.Message, c.With)
+	m, err = r.build("call", c.To, c.Message, c.With)
 	return to, m, err == nil, err
 }
 
-// build makes a message; one without a name has the name of the message that is handled.
-func (r *run) build(what, name string, with *rules.Template) (engine.Msg, error) {
+// build makes the message for a call of or a tell to somebody; one without a name has the name of the message that is handled.
+func (r *run) build(what, to, name string, with *rules.Template) (engine.Msg, error) {
 	m := engine.Msg{Type: name}
 	if name == "" {
 		m.Type = r.message.Type
@@ -172,7 +172,7 @@ func (r *run) build(what, name string, with *rules.Template) (engine.Msg, error)
 	}
 	payload, err := with.Build(&r.env)
 	if err != nil {
-		return m, r.expression(what+": with", err)
+		return m, r.expression(what+" "+to+": with", err)
 	}
 	m.Payload = payload
 	return m, nil
@@ -254,7 +254,7 @@ func (r *run) tolerate(c *plan.CallSpec, err error) error {
 	return nil
 }
 
-// bindTo makes an answer known to the expressions that follow. Most handlers bind nothing, so the mapping is made here.
+// bindTo makes an answer known to the expressions that follow. Many handlers bind nothing, so the mapping is made here.
 func (r *run) bindTo(name string, value any) {
 	if r.env.Binds == nil {
 		r.env.Binds = map[string]any{}
@@ -317,7 +317,7 @@ func (r *run) tell() error {
 		if err != nil {
 			return r.lost(t.To, err)
 		}
-		m, err := r.build("tell "+t.To, t.Message, t.With)
+		m, err := r.build("tell", t.To, t.Message, t.With)
 		if err != nil {
 			return err
 		}

@@ -36,6 +36,36 @@ type script struct {
 	mu       sync.Mutex
 	state    map[string]any
 	timers   map[string]winding // by message
+	idle     []*run             // over, to be used again
+}
+
+// maxIdle bounds the runs that are kept to be used again.
+const maxIdle = 64
+
+// begin gives a run that sees the state as it is now.
+func (s *script) begin() *run {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var r *run
+	if n := len(s.idle); n > 0 {
+		r, s.idle = s.idle[n-1], s.idle[:n-1]
+	} else {
+		r = &run{script: s}
+	}
+	r.env.State = s.state
+	return r
+}
+
+// end takes a run back that is over. One that was unwound is left to the collector.
+func (s *script) end(r *run) {
+	binds := r.env.Binds
+	clear(binds)
+	*r = run{script: s, env: rules.Env{Binds: binds}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.idle) < maxIdle {
+		s.idle = append(s.idle, r)
+	}
 }
 
 // ErrState is given when a state is not a mapping.
@@ -162,11 +192,15 @@ func (s *script) Handle(ctx engine.Context, m engine.Msg) error {
 		ctx.Fail(unknown(ctx, m.Type))
 		return nil
 	}
-	r := &run{script: s, ctx: ctx, handler: h, message: m, env: rules.Env{
-		Params: ctx.Plan().ParamValues(), Now: ctx.Now().Seconds(),
-		Msg: m.Payload, State: s.State(), Self: ctx.Path(), Caller: ctx.Meta().From,
-	}}
+	r := s.begin()
+	r.ctx, r.handler, r.message = ctx, h, m
+	r.env.Params, r.env.Now, r.env.Msg = ctx.Plan().ParamValues(), ctx.Now().Seconds(), m.Payload
+	r.env.Self, r.env.Caller = ctx.Path(), ctx.Meta().From
 	err := r.all()
+	s.end(r)
+	if err == nil {
+		return nil
+	}
 	if refused := (refusal{}); errors.As(err, &refused) {
 		ctx.Fail(refused.answer)
 		return nil

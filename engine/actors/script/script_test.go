@@ -430,3 +430,31 @@ func TestHandlersAtOnceLoseNoChange(t *testing.T) {
 		t.Errorf("%v, want 1600", s.now()["n"])
 	}
 }
+
+// What one request was answered is not known to the next, although they take turns with what they keep it in; two at once
+// have one each.
+func TestARunUsedAgainKnowsNothingOfTheOneBefore(t *testing.T) {
+	s, ctx := begin(t, plan.ScriptSpec{Handlers: []plan.Handler{
+		{Message: "learn", Calls: []plan.CallSpec{{To: "db", Message: "query", As: "row"}}, Reply: value(t, "[row, msg]", "row")},
+		{Message: "tell", Reply: value(t, "[row, msg]", "row")},
+	}})
+	inside := 0
+	ctx.Answers["db"] = func(engine.Msg) (any, error) {
+		if inside++; inside == 1 {
+			return "outer", s.Handle(ctx, engine.Msg{Type: "learn", Payload: 2.0})
+		}
+		return "inner", nil
+	}
+	if err := s.Handle(ctx, engine.Msg{Type: "learn", Payload: 1.0}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.Handle(ctx, engine.Msg{Type: "tell"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []any{[]any{"inner", 2.0}, []any{"outer", 1.0}, []any{nil, nil}, []any{nil, nil}}
+	if !reflect.DeepEqual(ctx.Replied, want) || len(s.idle) != 2 {
+		t.Errorf("replied %v, want %v; %d runs are kept", ctx.Replied, want, len(s.idle))
+	}
+}
