@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
-	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/observe"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/engine/sim"
@@ -226,7 +225,7 @@ func (s *sampler) sample(now time.Duration) engine.Sampled {
 	p := e.Plan()
 	s.windows.Span = p.Observe.Window
 	guards := e.Guards()
-	retries := guard.Retries(p, guards)
+	retries := e.Retries(guards)
 	s.readings = s.readings[:0]
 	e.Actors(func(v engine.Vitals) bool {
 		if v.Kind != plan.Supervisor {

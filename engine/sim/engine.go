@@ -433,3 +433,6 @@ func (g *Gauge) Waiting() (mailbox, capacity, inFlight int) {
 
 // Decided counts the Machine's steps: between two of them it sees the world as it did.
 func (e *Engine) Decided() uint64 { return e.control.decided }
+
+// Retries counts the retries that each actor got, by path, as its guards tell.
+func (e *Engine) Retries(guards []guard.Snapshot) map[string]uint64 { return guard.Retries(e.Plan(), guards) }
