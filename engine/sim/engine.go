@@ -435,4 +435,6 @@ func (g *Gauge) Waiting() (mailbox, capacity, inFlight int) {
 func (e *Engine) Decided() uint64 { return e.control.decided }
 
 // Retries counts the retries that each actor got, by path, as its guards tell.
-func (e *Engine) Retries(guards []guard.Snapshot) map[string]uint64 { return guard.Retries(e.Plan(), guards) }
+func (e *Engine) Retries(guards []guard.Snapshot) map[string]uint64 {
+	return guard.Retries(e.Plan(), guards)
+}
