@@ -19,13 +19,13 @@ lint: ## gofmt, go vet, staticcheck, module files
 	$(GO) mod verify
 
 unit: ## all tests of the module
-	$(GO) test -timeout 8m ./...
+	$(GO) test -timeout 20m ./...
 
 race: ## the rooms with goroutines, under the race detector; fewer seeds where one thread does all
-	$(GO) test -race -short -timeout 8m ./breaker ./internal/... ./journal ./engine/...
+	$(GO) test -race -short -timeout 20m ./breaker ./internal/... ./journal ./engine/...
 
 nested: ## comparisons with peers, in modules of their own
-	@for dir in tests/peers; do if [ -f $$dir/go.mod ]; then (cd $$dir && $(GO) vet ./... && $(GO) test -timeout 5m ./...) || exit 1; fi; done
+	@for dir in tests/peers; do if [ -f $$dir/go.mod ]; then (cd $$dir && $(GO) vet ./... && $(GO) test -timeout 10m ./...) || exit 1; fi; done
 
 test-otp: ## new random supervision trees, through the Machine and through a real Erlang
 	@command -v erl >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -y -q erlang-base; } || { echo "test-otp: no erl, and only root can install it: apt-get install erlang-base"; exit 1; }

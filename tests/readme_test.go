@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/lukhasai/lukhas-run/internal/calm"
 )
 
 // The README's transcript is told again, so that it cannot rot: the first command is started, the commands of the second
@@ -24,11 +26,12 @@ func TestReadmeTranscript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, second := transcript(string(data))
+	here := adapted(t)
+	first, second := transcript(here.Replace(string(data)))
 	if first == nil || len(second) < 5 {
 		t.Fatalf("the README has no transcript: %v, %d commands", first, len(second))
 	}
-	dir := workspace(t)
+	dir := workspace(t, here)
 	engine := startTold(t, dir, first.command)
 	real := map[string]string{}
 	for _, c := range second {
@@ -70,10 +73,23 @@ func transcript(readme string) (*told, []told) {
 	return &all[0], all[1:]
 }
 
+// adapted puts addresses that are free in place of the README's, and leaves a loaded machine the time to see that a worker is broken.
+func adapted(t *testing.T) *strings.Replacer {
+	return strings.NewReplacer("127.0.0.1:7680", calm.Address(t), "127.0.0.1:7681", calm.Address(t), `{"seconds": 6}`, `{"seconds": 600}`)
+}
+
 // workspace is a folder with the examples in it, as a fresh clone has.
-func workspace(t *testing.T) string {
+func workspace(t *testing.T, here *strings.Replacer) string {
 	dir := t.TempDir()
 	if err := os.CopyFS(filepath.Join(dir, "examples"), os.DirFS("../examples")); err != nil {
+		t.Fatal(err)
+	}
+	quickstart := filepath.Join(dir, "examples", "quickstart.yaml")
+	text, err := os.ReadFile(quickstart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(quickstart, []byte(here.Replace(string(text))), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -127,14 +143,14 @@ func (r *running) stop(t *testing.T) string {
 	return r.out.String()
 }
 
-// again runs a command until it says what the README shows, 30 s at most. What changes something is run once.
+// again runs a command until it says what the README shows, two minutes at most: the service fails by itself every 20 s. What changes something is run once.
 func again(t *testing.T, dir string, c told, real map[string]string) {
 	t.Helper()
 	command := c.command
 	for shown, now := range real {
 		command = regexp.MustCompile(`\b`+shown+`\b`).ReplaceAllString(command, now)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*calm.Long)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

@@ -22,6 +22,7 @@ import (
 	"github.com/lukhasai/lukhas-run/compiler"
 	"github.com/lukhasai/lukhas-run/engine/admin"
 	"github.com/lukhasai/lukhas-run/engine/scenario"
+	"github.com/lukhasai/lukhas-run/internal/calm"
 	"github.com/lukhasai/lukhas-run/spec"
 )
 
@@ -65,7 +66,7 @@ func TestStories(t *testing.T) {
 
 func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"eventually": eventually, // COMMAND… [-- TEXT…]: again until it succeeds and says all texts, 20 s at most
+		"eventually": eventually, // COMMAND… [-- TEXT…]: again until it succeeds and says all texts, a minute at most
 		"ports":      ports,      // NAME…: sets each to a loopback address that is free
 		"spec":       substitute, // FILE…: puts the addresses in place of $GATEWAY, $UPSTREAM and $OTHER
 		"listen":     listen,     // ADDRESS: holds it until the story ends
@@ -90,13 +91,13 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	out := ""
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-tick.C {
+	for end := time.Now().Add(calm.Long); time.Now().Before(end); <-tick.C {
 		said, err := attempt(ts, command)
 		if out = said; err == nil && containsAll(out, texts) {
 			return
 		}
 	}
-	ts.Fatalf("%s: still not as wanted after 20s: want %q in\n%s", strings.Join(command, " "), texts, out)
+	ts.Fatalf("%s: still not as wanted after %s: want %q in\n%s", strings.Join(command, " "), calm.Long, texts, out)
 }
 
 // attempt runs a program of the story, or one of the few questions that need no program.
@@ -104,6 +105,9 @@ func attempt(ts *testscript.TestScript, command []string) (string, error) {
 	switch command[0] {
 	case "poke": // URL: the body of a GET
 		return fetch(http.MethodGet, command[1], "", 0)
+	case "poked": // URL COMMAND…: the command after a GET, so that there is traffic
+		_, _ = fetch(http.MethodGet, command[1], "", 0) // whatever it says
+		command = command[2:]
 	case "nodrift": // the running engine and its files agree
 		st, err := status(ts)
 		if err == nil && st.Drift != "" {
@@ -176,10 +180,10 @@ func pid(ts *testscript.TestScript, _ bool, args []string) {
 // ports sets each name to a loopback address that nobody listens on.
 func ports(ts *testscript.TestScript, _ bool, names []string) {
 	for _, n := range names {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		address, release, err := calm.Reserve()
 		ts.Check(err)
-		defer l.Close() // all at the end, so that no two are the same
-		ts.Setenv(n, l.Addr().String())
+		ts.Defer(release)
+		ts.Setenv(n, address)
 	}
 }
 
@@ -229,7 +233,7 @@ func request(ts *testscript.TestScript, _ bool, args []string) {
 
 // fetch gives a body; a status other than want is an error, 0 wants none in particular.
 func fetch(method, url, body string, want int) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), calm.Long)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine/admin"
+	"github.com/lukhasai/lukhas-run/internal/calm"
 )
 
 // counters are what is killed: each hit answers with the number it made. What comes under `extra` is added to each definition.
@@ -80,7 +81,7 @@ func (s *survivor) boot(args ...string) {
 	s.client = admin.NewClient(path)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-tick.C {
+	for end := time.Now().Add(calm.Long); time.Now().Before(end); <-tick.C {
 		if st, err := s.client.Status(s.t.Context()); err == nil && st.Health == "healthy" {
 			return
 		}
@@ -114,8 +115,12 @@ func (s *survivor) burden(answers int) {
 			actor := []string{"exact", "other", "saved", "lossy"}[i%4]
 			for ctx.Err() == nil {
 				reply, err := s.ask(actor, "hit")
-				if err != nil {
-					return // it is dead, or about to be
+				if err != nil { // it is dead, or was too slow
+					select {
+					case <-time.After(20 * time.Millisecond):
+					case <-ctx.Done():
+					}
+					continue
 				}
 				s.mu.Lock()
 				s.acked[actor] = append(s.acked[actor], reply["n"].(float64))
@@ -297,7 +302,7 @@ func (s *survivor) run(args ...string) {
 // fails wants a start of the engine to end with an error that says all this, by itself or in the journal.
 func (s *survivor) fails(says ...string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), calm.Long)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, "run", "counters.yaml", "--data", "data")
 	cmd.Dir = s.dir
