@@ -194,6 +194,7 @@ const (
 	gateDown    uint32 = 1 << iota // not up yet, failed, or on its way out
 	gatePaused                     // messages wait; states are set
 	gateSetting                    // a state waits to be set
+	gateFenced                     // given up: no code of the behaviour begins any more
 )
 
 // incarnation is one life of an actor. Fields below the gap belong to the actor's lock.

@@ -86,8 +86,9 @@ func (f *frame) set() pace {
 	s := f.setting
 	f.setting, f.failure = nil, nil
 	f.ready()
-	f.turn.Store(turnUser)
-	_ = f.protect(func() error { s.Do(f.inc.behavior, f.inc.a.Path(), &f.eng.scribe); return nil })
+	if f.begins() {
+		_ = f.protect(func() error { s.Do(f.inc.behavior, f.inc.a.Path(), &f.eng.scribe); return nil })
+	}
 	if !f.turn.CompareAndSwap(turnUser, turnLoop) {
 		return lost
 	}
@@ -189,8 +190,10 @@ func (f *frame) handle() pace {
 	f.ready()
 	f.serve()
 	f.start()
-	f.turn.Store(turnUser)
-	err := f.protect(func() error { return f.inc.behavior.Handle(f, f.env.msg) })
+	err := engine.ErrStopped
+	if f.begins() {
+		err = f.protect(func() error { return f.inc.behavior.Handle(f, f.env.msg) })
+	}
 	if !f.turn.CompareAndSwap(turnUser, turnLoop) {
 		return lost
 	}
@@ -203,6 +206,13 @@ func (f *frame) handle() pace {
 		f.end(f.failure != nil || f.fault != "")
 	}
 	return f.outcome(err)
+}
+
+// begins hands the turn to the behaviour's code, unless the incarnation has been given up meanwhile: who gives it up says so before
+// looking whose turn it is, so either the frame is fenced off or this sees it.
+func (f *frame) begins() bool {
+	f.turn.Store(turnUser)
+	return f.inc.gate.Load()&gateFenced == 0
 }
 
 // serve publishes whose message is at hand, for the search for circles.

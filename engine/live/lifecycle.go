@@ -54,9 +54,11 @@ func (f *frame) bring(inc *incarnation, launch bool) bool {
 	f.env, f.until = envelope{priority: engine.UsualPriority}, 0
 	f.view, f.fresh, f.failure = f.eng.view.Load(), false, nil
 	f.ready()
-	f.turn.Store(turnUser)
 	f.blocks, f.bringing = launch, true
-	err := f.protect(func() error { return f.rise(inc) })
+	err := engine.ErrStopped
+	if f.begins() {
+		err = f.protect(func() error { return f.rise(inc) })
+	}
 	f.bringing = false
 	if !f.turn.CompareAndSwap(turnUser, turnLoop) {
 		return false
@@ -369,11 +371,12 @@ func (inc *incarnation) fence() {
 		a.mu.Unlock()
 		return
 	}
+	inc.gate.Or(gateFenced)
 	var next *frame
 	for f := inc.frames; f != nil; f = next {
 		next = f.right
 		if !f.turn.CompareAndSwap(turnUser, turnFenced) {
-			continue // it is on its way out
+			continue // it is on its way out: it begins nothing any more
 		}
 		inc.end().leaked = true
 		inc.unlist(f)
@@ -393,10 +396,11 @@ func (inc *incarnation) fence() {
 // lost answers for the message of a fenced handler. It needs the lock. The frame's envelope is read only: its goroutine
 // may still look at it.
 func (a *actor) lost(f *frame) {
-	env := f.env
-	if env.msg.Type != "" {
-		a.deadLetter(kernel.InFlight, &env, kernel.CutShort(a.Path(), "it did not stop in time and was given up"))
+	if f.env.msg.Type == "" {
+		return // a start, which may be writing its slip
 	}
+	env := f.env
+	a.deadLetter(kernel.InFlight, &env, kernel.CutShort(a.Path(), "it did not stop in time and was given up"))
 }
 
 // finish ends what the behaviour owns and reports the end. underControl tells that the caller holds the control lock.
@@ -587,9 +591,7 @@ func (l life) Emit(body journal.Body) {
 }
 
 func (l life) Healthy(ok bool, why string) {
-	if !l.over() {
-		l.inc.a.eng.healthy(l.inc, ok, why)
-	}
+	l.inc.a.eng.healthy(l.inc, ok, why)
 }
 
 func (l life) Actor() *plan.Actor { return l.inc.a.spec(l.inc.a.eng.view.Load().Plan) }

@@ -140,8 +140,7 @@ func (a *actor) overflow(env *envelope, from *caller) error {
 		if !found { // all that waits is in the consumer's hands
 			break
 		}
-		a.done.Add(1)
-		a.accept(env)
+		a.back.push(env) // in its place: done is the consumer's, who may be at it without the lock
 		a.mu.Unlock()
 		a.deadLetter(kernel.Dropped, &oldest, a.refuse(kernel.Dropped))
 		return nil

@@ -124,8 +124,9 @@ func (x *exchange) enter(a *actor) (engine.Proxy, error) {
 // connection, as http.ErrAbortHandler does.
 func (x *exchange) serve(client context.Context, b engine.Proxy, w http.ResponseWriter, r *http.Request) (err error) {
 	f := x.f
+	f.fresh, f.clock, f.skip = false, 0, 0 // its clock begins now: the exchange before it may be long over
 	f.start()
-	f.turn.Store(turnUser)
+	begins := f.begins()
 	returned := false
 	defer func() {
 		var p any
@@ -139,7 +140,9 @@ func (x *exchange) serve(client context.Context, b engine.Proxy, w http.Response
 			panic(http.ErrAbortHandler)
 		}
 	}()
-	err = b.ServeProxy(w, r)
+	if err = engine.ErrStopped; begins {
+		err = b.ServeProxy(w, r)
+	}
 	returned = true
 	return err
 }

@@ -51,9 +51,16 @@ func (f *frame) Steer(by string, a engine.Steer) {
 	f.eng.happen(kernel.Wish(0, a, f.inc.a.Path()+"/"+by))
 }
 
-// healthy tells the Machine of a health check's change.
+// healthy tells the Machine of a health check's change. A check that comes after its incarnation's end says nothing about the next.
 func (e *Engine) healthy(inc *incarnation, ok bool, why string) {
 	a := inc.a
-	a.mark(kernel.UnfitSick, !ok)
-	e.happen(inc.life().Healthy(ok, why))
+	a.mu.Lock()
+	late := a.inc != inc || inc.stage() == kernel.StageGone
+	if !late {
+		a.mark(kernel.UnfitSick, !ok)
+	}
+	a.mu.Unlock()
+	if !late {
+		e.happen(inc.life().Healthy(ok, why))
+	}
 }
