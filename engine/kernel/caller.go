@@ -80,9 +80,9 @@ type Caller interface {
 	Now() time.Duration
 	// Seed is where the randomness of the next guarded call to an actor, or if that is nil to a group, begins.
 	Seed(a Actor, g Group) uint64
-	// Deliver sends what is on a passage to an actor, past all guards, as the n-th attempt, and waits for the answer until then
-	// (0: until the message's deadline, or for DefaultAsk). The message and its Meta may be read meanwhile, not changed.
-	Deliver(to Actor, p *Passage, n int, until time.Duration) (any, error)
+	// Deliver sends what is on a passage to an actor, past all guards, now, as the n-th attempt, and waits for the answer until
+	// then (0: for DefaultAsk). The message and its Meta may be read meanwhile, not changed.
+	Deliver(to Actor, p *Passage, n int, now, until time.Duration) (any, error)
 	// Request is Request with the actor's shortcut: see there.
 	Request(q Question) (Reply, error)
 	// Record adds an event about an actor or group, by path, that cause made happen.

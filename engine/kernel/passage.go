@@ -176,7 +176,7 @@ func (p *Passage) Try(a *guard.Attempt) (any, error) {
 	case p.exchange != nil:
 		return nil, p.exchange.Pass(to, a)
 	}
-	return c.Deliver(to, p, a.N, p.until(a.Began, a.Timeout))
+	return c.Deliver(to, p, a.N, a.Began, p.until(a.Began, a.Timeout))
 }
 
 // through takes an attempt of the edge's guard through the callee's.

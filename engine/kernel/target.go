@@ -169,7 +169,8 @@ func Request(c Caller, q *Question) (Reply, error) {
 // straight is the way to an actor that has no guard.
 func straight(c Caller, t *target, q *Question, a Actor) (Reply, error) {
 	p := take(c, t, q)
-	v, err := c.Deliver(a, p, q.Meta.Attempt, p.until(c.Now(), q.Timeout))
+	now := c.Now()
+	v, err := c.Deliver(a, p, q.Meta.Attempt, now, p.until(now, q.Timeout))
 	c.Kept().put(p)
 	return Reply{Payload: v}, err
 }

@@ -10,22 +10,25 @@ import (
 // ask sends a message to one actor and waits for the answer, at most for timeout (0: until the message's deadline, or
 // kernel.DefaultAsk).
 func (c *caller) ask(to *actor, m *engine.Msg, meta *engine.Meta, timeout time.Duration) (any, error) {
-	until := meta.Deadline
+	now, until := c.eng.now(), meta.Deadline
 	if timeout > 0 {
-		if at := c.eng.now() + timeout; until == 0 || at < until {
+		if at := now + timeout; until == 0 || at < until {
 			until = at
 		}
 	}
-	return c.askUntil(to, m, meta, meta.Attempt, until)
+	return c.askUntil(to, m, meta, meta.Attempt, now, until)
 }
 
-// askUntil is ask with an end in engine time, 0 for none of its own.
-func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, deadline time.Duration) (any, error) {
+// askUntil is ask, made now, with an end in engine time, 0 for none of its own.
+func (c *caller) askUntil(to *actor, m *engine.Msg, meta *engine.Meta, n int, now, deadline time.Duration) (any, error) {
 	if err := c.Blocks(); err != nil {
 		return nil, err
 	}
 	if deadline == 0 {
-		deadline = c.eng.now() + kernel.DefaultAsk
+		deadline = now + kernel.DefaultAsk
+	}
+	if detail(c.eng.detail.Load()) == detailSampled {
+		c.w.date(now)
 	}
 	t := c.begin(kernel.ForAnswer, to, deadline)
 	var env envelope

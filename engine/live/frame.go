@@ -65,7 +65,7 @@ const (
 // activate runs what waits for an incarnation until nothing is left or its gate closes. It reports whether the worker
 // may go on with something else.
 func (f *frame) activate(inc *incarnation) bool {
-	f.inc, f.seen, f.skip = inc, false, 0
+	f.inc, f.seen, f.first = inc, false, true
 	f.actor = inc.a
 	for f.take() {
 		p := goOn

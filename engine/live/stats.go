@@ -14,6 +14,8 @@ type stats struct {
 	calls, failures, refused atomic.Uint64
 	restarts                 atomic.Uint64
 	hist                     atomic.Pointer[engine.Histogram]
+	// quickAt is when the last call ended that level detailed has timed, if it was a quick one; else 0, long ago.
+	quickAt atomic.Int64
 }
 
 // detail is which durations are wanted.
@@ -42,6 +44,7 @@ const tallySize = 64
 type tally struct {
 	calls, failures uint32
 	timed           bool          // the call at hand is
+	first           bool          // the call at hand is its activation's first
 	skip            uint8         // how many of the next calls are not, unless all are wanted
 	began           time.Duration // of the call at hand
 	clock           time.Duration // when the last call ended, if the next follows at once; 0 otherwise
@@ -55,19 +58,36 @@ type handled struct {
 	cause   engine.Cause
 }
 
-// At level detailed an activation that handles one quick message after another times one in sampled: reading the clock would
-// cost a fifth of such a message. The first of an activation is always timed, so is each that follows a slow one, and
-// all are at the higher levels.
+// At level detailed an actor that handles one quick message after another times one in sampled: reading the clock would
+// cost a fifth of such a message. The first of an activation is timed, unless it is an ask that was made soon after the last one
+// timed; so is each that follows a slow one, and all are at the higher levels.
 const (
 	sampled = 16
 	quick   = 20 * time.Microsecond
+	soon    = 100 * time.Microsecond
 )
+
+// spared is how many calls from an activation's first on are not timed.
+func (f *frame) spared() uint8 {
+	if f.env.asker == nil {
+		return 0
+	}
+	s := f.actor.counts()
+	if f.env.asker.asked.Load()-s.quickAt.Load() > int64(soon) {
+		return 0
+	}
+	return uint8(-s.calls.Load() % sampled)
+}
 
 // start starts a call's clock, where durations are wanted. A message taken right after another begins when that ended, so
 // the clock is read once a message.
 func (f *frame) start() {
 	t := &f.tally
 	detail := detail(f.eng.detail.Load())
+	if t.first && detail == detailSampled {
+		t.skip = f.spared()
+	}
+	t.first = false
 	t.timed = detail == detailAll || detail == detailSampled && t.skip == 0 || f.recorded()
 	if !t.timed {
 		t.clock = 0
@@ -88,9 +108,7 @@ func (f *frame) end(failed bool) {
 		t.clock = f.eng.now()
 		took := t.clock - t.began
 		t.took[t.calls] = took
-		if t.skip = 0; took < quick {
-			t.skip = sampled - 1
-		}
+		f.pause(took)
 		if f.recorded() {
 			f.note(took)
 		}
@@ -101,6 +119,18 @@ func (f *frame) end(failed bool) {
 	}
 	if t.calls == tallySize {
 		f.flush()
+	}
+}
+
+// pause decides how many of the next calls are not timed, after one that was.
+func (f *frame) pause(took time.Duration) {
+	t := &f.tally
+	last := int64(0)
+	if t.skip = 0; took < quick {
+		t.skip, last = sampled-1, int64(t.clock)
+	}
+	if detail(f.eng.detail.Load()) == detailSampled {
+		f.actor.counts().quickAt.Store(last)
 	}
 }
 

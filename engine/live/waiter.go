@@ -28,6 +28,9 @@ type waiter struct {
 	until         atomic.Int64
 	purpose       atomic.Uint32
 
+	// asked is about when the last ask was made: up to dated before it was. It spares the callee a reading of the clock.
+	asked atomic.Int64
+
 	// Of a handler: whose wait it is about to end with an answer. Written before the handler runs.
 	serves     atomic.Pointer[waiter]
 	servesWait atomic.Uint32
@@ -70,6 +73,16 @@ func (w *waiter) begin(p kernel.Purpose, asker, target *actor, deadline time.Dur
 		w.arm(deadline)
 	}
 	return ticket{w, gen}
+}
+
+// dated is how much later the present ask may have been made than asked says.
+const dated = 5 * time.Microsecond
+
+// date notes that an ask is made now. Often what is there is good enough, and a store costs more than a look.
+func (w *waiter) date(now time.Duration) {
+	if now-time.Duration(w.asked.Load()) > dated {
+		w.asked.Store(int64(now))
+	}
 }
 
 // wait blocks until the wait is settled.

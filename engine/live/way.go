@@ -53,8 +53,8 @@ func (c *caller) Seed(kernel.Actor, kernel.Group) uint64 {
 }
 
 // Deliver asks one actor.
-func (c *caller) Deliver(to kernel.Actor, p *kernel.Passage, n int, until time.Duration) (any, error) {
-	return c.askUntil(to.(*actor), p.Msg(), p.Meta(), n, until)
+func (c *caller) Deliver(to kernel.Actor, p *kernel.Passage, n int, now, until time.Duration) (any, error) {
+	return c.askUntil(to.(*actor), p.Msg(), p.Meta(), n, now, until)
 }
 
 // Request asks along the whole way.

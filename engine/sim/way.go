@@ -60,8 +60,8 @@ func (n *numbers) next() uint64 {
 	return n.seed + n.last*guard.Golden
 }
 
-// Deliver asks one actor.
-func (c *caller) Deliver(to kernel.Actor, p *kernel.Passage, n int, until time.Duration) (any, error) {
+// Deliver asks one actor. That it begins now goes without saying here.
+func (c *caller) Deliver(to kernel.Actor, p *kernel.Passage, n int, _, until time.Duration) (any, error) {
 	return c.askUntil(to.(*actor), p.Msg(), p.Meta(), n, until)
 }
 
