@@ -60,8 +60,8 @@ type Initer interface {
 
 // Runner is a Behavior that owns something outside the engine: a process, a pool of connections. Start is called once,
 // before Init, and must return soon; life stays valid until Stop has returned. Stop ends what Start began: gracefully
-// until ctx is done, then by force, and returns when nothing is left. In a simulation ctx is done from the beginning, with
-// an *Error as its cause when the incarnation has crashed.
+// until ctx is done, then by force, and returns when nothing is left. Its error or panic goes to the log. In a simulation
+// ctx is done from the beginning, with an *Error as its cause when the incarnation has crashed.
 type Runner interface {
 	Start(life Life) error
 	Stop(ctx context.Context) error

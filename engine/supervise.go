@@ -115,8 +115,10 @@ func (m *Machine) fell(a *actor, gone bool, f *Failure) {
 		m.resume(a)
 	case d == doEscalate:
 		m.escalate(s, a, f)
-	case d == doStop || !restartable(a, f):
-		m.retire(s, a, gone, f)
+	case d == doStop:
+		m.retire(s, a, gone, f, "on_failure says stop")
+	case !restartable(a, f):
+		m.retire(s, a, gone, f, "failed, and is never restarted")
 	default:
 		m.again(s, a, gone)
 	}
@@ -164,7 +166,7 @@ func (m *Machine) leaveBy(s *supervisor, how exit, why string) {
 const exitGaveUp = 70
 
 // retire ends a child that is not started again, and with it its supervisor when auto_shutdown says so.
-func (m *Machine) retire(s *supervisor, a *actor, gone bool, f *Failure) {
+func (m *Machine) retire(s *supervisor, a *actor, gone bool, f *Failure, why string) {
 	a.over, a.failed = true, f != nil
 	if a.failed {
 		m.suspect(a)
@@ -173,7 +175,7 @@ func (m *Machine) retire(s *supervisor, a *actor, gone bool, f *Failure) {
 		m.forsake(a, a.lastWord())
 		m.release(a)
 	} else {
-		m.stop(a, rest, "on_failure")
+		m.stop(a, rest, why)
 	}
 	if !a.terms.significant {
 		return

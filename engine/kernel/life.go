@@ -1,6 +1,9 @@
 package kernel
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -144,6 +147,20 @@ func (s *Stop) Ask(x *engine.Stop) { s.Drain, s.Kill, s.Why, s.Again = x.Drain, 
 
 // DefaultKill bounds each phase of an end that nobody asked for.
 const DefaultKill = 5 * time.Second
+
+// EndRunner calls a Runner's Stop. What it complains of is told in the journal, and ends nothing: the incarnation is over
+// anyway. One that gave up because ctx was done has said all there is.
+func EndRunner(ctx context.Context, r engine.Runner) (err, complaint error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+		if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+			complaint = fmt.Errorf("its Stop failed: %w", err)
+		}
+	}()
+	return r.Stop(ctx), nil
+}
 
 // Unmade is the failure of a start for which there is no behaviour.
 func Unmade(a *plan.Actor) *engine.Error {

@@ -437,19 +437,17 @@ func (inc *incarnation) stopRunner(r engine.Runner, kill time.Duration) {
 	defer w.rest()
 	t := w.begin(kernel.ForTurn, nil, nil, e.now()+kill+stopGrace)
 	e.pool.spawn(func() {
-		var err error
-		defer func() {
-			if p := recover(); p != nil {
-				err = errors.New("panic")
-			}
-			t.settle(nil, err)
-		}()
-		err = r.Stop(ctx)
+		var complaint error
+		defer func() { t.settle(nil, complaint) }() // also when Stop ends its goroutine
+		_, complaint = kernel.EndRunner(ctx, r)
 	})
-	if _, err := w.wait(); err == guard.ErrTooLate {
+	switch _, err := w.wait(); {
+	case err == guard.ErrTooLate:
 		inc.a.mu.Lock()
 		inc.end().leaked = true
 		inc.a.mu.Unlock()
+	case err != nil:
+		e.scribe.Complain(inc.a.Path(), err.Error(), engine.Cause{})
 	}
 }
 

@@ -300,13 +300,10 @@ func (inc *incarnation) finish() {
 		}
 		cancel(why)
 		defer inc.gone()
-		defer func() {
-			if p := recover(); p != nil {
-				inc.leaked = true
-			}
-		}()
-		if err := r.Stop(ctx); errors.Is(err, context.DeadlineExceeded) {
-			inc.leaked = true
+		err, complaint := kernel.EndRunner(ctx, r)
+		inc.leaked = inc.leaked || errors.Is(err, context.DeadlineExceeded)
+		if complaint != nil {
+			e.scribe.Complain(inc.a.path, complaint.Error(), engine.Cause{})
 		}
 	}})
 }
