@@ -81,7 +81,7 @@ func end(h *host.Host) {
 // get asks the gateway on a connection of its own.
 func get(t *testing.T, address string) (int, string) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: calm.Long}
 	res, err := client.Get("http://" + address + "/hi")
 	if err != nil {
 		return 0, err.Error()

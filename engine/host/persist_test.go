@@ -16,6 +16,7 @@ import (
 	"github.com/lukhasai/lukhas-run/engine/admin"
 	"github.com/lukhasai/lukhas-run/engine/host"
 	"github.com/lukhasai/lukhas-run/engine/observe"
+	"github.com/lukhasai/lukhas-run/internal/calm"
 	"github.com/lukhasai/lukhas-run/journal"
 )
 
@@ -81,7 +82,7 @@ root:
 	}
 	noise := rand.NewChaCha8([32]byte{}) // nothing that could be packed
 	text := make([]byte, 100_000)
-	patience := time.Now().Add(20 * time.Second)
+	patience := time.Now().Add(calm.Long)
 	for range 2 {
 		ask(t, h, "idle", "hit")
 		for last := stats().Last; stats().First <= last; {

@@ -48,13 +48,14 @@ gateway:
     listen: %s
     routes: [{name: hi, path: /hi, to: api, message: hi}]
 observe: {interval: 50ms, window: 2s}
-reload: {verify_for: 2s, abort_if: new.calls > 50 && new.error_rate > 0.9}
+reload: {verify_for: 6s, abort_if: new.calls > 50 && new.error_rate > 0.9}
 `, most, currency, at)
 }
 
 // A reload that crashes what it touches is taken back while requests and messages come in: the last generation serves again,
 // every request gets an answer, and no message is lost or handled twice over the two restarts.
 func TestABadReloadIsRolledBackUnderLoad(t *testing.T) {
+	t.Parallel()
 	at := calm.Address(t)
 	o, path := options(t, trying(at, "5", "EUR"))
 	books := ledger{new(sync.Mutex), map[string]int{}}
@@ -103,6 +104,7 @@ func TestABadReloadIsRolledBackUnderLoad(t *testing.T) {
 
 // Who waits for a verdict learns that another reload came first.
 func TestAReloadDuringAProbationReplacesIt(t *testing.T) {
+	t.Parallel()
 	at := calm.Address(t)
 	o, path := options(t, trying(at, "5", "EUR"))
 	books := ledger{new(sync.Mutex), map[string]int{}}
@@ -117,11 +119,7 @@ func TestAReloadDuringAProbationReplacesIt(t *testing.T) {
 		}
 		first <- res
 	}()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for h.Status().Generation != 2 {
-		<-tick.C
-	}
+	calm.Until(t, "the second generation", func() bool { return h.Status().Generation == 2 })
 	if st := h.Status(); st.Reload.Status != engine.ReloadVerifying {
 		t.Errorf("%+v", st.Reload)
 	}
@@ -159,7 +157,7 @@ func tellUntil(t *testing.T, h *host.Host, sender int, over <-chan struct{}) (ta
 
 // requestUntil wants an answer to every request, whatever it is.
 func requestUntil(t *testing.T, at string, over <-chan struct{}) {
-	client := &http.Client{Timeout: 10 * time.Second}
+	client := &http.Client{Timeout: calm.Long}
 	defer client.CloseIdleConnections()
 	for {
 		select {
@@ -180,21 +178,15 @@ func requestUntil(t *testing.T, at string, over <-chan struct{}) {
 // settled waits until the ledger has handled so many messages, each once.
 func (l ledger) settled(t *testing.T, want int) {
 	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	n := 0
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-tick.C {
+	calm.Until(t, fmt.Sprintf("%d messages to be handled", want), func() bool {
 		l.mu.Lock()
-		n = len(l.seen)
-		l.mu.Unlock()
-		if n == want {
-			break
-		}
-	}
+		defer l.mu.Unlock()
+		return len(l.seen) == want
+	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n != want || want == 0 {
-		t.Errorf("%d of %d messages are handled", n, want)
+	if want == 0 {
+		t.Error("no message was told")
 	}
 	for key, times := range l.seen {
 		if times != 1 {

@@ -24,12 +24,24 @@ const pace = 2 * time.Millisecond
 func Main(m *testing.M) {
 	code := m.Run()
 	if code == 0 {
-		if err := waiting(context.Background(), func() error { return goleak.Find() }); err != nil {
+		if err := ended(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
 	}
 	os.Exit(code)
+}
+
+// Ended fails a test that leaves a goroutine which does not end.
+func Ended(t testing.TB) {
+	t.Helper()
+	if err := ended(); err != nil {
+		t.Error(err)
+	}
+}
+
+func ended() error {
+	return waiting(context.Background(), func() error { return goleak.Find() })
 }
 
 // Until waits for a condition and ends the test when it does not come true.

@@ -15,11 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/live"
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/internal/calm"
 	"github.com/lukhasai/lukhas-run/internal/clock"
 	"github.com/lukhasai/lukhas-run/journal"
 )
@@ -351,7 +350,7 @@ func pause(ctx context.Context, d time.Duration) {
 // Nothing is lost, reordered, handled twice or started twice, whatever happens; in the end everybody is up and restarts
 // agree with the journal.
 func TestChaos(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer calm.Ended(t)
 	w := newWorld(t)
 	ctx, cancel := context.WithTimeout(context.Background(), *span)
 	defer cancel()
@@ -384,11 +383,11 @@ func TestChaos(t *testing.T) {
 
 // settle waits until every accepted message has been handled, and everybody is up.
 func (w *world) settle(accepted []map[string]int) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*calm.Long)
 	defer cancel()
 	for why := "?"; why != "" && !w.failed.Load(); pause(ctx, 10*time.Millisecond) {
 		if why = w.unsettled(accepted); why != "" && ctx.Err() != nil {
-			w.broken("not at rest after 30s: %s", why)
+			w.broken("not at rest after %s: %s", 3*calm.Long, why)
 		}
 	}
 }
