@@ -81,14 +81,14 @@ func (m *Machine) pause(a *actor, s Steer, o origin) {
 		m.out = append(m.out, &Pause{ID: a.id, On: true})
 		m.tell(a.def.Path, &journal.Paused{By: o.by, Reason: s.Reason})
 	}
-	m.undoLater(undo{verb: "resume", id: a.id}, s, o, fresh)
+	m.undoLater(undo{matter: matter{verb: "resume", id: a.id}}, s, o, fresh)
 }
 
 // unpause lets a paused actor take messages again and starts one again that was stopped by hand.
 func (m *Machine) unpause(a *actor, s Steer, o origin) error {
 	if a.paused {
 		a.paused = false
-		m.dropUndo(undo{verb: "resume", id: a.id})
+		m.dropUndo(matter{verb: "resume", id: a.id})
 		m.out = append(m.out, &Pause{ID: a.id, On: false})
 		m.tell(a.def.Path, &journal.Resumed{By: o.by, Reason: s.Reason})
 	}
@@ -105,7 +105,7 @@ func (m *Machine) restart(a *actor, s Steer, o origin) error {
 		return err
 	}
 	a.held, a.over, a.failed, a.tries, a.cause = false, false, false, 0, o.cause
-	m.dropUndo(undo{verb: "restart", id: a.id})
+	m.dropUndo(matter{verb: "restart", id: a.id})
 	m.forgetTimer(a)
 	if a.parent != nil && a.parent.sup.phase == raising && int(a.pos) >= a.parent.sup.hi {
 		if a.life == waiting {
@@ -176,7 +176,7 @@ func (m *Machine) halt(a *actor, s Steer, o origin) error {
 			a.after = rest
 		}
 	}
-	m.undoLater(undo{verb: "restart", id: a.id}, s, o, fresh)
+	m.undoLater(undo{matter: matter{verb: "restart", id: a.id}}, s, o, fresh)
 	return nil
 }
 

@@ -39,7 +39,7 @@ func (m *Machine) adopt(s Steer, where *rules.Program, o origin) error {
 		return fmt.Errorf("%q is %s and takes nobody in", up[0].def.Path, up[0].state())
 	}
 	origin := m.wanted().Origin(a.def.Path)
-	u := undo{verb: "adopt", varied: origin}
+	u := undo{matter: matter{verb: "adopt", varied: origin}}
 	for _, own := range m.wanted().Variation().Adopted {
 		if own.Actor == origin {
 			u.before = own.Under

@@ -187,12 +187,12 @@ func (m *Machine) onBreaker(c *circuit, s Steer, o origin) {
 		c.forced = mode
 		m.force(c, mode)
 	}
-	m.undoLater(undo{verb: "unforce", breaker: c.id()}, s, o, fresh)
+	m.undoLater(undo{matter: matter{verb: "unforce", breaker: c.id()}}, s, o, fresh)
 }
 
 // unforce gives a forced breaker back to its own state machine.
 func (m *Machine) unforce(c *circuit) {
-	m.dropUndo(undo{verb: "unforce", breaker: c.id()})
+	m.dropUndo(matter{verb: "unforce", breaker: c.id()})
 	if c.forced != "" {
 		c.forced = ""
 		m.force(c, "normal")

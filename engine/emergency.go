@@ -73,7 +73,7 @@ func (m *Machine) leaveEmergency(why string) {
 		return
 	}
 	m.emergency = emergency{}
-	m.dropUndo(undo{verb: "calm"})
+	m.dropUndo(matter{verb: "calm"})
 	m.out = append(m.out, &EmergencyMode{On: false})
 	m.tell("", &journal.EmergencyChanged{On: false, Why: why})
 	m.undoEmergency()
@@ -87,7 +87,7 @@ func (m *Machine) orderEmergency(s Steer, o origin) error {
 	case s.Text == "enter":
 		m.enterEmergency(or(s.Reason, "ordered by "+o.by))
 		m.emergency.ordered = true
-		m.undoLater(undo{verb: "calm"}, s, o, true)
+		m.undoLater(undo{matter: matter{verb: "calm"}}, s, o, true)
 	case s.Text == "leave" && s.For > 0:
 		return errors.New(`"emergency: leave" cannot be undone, so it takes no for`)
 	case s.Text == "leave":

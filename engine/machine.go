@@ -163,10 +163,9 @@ func (m *Machine) shutdown(in Shutdown) {
 // end says that everything has stopped. After it nothing is decided any more.
 func (m *Machine) end(code int, why string) {
 	m.mode = ended
-	for _, u := range m.undos.list {
-		m.disarm(u.timer)
+	for _, u := range m.undos.list() {
+		m.dropUndo(u.matter)
 	}
-	m.undos.list = nil
 	m.disarm(m.probation.timer)
 	e := m.pools.ended.next()
 	e.Code, e.Why = code, why

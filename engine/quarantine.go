@@ -29,7 +29,7 @@ func (m *Machine) quarantine(a *actor, s Steer, o origin) error {
 		reason := or(s.Reason, "by "+o.by)
 		m.tell(a.def.Path, &journal.Quarantined{For: s.For, Share: journal.Number(share), Reason: reason, Rule: o.rule})
 	}
-	m.undoLater(undo{verb: "release", id: a.id}, s, o, fresh)
+	m.undoLater(undo{matter: matter{verb: "release", id: a.id}}, s, o, fresh)
 	return nil
 }
 
@@ -39,7 +39,7 @@ func (m *Machine) unfence(a *actor, reason string) {
 		return
 	}
 	a.fenced = false
-	m.dropUndo(undo{verb: "release", id: a.id})
+	m.dropUndo(matter{verb: "release", id: a.id})
 	m.out = append(m.out, &Quarantine{ID: a.id, On: false})
 	m.tell(a.def.Path, &journal.Released{Reason: reason})
 }

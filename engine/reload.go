@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"slices"
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
@@ -297,10 +296,10 @@ func (m *Machine) forgetSteering(removed []*actor) {
 	})
 	m.rulebook.rest()
 	m.rulebook.all = true
-	for _, u := range slices.Clone(m.undos.list) {
+	for _, u := range m.undos.list() {
 		a := m.roster.find(u.id)
 		if gone[a] || u.breaker != "" && m.circuits.find(u.breaker) == nil { // those of variants: see giveWay
-			m.dropUndo(u)
+			m.dropUndo(u.matter)
 		}
 	}
 	m.groups = map[string]*rules.Actor{}

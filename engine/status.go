@@ -15,7 +15,7 @@ type Status struct {
 	Emergency   bool
 	Actors      []ActorStatus      // in plan order, supervisors included
 	Supervisors []SupervisorStatus // in plan order
-	Temporary   []Temporary        // actions in force that will be undone, oldest first
+	Overrides   []Override         // actions in force, oldest first
 	Patterns    []PatternStatus    // seen now, by pattern
 }
 
@@ -54,12 +54,14 @@ type PatternStatus struct {
 	Why         string
 }
 
-// Temporary is an action that will be taken back.
-type Temporary struct {
-	Undo   string // the action that takes it back
-	Target string // path of an actor or group, name of a breaker or param
-	By     string
-	At     time.Duration // 0: when the emergency is left
+// Override is an action in force: what it has changed stays so until it is taken back.
+type Override struct {
+	Verb       string // pause stop quarantine force_open force_close emergency scale set_param adopt
+	Target     string // path of an actor or group, name of a breaker or param; "" for the system
+	By, Reason string
+	Since      time.Duration
+	Until      time.Duration // 0: no time has been set
+	Emergency  bool          // it is taken back when the emergency is left
 }
 
 // Status gives a copy of what the Machine knows. It costs one walk over all actors; like Step it must not run
@@ -82,9 +84,7 @@ func (m *Machine) Status() Status {
 			})
 		}
 	}
-	for _, u := range m.undos.list {
-		s.Temporary = append(s.Temporary, m.temporary(u))
-	}
+	s.Overrides = m.Overrides()
 	s.Patterns = m.patternStatus()
 	return s
 }
@@ -117,12 +117,40 @@ func (m *Machine) statusOf(a *actor) ActorStatus {
 	return s
 }
 
-func (m *Machine) temporary(u undo) Temporary {
-	t := Temporary{Undo: u.verb, Target: or(u.breaker, u.varied), By: u.by, At: m.clockwork.look(u.timer).at}
-	if a := m.roster.find(u.id); a != nil {
-		t.Target = a.def.Path
+// Overrides are the actions in force, oldest first. Like Step it must not run beside another call.
+func (m *Machine) Overrides() []Override {
+	var out []Override
+	for _, u := range m.undos.list() {
+		one := Override{
+			Verb: u.did, Target: or(u.breaker, u.varied), By: u.by, Reason: u.reason, Since: u.since,
+			Until: m.clockwork.look(u.timer).at, Emergency: u.emergency,
+		}
+		if a := m.roster.find(u.id); a != nil {
+			one.Target = a.def.Path
+		}
+		if m.inForce(u) {
+			out = append(out, one)
+		}
 	}
-	return t
+	return out
+}
+
+// inForce tells whether an action still shows. A variation may have come back to what the files say, a breaker of a key may have gone.
+func (m *Machine) inForce(u *undo) bool {
+	switch a := m.roster.find(u.id); u.verb {
+	case "resume":
+		return a != nil && a.paused
+	case "restart":
+		return a != nil && a.held
+	case "release":
+		return a != nil && a.fenced
+	case "unforce":
+		c := m.circuits.find(u.breaker)
+		return c != nil && c.forced != ""
+	case "calm":
+		return m.emergency.on
+	}
+	return u.timer != 0 || u.emergency || m.plan.Variation().Has(u.verb, u.varied)
 }
 
 // state is what an actor is seen as: starting, running, stopping, restarting (its next incarnation is coming), stopped,

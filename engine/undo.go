@@ -1,15 +1,30 @@
 package engine
 
-// undo takes an action back: after its `for`, or when the emergency it belongs to is left. Its verb is the action that
-// does so; what it is about is an actor or a breaker, or the system.
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
+
+// matter is what an action that lasts is about, and how it is taken back.
+type matter struct {
+	verb    string // the action that takes it back
+	id      ID     // of an actor
+	breaker string
+	varied  string // group, param or actor of whose definition another one is in force
+}
+
+// undo takes an action back: after its `for`, when the emergency it belongs to is left, or, when it has neither, never by itself.
 type undo struct {
-	verb      string
-	id        ID
-	breaker   string
-	varied    string // group or param whose override is taken back
-	before    any    // what it is taken back to; nil: what the files say
+	matter
+	did       string // the action
+	before    any    // of what is varied: what it is taken back to; nil: what the files say
+	earlier   *undo  // of what is varied: who wanted that
 	by        string
-	timer     TimerID // 0: only the emergency's end undoes it
+	reason    string
+	since     time.Duration
+	timer     TimerID // 0: its time is not bounded
 	number    uint64
 	emergency bool
 }
@@ -29,72 +44,77 @@ func inverse(verb string) string {
 	return ""
 }
 
-func (u undo) same(v undo) bool {
-	return u.verb == v.verb && u.id == v.id && u.breaker == v.breaker && u.varied == v.varied
-}
-
-// undoLater plans an action's undoing. One that was in force already and has no `for` of its own stays as it was; a new
-// `for` replaces the old one; an emergency undoes only what it changed itself.
+// undoLater notes an action that lasts, and plans its undoing. What an emergency wants that was in force already stays as it was; any
+// other action replaces the one before it, with its `for`. An emergency undoes only what it changed itself.
 func (m *Machine) undoLater(u undo, s Steer, o origin, fresh bool) {
-	if s.For <= 0 && !(o.emergency && fresh) {
-		if !o.emergency {
-			m.dropUndo(u) // without `for` it lasts
-		}
+	if s.For <= 0 && o.emergency && !fresh {
 		return
 	}
-	m.dropUndo(u)
+	m.dropUndo(u.matter)
 	m.undos.numbers++
-	u.number, u.by = m.undos.numbers, o.by
+	u.number, u.did, u.by, u.reason, u.since = m.undos.numbers, s.Verb, o.by, s.Reason, m.now
 	u.emergency = o.emergency && fresh
 	if s.For > 0 {
 		u.timer = m.alarm(timer{purpose: undoAction, arg: u.number, at: m.now + s.For})
 	}
-	m.undos.list = append(m.undos.list, u)
+	m.undos.note(&u)
 }
 
-// undos are the actions in force that will be undone, oldest first. They are few: as many as there are temporary
-// actions at one time.
+// undos are the actions in force that last, one for each matter.
 type undos struct {
-	list    []undo
+	of      map[matter]*undo
+	due     map[uint64]*undo // those with a timer, by number
 	numbers uint64
 }
 
-// dropUndo forgets what would have undone an action.
-func (m *Machine) dropUndo(u undo) {
-	for i, v := range m.undos.list {
-		if v.same(u) {
-			m.disarm(v.timer)
-			m.undos.list = append(m.undos.list[:i], m.undos.list[i+1:]...)
-			return
-		}
+func (s *undos) note(u *undo) {
+	if s.of == nil {
+		s.of, s.due = map[matter]*undo{}, map[uint64]*undo{}
+	}
+	s.of[u.matter] = u
+	if u.timer != 0 {
+		s.due[u.number] = u
+	}
+}
+
+func (s *undos) forget(u *undo) {
+	delete(s.of, u.matter)
+	delete(s.due, u.number)
+}
+
+// list is all of them, oldest first.
+func (s *undos) list() []*undo {
+	return slices.SortedFunc(maps.Values(s.of), func(a, b *undo) int { return cmp.Compare(a.number, b.number) })
+}
+
+// dropUndo forgets an action that is not in force any more, and what would have undone it.
+func (m *Machine) dropUndo(of matter) {
+	if u := m.undos.of[of]; u != nil {
+		m.disarm(u.timer)
+		m.undos.forget(u)
 	}
 }
 
 // undoNumber undoes the action whose time is over.
 func (m *Machine) undoNumber(number uint64) {
-	for i, u := range m.undos.list {
-		if u.number == number {
-			m.undos.list = append(m.undos.list[:i], m.undos.list[i+1:]...)
-			m.takeBack(u, "its time is over")
-			return
-		}
+	if u := m.undos.due[number]; u != nil {
+		m.undos.forget(u)
+		m.takeBack(u, "its time is over")
 	}
 }
 
 // undoEmergency undoes what the emergency changed, last first.
 func (m *Machine) undoEmergency() {
-	for i := len(m.undos.list) - 1; i >= 0; i-- {
-		if i >= len(m.undos.list) || !m.undos.list[i].emergency {
+	for _, u := range slices.Backward(m.undos.list()) {
+		if !u.emergency || m.undos.of[u.matter] != u {
 			continue
 		}
-		u := m.undos.list[i]
-		m.undos.list = append(m.undos.list[:i], m.undos.list[i+1:]...)
-		m.disarm(u.timer)
+		m.dropUndo(u.matter)
 		m.takeBack(u, "the emergency is over")
 	}
 }
 
-func (m *Machine) takeBack(u undo, why string) {
+func (m *Machine) takeBack(u *undo, why string) {
 	s := Steer{Verb: u.verb, Reason: why}
 	o := origin{by: u.by, cause: byRule}
 	switch {

@@ -88,12 +88,15 @@ func (m *Machine) giveWay(over plan.Variation, by string) {
 }
 
 func (m *Machine) giveWayOf(verb, varied, by, result string) {
-	m.dropUndo(undo{verb: verb, varied: varied})
+	m.dropUndo(matter{verb: verb, varied: varied})
 	m.tell("", &journal.ActionDone{Verb: verb, Target: varied, By: or(by, "reload"), Result: result})
 }
 
 // unvary takes an override back to what was before it.
-func (m *Machine) unvary(u undo, o origin) error {
+func (m *Machine) unvary(u *undo, o origin) error {
+	if u.earlier != nil {
+		m.undos.note(u.earlier)
+	}
 	return m.vary(o, u.verb+" "+u.varied+" is over", func(v *plan.Variation) {
 		if u.verb == "scale" {
 			count, own := u.before.(int)
@@ -123,8 +126,12 @@ func (m *Machine) unvary(u undo, o origin) error {
 // undoVariant plans the undoing of an override, back to what was in force before it. One override with `for` after
 // another goes back to what was before both.
 func (m *Machine) undoVariant(u undo, s Steer, o origin) {
-	if at := slices.IndexFunc(m.undos.list, u.same); at >= 0 {
-		u.before = m.undos.list[at].before
+	switch last := m.undos.of[u.matter]; {
+	case last == nil:
+	case last.timer != 0 || last.emergency:
+		u.before, u.earlier = last.before, last.earlier
+	case s.For > 0 || o.emergency:
+		u.earlier = last
 	}
 	m.undoLater(u, s, o, true)
 }
@@ -173,7 +180,7 @@ func (m *Machine) scaleGroup(path string, s Steer, o origin) error {
 	if err != nil {
 		return fmt.Errorf("%q: %w", path, err)
 	}
-	u := undo{verb: "scale", varied: path}
+	u := undo{matter: matter{verb: "scale", varied: path}}
 	for _, own := range m.wanted().Variation().Replicas {
 		if own.Group == path {
 			u.before = own.Count
@@ -217,7 +224,7 @@ func (m *Machine) setParam(s Steer, o origin) error {
 	if n, ok := value.(int); ok {
 		value = float64(n)
 	}
-	u := undo{verb: "set_param", varied: s.Text}
+	u := undo{matter: matter{verb: "set_param", varied: s.Text}}
 	for _, own := range m.wanted().Variation().Params {
 		if own.Name == s.Text {
 			u.before = own.Value

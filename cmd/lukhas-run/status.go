@@ -74,7 +74,7 @@ func printStatus(w io.Writer, st admin.Status) error {
 		fmt.Fprintf(w, "drift: %s\n", st.Drift)
 	}
 	for _, o := range st.Overrides {
-		fmt.Fprintf(w, "override: %s %s (files: %s)\n", o.What, o.Value, o.Before)
+		fmt.Fprintln(w, "override:", override(o))
 	}
 	for _, p := range st.Patterns {
 		fmt.Fprintf(w, "pattern %s for %s (confidence %.2f): %s%s\n", p.Name, span(p.Since), p.Confidence, p.Why, rootOf(p))
@@ -147,4 +147,23 @@ func number(n int) string {
 		return "-"
 	}
 	return fmt.Sprint(n)
+}
+
+// override tells what an action has changed, who wanted it, and when it ends.
+func override(o admin.Override) string {
+	text := o.What + " " + o.Value
+	if o.Before != "" {
+		text += " (files: " + o.Before + ")"
+	}
+	text += ", for " + span(o.Since) + " by " + o.By
+	if o.Reason != "" {
+		text += " (" + o.Reason + ")"
+	}
+	switch o.Until {
+	case "time":
+		return text + ", ends in " + span(o.Left)
+	case "emergency":
+		return text + ", ends with the emergency"
+	}
+	return text
 }

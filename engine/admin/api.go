@@ -47,11 +47,17 @@ type ReloadStatus struct {
 	Code   string `json:"code,omitempty"`
 }
 
-// Override is something that an action has changed: it lies over what the files say.
+// Override is something that an action has changed, and that lasts: of what the files say, or of an actor, a breaker or the system.
 type Override struct {
-	What   string `json:"what"`   // replicas of root/workers/resize, params.slow
-	Value  string `json:"value"`  // in force
-	Before string `json:"before"` // what the files say
+	What   string  `json:"what"`             // replicas of root/workers/resize, params.slow, root/api, breaker upstream, the engine
+	Value  string  `json:"value"`            // in force: 5, paused, forced_open
+	Before string  `json:"before,omitempty"` // what the files say, where they say something
+	By     string  `json:"by"`               // an operator or a rule
+	Reason string  `json:"reason,omitempty"`
+	Since  float64 `json:"since"`          // seconds since it was set
+	Left   float64 `json:"left,omitempty"` // seconds until it ends; 0: no time has been set
+	// Until is when it ends: time, emergency (when that is left) or undone (when somebody takes it back, or the files change it).
+	Until string `json:"until"`
 }
 
 // Pattern is a shape of trouble that the engine sees.

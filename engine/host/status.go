@@ -46,9 +46,7 @@ func (h *Host) Status() admin.Status {
 		Name: now.Plan.Name, Generation: now.Generation, Digest: hex.EncodeToString(digest[:]), PID: os.Getpid(),
 		Uptime: (now.Now - h.started).Seconds(), Health: level, Score: score, Emergency: now.Emergency, Listeners: h.listeners(), Patterns: h.record.patterns(),
 	}
-	for _, o := range now.Plan.Overrides() {
-		out.Overrides = append(out.Overrides, admin.Override(o))
-	}
+	out.Overrides = h.overrides(now.Plan)
 	if d := h.drift.Load(); d != nil {
 		out.Drift = d.text
 	}
@@ -71,6 +69,49 @@ func (h *Host) Status() admin.Status {
 		}
 	}
 	return out
+}
+
+// overrides are the actions in force, oldest first.
+func (h *Host) overrides(p *plan.Plan) []admin.Override {
+	var inForce []engine.Override
+	var now time.Duration
+	h.engine.Consult(func() { inForce, now = h.machine.Overrides(), time.Duration(h.clock.Now()) })
+	varied := map[[2]string]plan.Override{}
+	for _, o := range p.Overrides() {
+		varied[[2]string{o.Verb, o.Target}] = o
+	}
+	var out []admin.Override
+	for _, o := range inForce {
+		one := admin.Override{By: o.By, Reason: o.Reason, Since: (now - o.Since).Seconds(), Until: "undone"}
+		if v, is := varied[[2]string{o.Verb, o.Target}]; is {
+			one.What, one.Value, one.Before = v.What, v.Value, v.Before
+		} else {
+			one.What, one.Value = lasting(o)
+		}
+		switch {
+		case o.Until > 0:
+			one.Until, one.Left = "time", max(0, o.Until-now).Seconds()
+		case o.Emergency:
+			one.Until = "emergency"
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// lasting names what an action that is no change of the plan has changed.
+func lasting(o engine.Override) (what, value string) {
+	switch o.Verb {
+	case "pause", "stop", "quarantine":
+		return o.Target, map[string]string{"pause": "paused", "stop": "stopped", "quarantine": "quarantined"}[o.Verb]
+	case "force_open":
+		return "breaker " + o.Target, "forced_open"
+	case "force_close":
+		return "breaker " + o.Target, "forced_closed"
+	case "emergency":
+		return "the engine", "emergency"
+	}
+	return o.Target, "as in the files" // an action whose value is what they say by now
 }
 
 func (h *Host) listeners() []admin.Listener {

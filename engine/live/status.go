@@ -21,6 +21,13 @@ type GroupStatus struct {
 	Fit      int      // replicas that get messages
 }
 
+// Consult runs look while the Machine rests, under the control lock: it must not block or call the engine.
+func (e *Engine) Consult(look func()) {
+	e.control.mu.Lock()
+	defer e.control.mu.Unlock()
+	look()
+}
+
 // Status is what the engine looks like at one moment.
 type Status struct {
 	Generation  uint64

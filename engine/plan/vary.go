@@ -26,6 +26,8 @@ type Scaled struct {
 
 // Override is one entry of a variation as people read it.
 type Override struct {
+	Verb   string // of the action: scale, adopt, set_param
+	Target string // path of a group or actor, name of a param
 	What   string // replicas of root/workers/resize, params.slow
 	Value  string
 	Before string // what the files say
@@ -44,6 +46,19 @@ func (p *Plan) Variation() Variation { return p.variation.clone() }
 
 func (v Variation) clone() Variation {
 	return Variation{Replicas: slices.Clone(v.Replicas), Params: slices.Clone(v.Params), Adopted: slices.Clone(v.Adopted)}
+}
+
+// Has tells whether it has what the action of that verb changes about its target: a group, actor or param.
+func (v Variation) Has(verb, target string) bool {
+	switch verb {
+	case "scale":
+		return slices.ContainsFunc(v.Replicas, func(s Scaled) bool { return s.Group == target })
+	case "adopt":
+		return slices.ContainsFunc(v.Adopted, func(a Adopted) bool { return a.Actor == target })
+	case "set_param":
+		return slices.ContainsFunc(v.Params, func(p Param) bool { return p.Name == target })
+	}
+	return false
 }
 
 // Scale sets the number of replicas of a group.
@@ -69,16 +84,18 @@ func (p *Plan) Overrides() []Override {
 	var out []Override
 	for _, s := range p.variation.Replicas {
 		out = append(out, Override{
-			What: "replicas of " + s.Group, Value: fmt.Sprint(s.Count), Before: fmt.Sprint(len(p.base.Group(s.Group).Members)),
+			Verb: "scale", Target: s.Group, What: "replicas of " + s.Group, Value: fmt.Sprint(s.Count), Before: fmt.Sprint(len(p.base.Group(s.Group).Members)),
 		})
 	}
 	for _, own := range p.variation.Adopted {
-		out = append(out, Override{What: "place of " + own.Actor, Value: own.path(), Before: own.Actor})
+		out = append(out, Override{Verb: "adopt", Target: own.Actor, What: "place of " + own.Actor, Value: own.path(), Before: own.Actor})
 	}
 	hide := p.hider()
 	for _, param := range p.variation.Params {
 		before, _ := p.base.params[param.Name]
-		out = append(out, Override{What: "params." + param.Name, Value: hide(fmt.Sprint(param.Value)), Before: hide(fmt.Sprint(before))})
+		out = append(out, Override{
+			Verb: "set_param", Target: param.Name, What: "params." + param.Name, Value: hide(fmt.Sprint(param.Value)), Before: hide(fmt.Sprint(before)),
+		})
 	}
 	return out
 }
