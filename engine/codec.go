@@ -147,6 +147,8 @@ func wireOf(in Input) (name string, wire any) {
 		return "boot", wireBoot{Plan: in.Plan.Digest().String(), Seed: in.Seed}
 	case Started:
 		return "started", in
+	case *Started:
+		return "started", in
 	case Failed:
 		return "failed", wireFailed{ID: in.ID, Epoch: in.Epoch, Failure: *wireFailureOf(&in.Failure)}
 	case Exited:

@@ -24,7 +24,7 @@ type (
 		Plan *plan.Plan
 		Seed uint64
 	}
-	// Started says that an incarnation is up and ready.
+	// Started says that an incarnation is up and ready. A pointer says the same: of those that start together the inputs are made together.
 	Started struct {
 		ID    ID
 		Epoch Epoch

@@ -91,6 +91,8 @@ func (m *Machine) take(in Input) {
 		m.boot(in)
 	case Started:
 		m.started(in)
+	case *Started:
+		m.started(*in)
 	case Failed:
 		m.failed(&in)
 	case Exited:

@@ -29,14 +29,34 @@ type Replicas[A Replica] struct {
 	members atomic.Pointer[[]A] // by replica number; replaced, never changed
 	mu      sync.Mutex
 	numbers []int32 // replica numbers of members
+	views   [][]A   // what members will point to next
 }
 
 // NewReplicas is a group without members; the seed is of its choices.
 func NewReplicas[A Replica](id engine.ID, path string, seed uint64) *Replicas[A] {
-	g := &Replicas[A]{id: id, path: path, seed: seed}
-	g.members.Store(new([]A))
+	return newReplicas[A](id, path, seed, 0)
+}
+
+// newReplicas has room for so many members.
+func newReplicas[A Replica](id engine.ID, path string, seed uint64, room int) *Replicas[A] {
+	g := &Replicas[A]{id: id, path: path, seed: seed, numbers: make([]int32, 0, room)}
+	g.publish(make([]A, 0, room))
 	return g
 }
+
+// publish lets readers see the members as they are now. Views that share a piece of memory are of one list, so none keeps another
+// list. It needs the lock.
+func (g *Replicas[A]) publish(members []A) {
+	if len(g.views) == 0 {
+		g.views = make([][]A, min(1+cap(members)-len(members), mostViews))
+	}
+	g.views[0] = members
+	g.members.Store(&g.views[0])
+	g.views = g.views[1:]
+}
+
+// mostViews is how many views of a growing group share a piece of memory.
+const mostViews = 64
 
 // Join adds a member. One with the highest number, as at a start, is put behind those that readers see: they look no further
 // than what they loaded.
@@ -49,11 +69,10 @@ func (g *Replicas[A]) Join(a A, replica int) {
 		at, _ = slices.BinarySearch(g.numbers, int32(replica))
 	}
 	if at < len(members) {
-		members = slices.Clone(members)
+		members, g.views = slices.Clone(members), nil
 	}
 	g.numbers = slices.Insert(g.numbers, at, int32(replica))
-	members = slices.Insert(members, at, a)
-	g.members.Store(&members)
+	g.publish(slices.Insert(members, at, a))
 }
 
 // Part takes a member out. What is behind the last one is never written to again: readers may still look at it.
@@ -72,9 +91,9 @@ func (g *Replicas[A]) Part(a A) {
 	if at == len(members)-1 {
 		members = slices.Clip(members[:at])
 	} else {
-		members = slices.Delete(slices.Clone(members), at, at+1)
+		members, g.views = slices.Delete(slices.Clone(members), at, at+1), nil
 	}
-	g.members.Store(&members)
+	g.publish(members)
 }
 
 // Path implements Group.
@@ -136,6 +155,7 @@ func (g *Replicas[A]) draw(how string) uint64 {
 type Groups[A Replica] struct {
 	mu     sync.RWMutex
 	byPath map[string]*Replicas[A]
+	last   atomic.Pointer[Replicas[A]]    // that was looked for: replicas are made known one after the other
 	list   atomic.Pointer[[]*Replicas[A]] // by number, never shrinks; replaced, never changed
 }
 
@@ -149,7 +169,7 @@ func (gs *Groups[A]) Furnish(p *plan.Plan, seed func(path string) uint64) {
 	list := gs.All()
 	for i := range p.Groups {
 		if path := p.Groups[i].Path; gs.byPath[path] == nil {
-			g := NewReplicas[A](GroupBit|engine.ID(len(list)), path, seed(path))
+			g := newReplicas[A](GroupBit|engine.ID(len(list)), path, seed(path), len(p.Groups[i].Members))
 			gs.byPath[path] = g
 			list = append(list, g) // behind what readers see
 		}
@@ -175,9 +195,14 @@ func (gs *Groups[A]) Numbered(id engine.ID) *Replicas[A] {
 
 // At is the group of a path, nil when there is none.
 func (gs *Groups[A]) At(path string) *Replicas[A] {
+	if g := gs.last.Load(); g != nil && g.path == path {
+		return g
+	}
 	gs.mu.RLock()
 	defer gs.mu.RUnlock()
-	return gs.byPath[path]
+	g := gs.byPath[path]
+	gs.last.Store(g)
+	return g
 }
 
 // ID is the number of the group of a path.

@@ -17,12 +17,19 @@ type Machine interface {
 // Happening is one thing to tell the Machine, and the event that records it as a fact.
 type Happening struct {
 	In    engine.Input
+	When  Moment // it happened; the zero Moment is when the Machine is told
 	Cause engine.Cause
 	Path  string // that the fact is about
 	Fact  journal.Body
 	Next  *View       // of a reload: what effects are about
 	Up    Incarnation // that has started; it opens when the Machine knows
 	Gone  Incarnation // whose end it is; it settles when the Machine has decided
+}
+
+// Moment is a reading of the clock.
+type Moment struct {
+	Now  time.Duration // engine time
+	Wall int64         // the calendar's, in nanoseconds since 1970
 }
 
 // Incarnation is one life of an actor, as far as the Machine's word concerns it.
@@ -87,6 +94,8 @@ type Helm struct {
 	next    *View         // being swapped in; nil else
 	effects []engine.Effect
 	encoded []byte // of the last input, used again
+	wall    int64  // the calendar time that was last read
+	good    int    // events that it is still good for
 
 	// While effects are carried out: what caused them, and the last event they added, which is the nearer cause of what
 	// follows for the same actor.
@@ -125,9 +134,12 @@ const mostKept = 1024
 
 // Step takes one step at an engine time.
 func (h *Helm) Step(now time.Duration, x *Happening) {
-	h.now, h.cause, h.said = now, x.Cause, ""
+	h.now, h.cause, h.said, h.good = now, x.Cause, "", 0
+	if x.When.Wall != 0 {
+		h.wall, h.good = x.When.Wall, sameTime
+	}
 	if x.Fact != nil {
-		h.cause.Seq = h.scribe.Record(x.Path, x.Fact, &h.cause)
+		h.cause.Seq = h.record(x.Path, x.Fact)
 	}
 	h.recordInput(x.In)
 	if x.Next != nil {
@@ -151,6 +163,19 @@ func (h *Helm) Step(now time.Duration, x *Happening) {
 	}
 }
 
+// sameTime is how many events of one step share a reading of the calendar: most steps have fewer, and the boot of very many takes
+// long.
+const sameTime = 64
+
+// record adds an event that the step at hand tells of.
+func (h *Helm) record(path string, body journal.Body) uint64 {
+	if h.good == 0 {
+		h.wall, h.good = h.scribe.Wall().UnixNano(), sameTime
+	}
+	h.good--
+	return h.scribe.RecordAt(h.wall, path, body, &h.cause)
+}
+
 // recordInput keeps an input for replay, where the plan wants that.
 func (h *Helm) recordInput(in engine.Input) {
 	if !h.view.Decisions {
@@ -166,7 +191,7 @@ func (h *Helm) recordInput(in engine.Input) {
 		return
 	}
 	h.encoded = data
-	h.caused(h.scribe.Record("", journal.Input{Data: slices.Clone(data)}, &h.cause))
+	h.caused(h.record("", journal.Input{Data: slices.Clone(data)}))
 }
 
 // caused notes the input's own event as the cause of what follows, unless something caused the input.
@@ -180,7 +205,7 @@ func (h *Helm) caused(seq uint64) {
 func (h *Helm) apply(effect engine.Effect) {
 	switch x := effect.(type) {
 	case *engine.Emit:
-		h.said, h.saidN = x.Actor, h.scribe.Record(x.Actor, x.Body, &h.cause)
+		h.said, h.saidN = x.Actor, h.record(x.Actor, x.Body)
 		if x.Actor == "" {
 			h.next.Refuse(x.Body)
 		}

@@ -22,6 +22,18 @@ func (l Life) Ready(cause engine.Cause, took time.Duration, up Incarnation) Happ
 	}
 }
 
+// Arrival is what is told of an incarnation that has started. Very many start at once, so callers may make it in pieces.
+type Arrival struct {
+	started engine.Started
+	ready   journal.ActorReady
+}
+
+// Ready is Life.Ready in memory that belongs to the Happening from then on; when is when the incarnation was ready.
+func (a *Arrival) Ready(l Life, cause engine.Cause, when Moment, took time.Duration, up Incarnation) Happening {
+	a.started, a.ready = engine.Started{ID: l.ID, Epoch: l.Epoch}, journal.ActorReady{Incarnation: uint64(l.Epoch), Took: took}
+	return Happening{In: &a.started, When: when, Cause: cause, Path: l.Path, Up: up, Fact: &a.ready}
+}
+
 // Failed tells that an incarnation has failed on a message that carried meta and waits for the verdict.
 func (l Life) Failed(f *engine.Failure, meta *engine.Meta, stacks *engine.Stacks) Happening {
 	return Happening{

@@ -201,7 +201,7 @@ const (
 type incarnation struct {
 	a        *actor
 	behavior engine.Behavior
-	rng      atomic.Uint64
+	rng      atomic.Uint64 // 0 until it is asked for the first time
 	began    time.Duration
 	epoch    engine.Epoch
 	limit    int32 // handlers at once; 0 is without bound
@@ -214,6 +214,14 @@ type incarnation struct {
 	active int32  // activations handed out, the starting one included
 	frames *frame // of activations that have begun, linked by their left and right
 	last   *last  // nil until it fails or ends
+}
+
+// rand draws a number.
+func (inc *incarnation) rand() uint64 {
+	if inc.rng.Load() == 0 {
+		inc.rng.CompareAndSwap(0, inc.a.eng.seedFor(inc.a.Path())+uint64(inc.epoch)*guard.Golden)
+	}
+	return guard.Mix(inc.rng.Add(guard.Golden))
 }
 
 // last is what an incarnation has only when it fails or ends. It belongs to the actor's lock.

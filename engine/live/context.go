@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
-	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
@@ -30,7 +29,7 @@ func (f *frame) Now() time.Duration {
 }
 
 // Rand is SplitMix64 on a counter, so that several handlers may draw at once.
-func (f *frame) Rand() uint64 { return guard.Mix(f.inc.rng.Add(guard.Golden)) }
+func (f *frame) Rand() uint64 { return f.inc.rand() }
 
 func (f *frame) Ref(name string) (engine.Ref, error) { return f.eng.Ref(name) }
 

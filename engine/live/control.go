@@ -23,6 +23,7 @@ type control struct {
 	numbers     uint64
 
 	volunteer volunteer
+	nursery   nursery
 }
 
 type alarm struct {
@@ -174,7 +175,10 @@ func (e *Engine) raise(h kernel.Happening) { e.control.queue = append(e.control.
 // step needs the control lock.
 func (e *Engine) step(h *kernel.Happening) {
 	c := &e.control
-	c.now = max(c.now, e.now())
+	if h.When.Wall == 0 {
+		h.When = e.moment()
+	}
+	c.now = max(c.now, h.When.Now)
 	c.helm.Step(c.now, h)
 }
 

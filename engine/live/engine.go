@@ -95,6 +95,12 @@ func New(o Options) (*Engine, error) {
 // now is the engine's time.
 func (e *Engine) now() time.Duration { return time.Duration(e.clock.Now()) }
 
+// moment reads the clock once for the engine's time and the calendar's.
+func (e *Engine) moment() kernel.Moment {
+	now, wall := e.clock.Moment()
+	return kernel.Moment{Now: time.Duration(now), Wall: wall.UnixNano()}
+}
+
 // Now is the engine's time: what its clock says.
 func (e *Engine) Now() time.Duration { return e.now() }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/kernel"
+	"github.com/lukhasai/lukhas-run/journal"
 )
 
 // Whose turn it is in a frame.
@@ -32,17 +33,20 @@ type frame struct {
 	now       time.Duration
 	fresh     bool // now has been read in this segment
 	answered  bool
-	fault     string             // the kind of error that was answered, "" for none
-	stashed   bool               // the message at hand is put aside when the handler returns
-	behind    bool               // messages were put back: they come before those that the activation has stolen
-	quit      bool               // the behaviour asked for a normal stop
-	bringing  bool               // the code that runs is a start's
-	launching bool               // the frame's worker is at the launcher
-	ups       []kernel.Happening // of incarnations it has brought up there and not yet told of
-	blocks    bool               // a launch: what may block is not done here
-	dying     bool               // its goroutine is ending
-	launches  bool               // the worker must go to the launcher next
-	ahead     *incarnation       // the worker must run next, for which an activation is handed out
+	fault     string               // the kind of error that was answered, "" for none
+	stashed   bool                 // the message at hand is put aside when the handler returns
+	behind    bool                 // messages were put back: they come before those that the activation has stolen
+	quit      bool                 // the behaviour asked for a normal stop
+	bringing  bool                 // the code that runs is a start's
+	launching bool                 // the frame's worker is at the launcher
+	ups       []kernel.Happening   // of incarnations it has brought up there and not yet told of
+	arrivals  []kernel.Arrival     // made for those that come next
+	born      birth                // of the start at hand
+	started   journal.ActorStarted // what is told of it
+	blocks    bool                 // a launch: what may block is not done here
+	dying     bool                 // its goroutine is ending
+	launches  bool                 // the worker must go to the launcher next
+	ahead     *incarnation         // the worker must run next, for which an activation is handed out
 	failure   *engine.Failure
 	tally
 }

@@ -1,6 +1,10 @@
 package live
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/lukhasai/lukhas-run/engine/kernel"
+)
 
 // maxLaunchers is how many workers make behaviours at once. Making one is quick; what may block has a worker of its own.
 const maxLaunchers = 4
@@ -32,8 +36,9 @@ func (l *launcher) add(inc *incarnation) {
 	}
 }
 
-// take gives the next one, or nil when none waits. The worker is not needed any more then, unless it stays.
-func (l *launcher) take(stays bool) *incarnation {
+// take gives the next one, or nil when none waits, and how many wait behind it. The worker is not needed any more then, unless it
+// stays.
+func (l *launcher) take(stays bool) (inc *incarnation, behind int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.next == len(l.waiting) {
@@ -41,12 +46,12 @@ func (l *launcher) take(stays bool) *incarnation {
 		if !stays {
 			l.at--
 		}
-		return nil
+		return nil, 0
 	}
-	inc := l.waiting[l.next]
+	inc = l.waiting[l.next]
 	l.waiting[l.next] = nil
 	l.next++
-	return inc
+	return inc, len(l.waiting) - l.next
 }
 
 // left notes that a worker was lost in a factory; another takes its place.
@@ -58,7 +63,10 @@ func (f *frame) launch() bool {
 	l := &f.eng.launcher
 	f.launching = true
 	for {
-		inc := l.take(len(f.ups) > 0)
+		inc, behind := l.take(len(f.ups) > 0)
+		if inc != nil && len(f.arrivals) == 0 {
+			f.arrivals = make([]kernel.Arrival, min(1+behind, mostUps))
+		}
 		switch {
 		case inc == nil && len(f.ups) == 0:
 			f.launching = false

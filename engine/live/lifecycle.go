@@ -24,9 +24,9 @@ func (e hands) Start(x *engine.Start) {
 		e.raise(kernel.Life{ID: x.ID, Epoch: x.Epoch, Path: a.Path()}.Absent())
 		return
 	}
-	inc := &incarnation{a: a, epoch: x.Epoch, limit: int32(min(spec.Concurrency, math.MaxInt32)), began: e.control.now, active: 1}
+	inc := e.incarnation(x)
+	inc.a, inc.epoch, inc.limit, inc.began, inc.active = a, x.Epoch, int32(min(spec.Concurrency, math.MaxInt32)), e.control.now, 1
 	inc.soft = spec.Kind == plan.Process || spec.Kind == plan.Upstream
-	inc.rng.Store(e.seedFor(a.Path()) + uint64(x.Epoch)*guard.Golden)
 	inc.gate.Store(gateDown)
 	a.alone.Store(spec.Concurrency == 1)
 	a.mu.Lock()
@@ -50,6 +50,7 @@ func (f *frame) bring(inc *incarnation, launch bool) bool {
 	f.inc, f.actor, f.seen = inc, a, true
 	a.mu.Lock()
 	inc.list(f)
+	f.born = birth{behavior: inc.behavior, cause: a.cause}
 	a.mu.Unlock()
 	f.env, f.until = envelope{priority: engine.UsualPriority}, 0
 	f.view, f.fresh, f.failure = f.eng.view.Load(), false, nil
@@ -65,10 +66,28 @@ func (f *frame) bring(inc *incarnation, launch bool) bool {
 	}
 	if err == errBlocks {
 		f.handOver(inc)
-		return true
+	} else {
+		f.risen(inc, err)
 	}
-	f.risen(inc, err)
+	f.born = birth{}
 	return true
+}
+
+// birth is what a start has come to.
+type birth struct {
+	behavior engine.Behavior // made, perhaps by a launch
+	cause    engine.Cause    // of what comes of the start: first what caused it, then the event that tells of it
+	when     kernel.Moment   // the clock was last read
+}
+
+// bear gives the incarnation what its start has come to so far.
+func (inc *incarnation) bear(b *birth) {
+	inc.a.mu.Lock()
+	defer inc.a.mu.Unlock()
+	inc.behavior = b.behavior
+	if inc.ending == kernel.NotEnding { // else a stop has named another cause
+		inc.a.cause = b.cause
+	}
 }
 
 // errBlocks says that a start may block and must go on elsewhere.
@@ -77,6 +96,7 @@ var errBlocks = errors.New("the start may block")
 // handOver gives an incarnation whose behaviour is made to a worker of its own.
 func (f *frame) handOver(inc *incarnation) {
 	inc.a.mu.Lock()
+	inc.behavior = f.born.behavior
 	inc.unlist(f)
 	f.inc, f.seen = nil, false
 	inc.a.mu.Unlock()
@@ -85,10 +105,10 @@ func (f *frame) handOver(inc *incarnation) {
 
 // rise is the part of a start that runs a behaviour's code.
 func (f *frame) rise(inc *incarnation) error {
-	b, err := f.make(inc)
-	if err != nil {
+	if err := f.make(); err != nil {
 		return err
 	}
+	b := f.born.behavior
 	r, runs := b.(engine.Runner)
 	i, inits := b.(engine.Initer)
 	if f.blocks && (runs || inits) {
@@ -98,55 +118,49 @@ func (f *frame) rise(inc *incarnation) error {
 		return engine.ErrStopped
 	}
 	if runs || inits {
-		cause := inc.a.why() // a stop may name another one at any moment
-		f.env.slip = f.slipOf(slip{correlation: cause.Correlation, causation: cause.Seq})
+		f.env.slip = f.slipOf(slip{correlation: f.born.cause.Correlation, causation: f.born.cause.Seq})
 	}
 	if runs {
 		inc.a.mu.Lock()
-		inc.runs = true // also when its Start fails half way: Stop ends what began
+		inc.behavior, inc.runs = b, true // also when its Start fails half way: Stop ends what began
 		inc.a.mu.Unlock()
 		if err := r.Start(life{inc}); err != nil {
 			return err
 		}
 	}
-	f.announce(inc, b)
+	f.announce(inc)
 	if inits {
-		return i.Init(f)
+		inc.bear(&f.born)
+		err := i.Init(f)
+		f.born.when = f.eng.moment()
+		return err
 	}
 	return nil
 }
 
-// make gives the incarnation its behaviour, which a launch may have made already.
-func (f *frame) make(inc *incarnation) (engine.Behavior, error) {
-	inc.a.mu.Lock()
-	made := inc.behavior
-	inc.a.mu.Unlock()
-	if made != nil {
-		return made, nil
+// make makes the behaviour, unless a launch has made it already.
+func (f *frame) make() error {
+	if f.born.behavior != nil {
+		return nil
 	}
 	spec := f.Actor()
 	factory := f.eng.factories(spec.Kind)
 	if factory == nil {
-		return nil, kernel.Unmade(spec)
+		return kernel.Unmade(spec)
 	}
 	b, err := factory(spec, f.view.Plan)
-	if err != nil {
-		return nil, err
-	}
-	inc.a.mu.Lock()
-	inc.behavior = b
-	inc.a.mu.Unlock()
-	return b, nil
+	f.born.behavior = b
+	return err
 }
 
-func (f *frame) announce(inc *incarnation, b engine.Behavior) {
-	started := journal.ActorStarted{Incarnation: uint64(inc.epoch)}
-	if l, ok := engine.As[engine.Located](b); ok {
-		started.PID, started.Address = l.Locate()
+// announce tells that the incarnation runs.
+func (f *frame) announce(inc *incarnation) {
+	f.started = journal.ActorStarted{Incarnation: uint64(inc.epoch)}
+	if l, ok := engine.As[engine.Located](f.born.behavior); ok {
+		f.started.PID, f.started.Address = l.Locate()
 	}
-	cause := inc.a.why()
-	cause.Seq = f.eng.scribe.Record(inc.a.Path(), started, &cause)
-	inc.a.because(cause)
+	f.born.when = f.eng.moment()
+	f.born.cause.Seq = f.eng.scribe.RecordAt(f.born.when.Wall, inc.a.Path(), &f.started, &f.born.cause)
 }
 
 // risen settles a start: the incarnation is ready, or it failed and ends.
@@ -173,15 +187,25 @@ func (f *frame) risen(inc *incarnation, err error) {
 		return
 	}
 	a.phase = kernel.PhaseRunning
-	e, cause := a.eng, a.cause
+	inc.behavior, a.cause = f.born.behavior, f.born.cause
 	a.atRestart()
 	inc.unlist(f)
 	f.inc, f.seen = nil, false
 	a.mu.Unlock()
-	f.ups = append(f.ups, inc.life().Ready(cause, e.now()-inc.began, inc))
+	f.ups = append(f.ups, f.arrival().Ready(inc.life(), f.born.cause, f.born.when, f.born.when.Now-inc.began, inc))
 	if !f.launching {
 		f.tellUps()
 	}
+}
+
+// arrival gives memory for what is told of a start.
+func (f *frame) arrival() *kernel.Arrival {
+	if len(f.arrivals) == 0 {
+		return new(kernel.Arrival)
+	}
+	next := &f.arrivals[0]
+	f.arrivals = f.arrivals[1:]
+	return next
 }
 
 // life is what the incarnation is called in what is told of it.
@@ -252,19 +276,6 @@ func (a *actor) empty() []envelope {
 	a.rare.parked = nil
 	a.mark(markHungry, false)
 	return all
-}
-
-// why is what the actor's next report is caused by.
-func (a *actor) why() engine.Cause {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.cause
-}
-
-func (a *actor) because(c engine.Cause) {
-	a.mu.Lock()
-	a.cause = c
-	a.mu.Unlock()
 }
 
 // Continue carries out a Continue: the message that failed is answered with its failure and forgotten.

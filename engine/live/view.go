@@ -76,7 +76,8 @@ func (e *Engine) each(visit func(*actor) bool) {
 // Create makes an actor known.
 func (e hands) Create(id engine.ID, path string) {
 	v := e.control.helm.Incoming()
-	a := &actor{eng: e.Engine, id: id, path: path}
+	a := e.newborn(id)
+	a.eng, a.id, a.path = e.Engine, id, path
 	a.unfit.Store(kernel.UnfitDown)
 	a.at.Store(int32(id) - 1) // where it stands in the first plan
 	spec := a.spec(v.Plan)
@@ -88,7 +89,9 @@ func (e hands) Create(id engine.ID, path string) {
 	if g := e.guards.Of(path); g != nil {
 		a.protectBy(g)
 	}
-	delete(e.control.supervisors, path) // of another kind from now on
+	if !e.native(id) {
+		delete(e.control.supervisors, path) // of another kind from now on
+	}
 	if a.kind == plan.Supervisor {
 		e.control.supervisors[path] = a
 	}

@@ -26,6 +26,9 @@ func (v virtual) Now() int64 { return int64(v.eng.Now()) }
 // Wall implements clock.Clock.
 func (v virtual) Wall() time.Time { return v.eng.Wall() }
 
+// Moment implements clock.Clock.
+func (v virtual) Moment() (now int64, wall time.Time) { return v.Now(), v.Wall() }
+
 // AfterFunc implements clock.Clock: f is called by the engine.
 func (v virtual) AfterFunc(d time.Duration, f func()) clock.Timer {
 	return alarm(v.eng.At(v.eng.Now()+max(d, 0), f))

@@ -31,6 +31,12 @@ func (v *Virtual) Now() int64 {
 // Wall returns the start given to NewVirtual plus Now.
 func (v *Virtual) Wall() time.Time { return v.epoch.Add(time.Duration(v.Now())) }
 
+// Moment returns Now and the Wall that belongs to it.
+func (v *Virtual) Moment() (now int64, wall time.Time) {
+	now = v.Now()
+	return now, v.epoch.Add(time.Duration(now))
+}
+
 // AfterFunc calls f from the Advance that reaches d from now. A deadline beyond
 // the end of int64 nanoseconds (292 years) is moved to that end.
 func (v *Virtual) AfterFunc(d time.Duration, f func()) Timer {
