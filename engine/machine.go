@@ -33,6 +33,7 @@ type Machine struct {
 	why  string // and its reason
 
 	wholeSeconds bool
+	portions     func([]Effect) // takes what a long Step has decided so far; nil: nobody does
 }
 
 // steering is what the rules, health and emergency are decided on, and what they remember.
@@ -67,6 +68,25 @@ func NewMachine() *Machine { return &Machine{} }
 // CountWholeSeconds makes intensity count as OTP 25 does: times are cut to whole seconds and a restart exactly `within`
 // seconds ago still counts. It is for comparisons with Erlang and must be called before Boot.
 func (m *Machine) CountWholeSeconds() { m.wholeSeconds = true }
+
+// InPortions has a long Step's effects carried out while it decides on more: take gets all but the last of them, in order, some
+// thousand at a time. They are good until it returns, and Step gives the rest. Very many that start or stop at once need no memory
+// for all of their effects then. It must be called before Boot, and take must not call the Machine.
+func (m *Machine) InPortions(take func(effects []Effect)) { m.portions = take }
+
+// portion is how many effects make a portion: as many as the pools keep memory for.
+const portion = chunk * keep
+
+// spill hands out a portion when there is one. It is for loops over very many; nobody may hold on to an effect over it.
+func (m *Machine) spill() {
+	if m.portions == nil || len(m.out) < portion {
+		return
+	}
+	m.portions(m.out)
+	clear(m.out)
+	m.out = m.out[:0]
+	m.pools.reset()
+}
 
 // Step takes one input at an engine time (nanoseconds since the engine's start; a time before the last one counts as the
 // last one) and appends the effects it decides on to out. The effects are good until the next Step. Inputs about
@@ -135,9 +155,12 @@ func (m *Machine) boot(in Boot) {
 	m.rulebook.adopt(in.Plan)
 	m.history.adopt(in.Plan)
 	m.roster.enrol(in.Plan)
-	m.out = slices.Grow(m.out, 3*len(m.roster.byIndex)) // each is made known, announced and mostly started at once
+	if m.portions == nil {
+		m.out = slices.Grow(m.out, 3*len(m.roster.byIndex)) // each is made known, announced and mostly started at once
+	}
 	for _, a := range m.roster.byIndex {
 		m.create(a)
+		m.spill()
 	}
 	m.equip()
 	m.contagion.adopt(in.Plan, &m.roster)

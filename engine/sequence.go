@@ -153,6 +153,7 @@ func (m *Machine) raise(s *supervisor) {
 	}
 	s.lo, s.hi = s.hi, s.stageEnd(s.hi)
 	for _, c := range s.children[s.lo:s.hi] {
+		m.spill()
 		if c.over || c.held {
 			if c.life == idle {
 				m.forsake(c, deadEnd)
@@ -189,6 +190,7 @@ func (m *Machine) lower(s *supervisor) {
 	s.hi = s.lo
 	s.lo = s.stageStart(s.hi - 1)
 	for i := s.hi - 1; i >= s.lo; i-- {
+		m.spill()
 		if s.first != nil && s.lo == floor {
 			// The stage of rest_for_one's failed child: its other replicas were not started after it, so they stay.
 			if c := s.children[i]; c.life == stopping && c.after == regroup {

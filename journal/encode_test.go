@@ -48,7 +48,7 @@ func TestSwiftBodiesAreThoseOfEncodingJSON(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := encodeJSON(b); string(got) != string(want) {
+			if got := (*Ink)(nil).encodeJSON(b); string(got) != string(want) {
 				t.Fatalf("%T:\n got %s\nwant %s", b, got, want)
 			}
 		}

@@ -79,7 +79,37 @@ func CauseInBatch(i int) uint64 { return math.MaxUint64 - uint64(i) }
 // New returns an event about actor with b as payload and everything that Append
 // fills in left zero. It never fails: a number that JSON cannot say, such as
 // NaN, is written as a string.
-func New(actor string, b Body) Event {
+func New(actor string, b Body) Event { return (*Ink)(nil).New(actor, b) }
+
+// Ink is memory for payloads: those of small events share a piece. The zero Ink is ready to use; it is not safe for concurrent use.
+type Ink struct{ free []byte }
+
+// What events take of a piece of ink; larger ones have memory of their own.
+const (
+	inkPiece = 1 << 10
+	mostInk  = inkPiece / 8
+)
+
+// room gives memory for a payload that takes about n bytes.
+func (k *Ink) room(n int) []byte {
+	if k == nil || n > mostInk {
+		return make([]byte, 0, n)
+	}
+	if len(k.free) < n {
+		k.free = make([]byte, inkPiece)
+	}
+	return k.free[:0:n]
+}
+
+// used takes what a payload has filled of the memory that room gave for it.
+func (k *Ink) used(n, payload int) {
+	if k != nil && n <= mostInk && payload <= n {
+		k.free = k.free[payload:]
+	}
+}
+
+// New is the function New with the payload in ink.
+func (k *Ink) New(actor string, b Body) Event {
 	e := Event{Type: b.Type(), Actor: actor, Version: 1}
 	switch b := b.(type) {
 	case Input:
@@ -87,7 +117,7 @@ func New(actor string, b Body) Event {
 	case Unknown:
 		e.Version, e.Content, e.Payload = b.Version, b.Content, b.Data
 	default:
-		e.Content, e.Payload = ContentJSON, encodeJSON(b)
+		e.Content, e.Payload = ContentJSON, k.encodeJSON(b)
 	}
 	return e
 }
@@ -110,9 +140,12 @@ func (e Event) Body() (Body, error) {
 	return b, nil
 }
 
-func encodeJSON(b Body) []byte {
+func (k *Ink) encodeJSON(b Body) []byte {
 	if s, ok := b.(swift); ok {
-		return s.appendJSON(make([]byte, 0, s.room()))
+		room := s.room()
+		payload := s.appendJSON(k.room(room))
+		k.used(room, len(payload))
+		return payload[:len(payload):len(payload)]
 	}
 	data, err := json.Marshal(b)
 	if err != nil {

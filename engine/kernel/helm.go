@@ -92,10 +92,12 @@ type Helm struct {
 	now     time.Duration // of the step at hand
 	view    *View         // in force
 	next    *View         // being swapped in; nil else
+	up      Incarnation   // that opens before effects are carried out; nil else
 	effects []engine.Effect
 	encoded []byte // of the last input, used again
-	wall    int64  // the calendar time that was last read
-	good    int    // events that it is still good for
+	ink     journal.Ink
+	wall    int64 // the calendar time that was last read
+	good    int   // events that it is still good for
 
 	// While effects are carried out: what caused them, and the last event they added, which is the nearer cause of what
 	// follows for the same actor.
@@ -107,6 +109,25 @@ type Helm struct {
 // NewHelm stands at a machine under a generation.
 func NewHelm(m Machine, s *Scribe, gs *Guards, h Hands, v *View) Helm {
 	return Helm{machine: m, scribe: s, guards: gs, hands: h, view: v}
+}
+
+// InPortions carries out what a long step decides while it decides on more, if the machine can do that. Hands are told of the last
+// portion only that it was Stepped. It must be called before the first step, and the Helm must not be copied any more.
+func (h *Helm) InPortions() {
+	if m, can := h.machine.(interface{ InPortions(func([]engine.Effect)) }); can {
+		m.InPortions(h.carryOut)
+	}
+}
+
+// carryOut has effects carried out in order.
+func (h *Helm) carryOut(effects []engine.Effect) {
+	if h.up != nil {
+		h.up.Open()
+		h.up = nil
+	}
+	for _, effect := range effects {
+		h.apply(effect)
+	}
 }
 
 // Cause is what caused the effects at hand.
@@ -146,14 +167,10 @@ func (h *Helm) Step(now time.Duration, x *Happening) {
 		h.next, x.Next.Told = x.Next, true
 		h.hands.Furnish(x.Next)
 	}
+	h.up = x.Up
 	h.effects = h.machine.Step(now, x.In, h.effects[:0])
 	h.hands.Stepped(now, x.In, h.effects)
-	if x.Up != nil {
-		x.Up.Open()
-	}
-	for _, effect := range h.effects {
-		h.apply(effect)
-	}
+	h.carryOut(h.effects)
 	h.next = nil
 	if x.Gone != nil {
 		x.Gone.Settle()
@@ -173,7 +190,7 @@ func (h *Helm) record(path string, body journal.Body) uint64 {
 		h.wall, h.good = h.scribe.Wall().UnixNano(), sameTime
 	}
 	h.good--
-	return h.scribe.RecordAt(h.wall, path, body, &h.cause)
+	return h.scribe.RecordAt(h.wall, &h.ink, path, body, &h.cause)
 }
 
 // recordInput keeps an input for replay, where the plan wants that.

@@ -32,12 +32,13 @@ type Scribe struct {
 // Record adds an event about an actor, by path, that cause made happen. A cause without a correlation starts a new incident
 // and gets its name. The result is the event's sequence number.
 func (s *Scribe) Record(path string, body journal.Body, cause *engine.Cause) uint64 {
-	return s.RecordAt(s.Wall().UnixNano(), path, body, cause)
+	return s.RecordAt(s.Wall().UnixNano(), nil, path, body, cause)
 }
 
-// RecordAt is Record of what happened at a calendar time, in nanoseconds since 1970.
-func (s *Scribe) RecordAt(wall int64, path string, body journal.Body, cause *engine.Cause) uint64 {
-	ev := journal.New(path, body)
+// RecordAt is Record of what happened at a calendar time, in nanoseconds since 1970, written in the caller's ink; nil: in memory of its
+// own.
+func (s *Scribe) RecordAt(wall int64, ink *journal.Ink, path string, body journal.Body, cause *engine.Cause) uint64 {
+	ev := ink.New(path, body)
 	ev.Time = wall
 	ev.Causation = cause.Seq
 	s.number(&ev, cause)

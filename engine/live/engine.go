@@ -86,6 +86,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e.view.Store(v)
 	e.control.helm = kernel.NewHelm(o.Machine, &e.scribe, &e.guards, hands{e}, v)
+	e.control.helm.InPortions()
 	hands{e}.Furnish(v)
 	v.Commit()
 	e.detail.Store(uint32(detailOf(o.Plan.Observe.Level)))

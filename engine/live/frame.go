@@ -41,6 +41,7 @@ type frame struct {
 	launching bool                 // the frame's worker is at the launcher
 	ups       []kernel.Happening   // of incarnations it has brought up there and not yet told of
 	arrivals  []kernel.Arrival     // made for those that come next
+	ink       journal.Ink          // of what is told of starts
 	born      birth                // of the start at hand
 	started   journal.ActorStarted // what is told of it
 	blocks    bool                 // a launch: what may block is not done here

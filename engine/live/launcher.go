@@ -1,6 +1,7 @@
 package live
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/lukhasai/lukhas-run/engine/kernel"
@@ -21,6 +22,9 @@ type launcher struct {
 // add brings an incarnation up soon. It is called under the control lock.
 func (l *launcher) add(inc *incarnation) {
 	l.mu.Lock()
+	if len(l.waiting) == cap(l.waiting) {
+		l.waiting = slices.Grow(l.waiting, max(mostUps, len(l.waiting))) // in fewer steps than append
+	}
 	l.waiting = append(l.waiting, inc)
 	v := l.eng.control.volunteer
 	more := l.at < maxLaunchers

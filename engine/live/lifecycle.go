@@ -160,7 +160,7 @@ func (f *frame) announce(inc *incarnation) {
 		f.started.PID, f.started.Address = l.Locate()
 	}
 	f.born.when = f.eng.moment()
-	f.born.cause.Seq = f.eng.scribe.RecordAt(f.born.when.Wall, inc.a.Path(), &f.started, &f.born.cause)
+	f.born.cause.Seq = f.eng.scribe.RecordAt(f.born.when.Wall, &f.ink, inc.a.Path(), &f.started, &f.born.cause)
 }
 
 // risen settles a start: the incarnation is ready, or it failed and ends.
