@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/plan"
@@ -111,42 +110,6 @@ func NewBox(m plan.Mailbox) Box {
 
 // Again tells whether a message that killed its actor, having been delivered tries times, is tried once more.
 func (b Box) Again(tries int, m engine.Msg) bool { return tries < int(b.Attempts) && m.Type != "" }
-
-// Ending is how an incarnation goes.
-type Ending uint8
-
-// The ways to go.
-const (
-	NotEnding  Ending = iota
-	EndExited         // by itself
-	EndStopped        // a Stop effect wants it
-)
-
-// Stage is how far the end of an incarnation is.
-type Stage uint8
-
-// The stages, in order.
-const (
-	StageNone   Stage = iota
-	StageDrain        // handlers may finish
-	StageCancel       // blocked calls have returned ErrStopped
-	StageEnding       // all handlers are out or fenced off; what the behaviour owns is being stopped
-	StageGone
-)
-
-// Stop is a Stop effect that is being carried out.
-type Stop struct {
-	Drain, Kill time.Duration
-	Why         string
-	Again       bool // another incarnation follows
-	Stage       Stage
-}
-
-// Ask takes over what the Machine asks for.
-func (s *Stop) Ask(x *engine.Stop) { s.Drain, s.Kill, s.Why, s.Again = x.Drain, x.Kill, x.Why, x.Again }
-
-// DefaultKill bounds each phase of an end that nobody asked for.
-const DefaultKill = 5 * time.Second
 
 // EndRunner calls a Runner's Stop. What it complains of is told in the journal, and ends nothing: the incarnation is over
 // anyway. One that gave up because ctx was done has said all there is.

@@ -226,12 +226,8 @@ func (inc *incarnation) rand() uint64 {
 
 // last is what an incarnation has only when it fails or ends. It belongs to the actor's lock.
 type last struct {
-	failure *engine.Failure // of kernel.EndExited
-	poison  *envelope       // the message it failed on, until the verdict
-	verdict *engine.Error   // what its asker is told then
-	leaked  bool
-	stop    kernel.Stop
-	asked   time.Duration // when the stop was asked for
+	kernel.End
+	poison *envelope // the message it failed on, until the verdict
 }
 
 // end gives what the incarnation's end needs, made if need be. It needs the lock.
@@ -247,7 +243,7 @@ func (inc *incarnation) stage() kernel.Stage {
 	if inc.last == nil {
 		return kernel.StageNone
 	}
-	return inc.last.stop.Stage
+	return inc.last.Stage
 }
 
 // poisoned reports whether a message that it failed on waits for the verdict.
@@ -258,7 +254,7 @@ func (inc *incarnation) takePoison() (*envelope, *engine.Error) {
 	if inc.last == nil {
 		return nil, nil
 	}
-	poison, verdict := inc.last.poison, inc.last.verdict
+	poison, verdict := inc.last.poison, inc.last.Verdict
 	inc.last.poison = nil
 	return poison, verdict
 }

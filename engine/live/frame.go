@@ -167,7 +167,7 @@ func (f *frame) leave() {
 	inc.active--
 	last := inc.active == 0 && inc.ending != kernel.NotEnding && inc.stage() < kernel.StageEnding
 	if last {
-		inc.end().stop.Stage = kernel.StageEnding
+		inc.end().Stage = kernel.StageEnding
 	}
 	inc.a.mu.Unlock()
 	if last {
@@ -348,7 +348,7 @@ func (f *frame) broken() pace {
 		inc.gate.Or(gateDown)
 		a.mark(kernel.UnfitDown, true)
 		a.phase = kernel.PhaseFailed
-		inc.end().poison, inc.end().verdict = &env, failure.Answer()
+		inc.end().poison, inc.end().Verdict = &env, failure.Answer()
 	}
 	f.failure = nil
 	f.leave()

@@ -175,7 +175,7 @@ func (f *frame) risen(inc *incarnation, err error) {
 		failure := *f.failure
 		a.mu.Lock()
 		if inc.ending == kernel.NotEnding {
-			inc.ending, inc.end().failure = kernel.EndExited, &failure
+			inc.ending, inc.end().Failure = kernel.EndExited, &failure
 		}
 		f.failure = nil
 		f.leave()
@@ -223,7 +223,7 @@ func (inc *incarnation) Open() {
 	if inc.ending != kernel.NotEnding { // a stop came first
 		last := inc.active == 0 && inc.stage() < kernel.StageEnding
 		if last {
-			inc.end().stop.Stage = kernel.StageEnding
+			inc.end().Stage = kernel.StageEnding
 		}
 		a.mu.Unlock()
 		if last {
@@ -292,7 +292,7 @@ func (e hands) Continue(x *engine.Continue) {
 	}
 	poison, verdict := inc.takePoison()
 	poison.reply().settle(nil, verdict)
-	inc.last.verdict = nil
+	inc.last.Verdict = nil
 	a.phase = kernel.PhaseRunning
 	inc.gate.And(^gateDown)
 	a.mark(kernel.UnfitDown, false)
@@ -309,7 +309,7 @@ func (e hands) Stop(x *engine.Stop) {
 	inc := a.inc
 	if inc == nil || inc.epoch != x.Epoch || inc.stage() == kernel.StageGone {
 		if inc != nil && inc.epoch == x.Epoch { // its own end is about to be told
-			inc.ending, inc.end().stop.Again = kernel.EndStopped, x.Again
+			inc.ending, inc.end().Again = kernel.EndStopped, x.Again
 		}
 		a.mu.Unlock()
 		e.raise(kernel.Happening{In: engine.Stopped{ID: x.ID, Epoch: x.Epoch}})
@@ -322,25 +322,19 @@ func (e hands) Stop(x *engine.Stop) {
 	inc.gate.Or(gateDown)
 	inc.ending = kernel.EndStopped
 	end := inc.end()
-	end.asked = e.control.now
-	end.stop.Ask(x)
+	end.Ask(x, e.control.now)
 	poison, verdict := inc.takePoison()
 	if poison != nil {
 		a.poisoned(poison, verdict)
 	}
-	switch {
-	case end.stop.Stage >= kernel.StageEnding: // it is ending by itself already; finish will see that it was asked
-		a.mu.Unlock()
-	case inc.active == 0:
-		end.stop.Stage = kernel.StageEnding
-		a.mu.Unlock()
+	then := end.Begin(inc.active == 0, poison != nil || starting) // a start has no message to finish
+	a.mu.Unlock()
+	switch then {
+	case kernel.ThenFinish:
 		inc.finish(true)
-	case poison != nil || starting || x.Drain <= 0: // a start has no message to finish
-		a.mu.Unlock()
+	case kernel.ThenCancel:
 		inc.cancel()
-	default:
-		end.stop.Stage = max(end.stop.Stage, kernel.StageDrain)
-		a.mu.Unlock()
+	case kernel.ThenDrain:
 		e.clock.AfterFunc(x.Drain, inc.cancel)
 	}
 }
@@ -363,12 +357,12 @@ func (inc *incarnation) cancel() {
 		a.mu.Unlock()
 		return
 	}
-	inc.end().stop.Stage = kernel.StageCancel
+	inc.end().Stage = kernel.StageCancel
 	inc.cut.Store(true)
 	for f := inc.frames; f != nil; f = f.right {
 		f.interrupt(kernel.LeaveStopped)
 	}
-	kill := inc.end().stop.Kill
+	kill := inc.end().Kill
 	a.mu.Unlock()
 	a.eng.clock.AfterFunc(kill, inc.fence)
 }
@@ -389,14 +383,14 @@ func (inc *incarnation) fence() {
 		if !f.turn.CompareAndSwap(turnUser, turnFenced) {
 			continue // it is on its way out: it begins nothing any more
 		}
-		inc.end().leaked = true
+		inc.end().Leaked = true
 		inc.unlist(f)
 		inc.active--
 		a.lost(f)
 	}
 	last := inc.active == 0
 	if last {
-		inc.end().stop.Stage = kernel.StageEnding
+		inc.end().Stage = kernel.StageEnding
 	}
 	a.mu.Unlock()
 	if last {
@@ -418,7 +412,7 @@ func (a *actor) lost(f *frame) {
 func (inc *incarnation) finish(underControl bool) {
 	a := inc.a
 	a.mu.Lock()
-	kill := inc.end().stop.Kill
+	kill := inc.end().Kill
 	var runner engine.Runner
 	if inc.runs {
 		runner = inc.behavior.(engine.Runner)
@@ -455,7 +449,7 @@ func (inc *incarnation) stopRunner(r engine.Runner, kill time.Duration) {
 	switch _, err := w.wait(); {
 	case err == guard.ErrTooLate:
 		inc.a.mu.Lock()
-		inc.end().leaked = true
+		inc.end().Leaked = true
 		inc.a.mu.Unlock()
 	case err != nil:
 		e.scribe.Complain(inc.a.Path(), err.Error(), engine.Cause{})
@@ -472,11 +466,10 @@ func (inc *incarnation) gone(underControl bool) {
 	a, e := inc.a, inc.a.eng
 	a.mu.Lock()
 	end := inc.end()
-	end.stop.Stage = kernel.StageGone
+	end.Stage = kernel.StageGone
 	inc.gate.Or(gateDown)
 	inc.cut.Store(true)
-	h := inc.life().Gone(kernel.Gone{Ending: inc.ending, Failure: end.failure, Leaked: end.leaked, Why: end.stop.Why, Took: e.now() - end.asked},
-		a.cause, &e.stacks, inc)
+	h := inc.life().Gone(end.Gone(inc.ending, e.now()), a.cause, &e.stacks, inc)
 	a.mark(kernel.UnfitDown, true)
 	inc.behavior = nil
 	if poison, verdict := inc.takePoison(); poison != nil {
@@ -494,16 +487,15 @@ func (inc *incarnation) gone(underControl bool) {
 	e.happen(h)
 }
 
-// Settle closes the mailbox of an incarnation that was stopped for good. That of any other stays open until the Machine
-// says Start or Close, which it may have done already.
+// Settle closes the mailbox of an incarnation that was stopped for good, unless the Machine has said Start or Close already.
 func (inc *incarnation) Settle() {
 	a := inc.a
 	a.mu.Lock()
-	over := a.inc != inc || a.phase == kernel.PhaseRemoved || a.phase == kernel.PhaseStopped
-	stopped := !over && inc.ending == kernel.EndStopped && !inc.end().stop.Again
-	if !over && !stopped {
-		a.phase = kernel.PhaseRestarting
+	latest, was := a.inc == inc, a.phase
+	if latest {
+		a.phase = inc.end().After(inc.ending, was)
 	}
+	stopped := latest && a.phase != was && a.phase == kernel.PhaseStopped
 	a.mu.Unlock()
 	if stopped {
 		a.shut(kernel.PhaseStopped, kernel.Stopped)
@@ -548,28 +540,22 @@ func (inc *incarnation) exited(failure *engine.Failure) {
 		a.mu.Unlock()
 		return
 	}
-	inc.ending, inc.end().failure = kernel.EndExited, failure
-	if failure != nil {
-		failure.Starting = a.phase == kernel.PhaseStarting
-	}
+	end := inc.end()
+	inc.ending = kernel.EndExited
+	end.Exit(failure, a.phase == kernel.PhaseStarting)
 	inc.gate.Or(gateDown)
 	a.mark(kernel.UnfitDown, true)
 	a.phase = kernel.PhaseFailed
-	inc.end().stop.Kill = kernel.DefaultKill
-	idle := inc.active == 0
-	if idle {
-		inc.end().stop.Stage = kernel.StageEnding
-	}
+	then := end.Begin(inc.active == 0, failure != nil)
 	a.mu.Unlock()
-	if idle {
+	switch then {
+	case kernel.ThenFinish:
 		a.eng.pool.spawn(func() { inc.finish(false) })
-		return
-	}
-	if failure != nil {
+	case kernel.ThenCancel:
 		inc.cancel()
-		return
+	case kernel.ThenDrain:
+		a.eng.clock.AfterFunc(kernel.DefaultKill, inc.cancel)
 	}
-	a.eng.clock.AfterFunc(kernel.DefaultKill, inc.cancel) // handlers still at work may finish
 }
 
 // Remove forgets an actor.

@@ -9,7 +9,7 @@ import (
 // Watch implements engine.Context.
 func (f *frame) Watch(of engine.Ref) error {
 	a, target := f.inc.a, f.eng.actor(of.ID)
-	if err := kernel.Watchable(a.id, of.ID, a.path, target != nil && target.kind == plan.Supervisor); err != nil {
+	if err := kernel.Watchable(a.id, of.ID, a.Path(), target != nil && target.kind == plan.Supervisor); err != nil {
 		return err
 	}
 	w, err := a.watch(f.inc, of.ID)
@@ -56,7 +56,7 @@ func (a *actor) watch(inc *incarnation, of engine.ID) (*kernel.Watch, error) {
 // insist puts a message into the mailbox, whatever room that has; there is at most one for each watch.
 func (a *actor) insist(env *envelope) {
 	a.mu.Lock()
-	if a.phase.Closed(a.path) != nil {
+	if a.phase.Closed(a.Path()) != nil {
 		a.mu.Unlock()
 		return
 	}
@@ -71,7 +71,7 @@ func (a *actor) insist(env *envelope) {
 // watchedBy adds a watch of this actor, or tells at once that the actor has stopped.
 func (a *actor) watchedBy(w *kernel.Watch) {
 	a.mu.Lock()
-	why := a.phase.Closed(a.path)
+	why := a.phase.Closed(a.Path())
 	if why == nil {
 		a.unusual().watchers.Add(w)
 		a.mu.Unlock()
@@ -88,14 +88,11 @@ func (a *actor) obituary(why string) engine.Terminated {
 	epoch := engine.Epoch(0)
 	if inc := a.inc; inc != nil {
 		epoch, last.Ending = inc.epoch, inc.ending
-		if end := inc.last; end != nil {
-			last.Failure, last.Why = end.failure, end.stop.Why
-			if last.Failure == nil && end.verdict != nil {
-				last.Failure = &engine.Failure{Kind: end.verdict.Kind, Message: end.verdict.Message}
-			}
+		if inc.last != nil {
+			last = inc.last.Last(inc.ending)
 		}
 	}
-	return kernel.Obituary(a.id, a.path, epoch, a.phase, why, last)
+	return kernel.Obituary(a.id, a.Path(), epoch, a.phase, why, last)
 }
 
 // unwatch takes a watch back that its watcher has given up; nil is none.

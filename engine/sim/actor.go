@@ -111,18 +111,9 @@ type incarnation struct {
 
 	active int      // activations handed out, the starting one included
 	frames []*frame // of activations at work
-	end
-}
-
-// end is how an incarnation goes, once it does.
-type end struct {
-	ending  kernel.Ending
-	failure *engine.Failure // of kernel.EndExited
-	poison  *envelope       // the message it failed on, until the verdict
-	verdict *engine.Error   // what its asker is told then
-	leaked  bool
-	stop    kernel.Stop
-	asked   time.Duration // when the stop was asked for
+	ending kernel.Ending
+	end    kernel.End
+	poison *envelope // the message it failed on, until the verdict
 }
 
 // enlist hands out one activation when there is work and leave to do it.

@@ -244,7 +244,7 @@ func (a *actor) suffer(f *Fault) {
 			_ = a.offer(&envelope{msg: engine.Msg{Type: fillerType}, meta: engine.Meta{Priority: engine.UsualPriority}}, nil)
 		}
 	case Crash:
-		if a.inc == nil || a.inc.stop.Stage == kernel.StageGone {
+		if a.inc == nil || a.inc.end.Stage == kernel.StageGone {
 			return
 		}
 		failure := &engine.Failure{Kind: engine.KindCrash, Message: "crashed", By: a.path, ExitCode: -1}

@@ -123,8 +123,8 @@ func (f *frame) leave() {
 // release gives an activation back; the last one out of an incarnation that ends finishes it.
 func (inc *incarnation) release() {
 	inc.active--
-	if inc.active == 0 && inc.ending != kernel.NotEnding && inc.stop.Stage < kernel.StageEnding {
-		inc.stop.Stage = kernel.StageEnding
+	if inc.active == 0 && inc.ending != kernel.NotEnding && inc.end.Stage < kernel.StageEnding {
+		inc.end.Stage = kernel.StageEnding
 		inc.finish()
 	}
 }
@@ -294,7 +294,7 @@ func (a *actor) broke(inc *incarnation, env *envelope, failure *engine.Failure) 
 	inc.gate |= gateDown
 	a.mark(kernel.UnfitDown, true)
 	a.phase = kernel.PhaseFailed
-	inc.poison, inc.verdict = env, failure.Answer()
+	inc.poison, inc.end.Verdict = env, failure.Answer()
 	inc.release()
 	a.eng.happen(inc.life().Failed(failure, &env.meta, &a.eng.stacks))
 }

@@ -132,7 +132,7 @@ func (inc *incarnation) risen(failure *engine.Failure) {
 	case failure != nil:
 		failure.Starting = true
 		if inc.ending == kernel.NotEnding {
-			inc.ending, inc.failure = kernel.EndExited, failure
+			inc.ending, inc.end.Failure = kernel.EndExited, failure
 		}
 		inc.release()
 	case inc.ending != kernel.NotEnding:
@@ -206,8 +206,8 @@ func (e hands) Continue(x *engine.Continue) {
 	if inc == nil || inc.epoch != x.Epoch || inc.poison == nil || inc.ending != kernel.NotEnding {
 		return
 	}
-	a.respond(inc.poison, nil, inc.verdict)
-	inc.poison, inc.verdict = nil, nil
+	a.respond(inc.poison, nil, inc.end.Verdict)
+	inc.poison, inc.end.Verdict = nil, nil
 	a.phase = kernel.PhaseRunning
 	inc.gate &^= gateDown
 	a.mark(kernel.UnfitDown, false)
@@ -221,34 +221,31 @@ func (e hands) Stop(x *engine.Stop) {
 		return
 	}
 	inc := a.inc
-	if inc == nil || inc.epoch != x.Epoch || inc.stop.Stage == kernel.StageGone {
+	if inc == nil || inc.epoch != x.Epoch || inc.end.Stage == kernel.StageGone {
 		if inc != nil && inc.epoch == x.Epoch { // its own end is about to be told
-			inc.ending, inc.stop.Again = kernel.EndStopped, x.Again
+			inc.ending, inc.end.Again = kernel.EndStopped, x.Again
 		}
 		e.happen(kernel.Happening{In: engine.Stopped{ID: x.ID, Epoch: x.Epoch}})
 		return
 	}
 	a.cause = e.control.helm.CauseFor(a.path)
+	starting := a.phase == kernel.PhaseStarting
 	a.phase = kernel.PhaseStopping
 	a.mark(kernel.UnfitDown, true)
 	inc.gate |= gateDown
 	inc.ending = kernel.EndStopped
-	inc.stop.Ask(x)
-	inc.asked = e.Now()
+	inc.end.Ask(x, e.Now())
 	poison := inc.poison
 	inc.poison = nil
 	if poison != nil {
-		a.poisoned(poison, inc.verdict)
+		a.poisoned(poison, inc.end.Verdict)
 	}
-	switch {
-	case inc.stop.Stage >= kernel.StageEnding: // it is ending by itself already; finish will see that it was asked
-	case inc.active == 0:
-		inc.stop.Stage = kernel.StageEnding
+	switch inc.end.Begin(inc.active == 0, poison != nil || starting) { // a start has no message to finish
+	case kernel.ThenFinish:
 		inc.finish()
-	case poison != nil || x.Drain <= 0:
+	case kernel.ThenCancel:
 		inc.cancel()
-	default:
-		inc.stop.Stage = max(inc.stop.Stage, kernel.StageDrain)
+	case kernel.ThenDrain:
 		e.after(x.Drain, inc.cancel)
 	}
 }
@@ -267,10 +264,10 @@ func (a *actor) poisoned(env *envelope, answer error) {
 // cancel tells the handlers to stop: blocked calls return ErrStopped. One that waits again is unwound, so none outlasts
 // the moment and nothing has to be fenced off here.
 func (inc *incarnation) cancel() {
-	if inc.stop.Stage >= kernel.StageCancel {
+	if inc.end.Stage >= kernel.StageCancel {
 		return
 	}
-	inc.stop.Stage = kernel.StageCancel
+	inc.end.Stage = kernel.StageCancel
 	inc.cut = true
 	for _, f := range inc.frames {
 		f.interrupt(kernel.LeaveStopped)
@@ -295,13 +292,13 @@ func (inc *incarnation) finish() {
 	e.push(task{kind: taskJob, job: func() {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		why := error(context.DeadlineExceeded) // there is no time in which it could wait
-		if inc.failure != nil {
-			why = inc.failure.Answer()
+		if inc.end.Failure != nil {
+			why = inc.end.Failure.Answer()
 		}
 		cancel(why)
 		defer inc.gone()
 		err, complaint := kernel.EndRunner(ctx, r)
-		inc.leaked = inc.leaked || errors.Is(err, context.DeadlineExceeded)
+		inc.end.Leaked = inc.end.Leaked || errors.Is(err, context.DeadlineExceeded)
 		if complaint != nil {
 			e.scribe.Complain(inc.a.path, complaint.Error(), engine.Cause{})
 		}
@@ -311,31 +308,29 @@ func (inc *incarnation) finish() {
 // gone reports the end of an incarnation.
 func (inc *incarnation) gone() {
 	a, e := inc.a, inc.a.eng
-	inc.stop.Stage = kernel.StageGone
+	inc.end.Stage = kernel.StageGone
 	inc.gate |= gateDown
 	inc.cut = true
-	h := inc.life().Gone(kernel.Gone{Ending: inc.ending, Failure: inc.failure, Leaked: inc.leaked, Why: inc.stop.Why, Took: e.Now() - inc.asked},
-		a.cause, &e.stacks, inc)
+	h := inc.life().Gone(inc.end.Gone(inc.ending, e.Now()), a.cause, &e.stacks, inc)
 	a.mark(kernel.UnfitDown, true)
 	inc.behavior = nil
 	if poison := inc.poison; poison != nil {
 		inc.poison = nil
-		a.poisoned(poison, inc.verdict)
+		a.poisoned(poison, inc.end.Verdict)
 	}
 	a.unwatchAll()
 	e.happen(h)
 }
 
-// Settle closes the mailbox of an incarnation that was stopped for good. That of any other stays open until the Machine
-// says Start or Close, which it may have done already.
+// Settle closes the mailbox of an incarnation that was stopped for good, unless the Machine has said Start or Close already.
 func (inc *incarnation) Settle() {
 	a := inc.a
-	switch {
-	case a.inc != inc || a.phase == kernel.PhaseRemoved || a.phase == kernel.PhaseStopped:
-	case inc.ending == kernel.EndStopped && !inc.stop.Again:
+	if a.inc != inc {
+		return
+	}
+	was := a.phase
+	if a.phase = inc.end.After(inc.ending, was); a.phase != was && a.phase == kernel.PhaseStopped {
 		a.shut(kernel.PhaseStopped, kernel.Stopped)
-	default:
-		a.phase = kernel.PhaseRestarting
 	}
 }
 
@@ -358,23 +353,21 @@ func (a *actor) shut(p kernel.Phase, why string) {
 // exited begins the end of an incarnation that ends by itself.
 func (inc *incarnation) exited(failure *engine.Failure) {
 	a := inc.a
-	if inc.ending != kernel.NotEnding || inc.stop.Stage != kernel.StageNone {
+	if inc.ending != kernel.NotEnding || inc.end.Stage != kernel.StageNone {
 		return
 	}
-	inc.ending, inc.failure = kernel.EndExited, failure
-	if failure != nil {
-		failure.Starting = a.phase == kernel.PhaseStarting
-	}
+	inc.ending = kernel.EndExited
+	inc.end.Exit(failure, a.phase == kernel.PhaseStarting)
 	inc.gate |= gateDown
 	a.mark(kernel.UnfitDown, true)
 	a.phase = kernel.PhaseFailed
-	inc.stop.Kill = kernel.DefaultKill
-	switch {
-	case inc.active == 0:
-		inc.stop.Stage = kernel.StageEnding
+	switch inc.end.Begin(inc.active == 0, failure != nil) {
+	case kernel.ThenFinish:
 		a.eng.push(task{kind: taskBrief, job: inc.finish})
-	case failure != nil:
+	case kernel.ThenCancel:
 		inc.cancel()
+	case kernel.ThenDrain:
+		a.eng.after(kernel.DefaultKill, inc.cancel)
 	}
 }
 
@@ -409,14 +402,14 @@ func (l life) Exited(failure *engine.Failure) {
 
 // Emit implements engine.Life.
 func (l life) Emit(body journal.Body) {
-	if l.inc.stop.Stage != kernel.StageGone {
+	if l.inc.end.Stage != kernel.StageGone {
 		l.inc.a.eng.scribe.Record(l.inc.a.path, body, &engine.Cause{})
 	}
 }
 
 // Healthy implements engine.Life.
 func (l life) Healthy(ok bool, why string) {
-	if l.inc.stop.Stage != kernel.StageGone {
+	if l.inc.end.Stage != kernel.StageGone {
 		l.inc.a.eng.healthy(l.inc, ok, why)
 	}
 }

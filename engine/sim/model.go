@@ -444,7 +444,7 @@ func (s *server) down(gone func()) {
 	case s.inc.ending == kernel.EndExited:
 		takes = 0
 	case s.hung && s.inc.a.kind == plan.Process:
-		takes = s.inc.stop.Kill
+		takes = s.inc.end.Kill
 	}
 	if takes <= 0 {
 		gone()

@@ -57,10 +57,7 @@ func (a *actor) obituary(why string) engine.Terminated {
 	var last kernel.Gone
 	epoch := engine.Epoch(0)
 	if inc := a.inc; inc != nil {
-		epoch, last = inc.epoch, kernel.Gone{Ending: inc.ending, Failure: inc.failure, Why: inc.stop.Why}
-		if last.Failure == nil && inc.verdict != nil {
-			last.Failure = &engine.Failure{Kind: inc.verdict.Kind, Message: inc.verdict.Message}
-		}
+		epoch, last = inc.epoch, inc.end.Last(inc.ending)
 	}
 	return kernel.Obituary(a.id, a.path, epoch, a.phase, why, last)
 }
