@@ -4,7 +4,7 @@ BIN     := $(CURDIR)/bin
 TIME    ?= 60s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help test lint unit race nested fuzz bench bench-gateway chaos build clean test-otp test-chaos docs test-editor
+.PHONY: help test lint unit race nested fuzz bench bench-gateway chaos build clean test-otp test-chaos test-properties docs test-editor
 
 help: ## the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -26,6 +26,9 @@ race: ## the rooms with goroutines, under the race detector; fewer seeds where o
 
 nested: ## comparisons with peers, in modules of their own
 	@for dir in tests/peers; do if [ -f $$dir/go.mod ]; then (cd $$dir && $(GO) vet ./... && $(GO) test -timeout 10m ./...) || exit 1; fi; done
+
+test-properties: ## the properties with new seeds; make test draws the same each time
+	CALM_SEED=$$(date +%s) $(GO) test -count 1 -timeout 20m ./breaker/... ./compiler ./engine/... ./internal/... ./journal ./rules ./spec
 
 test-otp: ## new random supervision trees, through the Machine and through a real Erlang
 	@command -v erl >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -y -q erlang-base; } || { echo "test-otp: no erl, and only root can install it: apt-get install erlang-base"; exit 1; }

@@ -142,7 +142,7 @@ func TestShrinkFindsWhatIsNeeded(t *testing.T) {
 // A hole that random faults find: without its breaker, a slow cascade fills the tiers above.
 func TestExploringFindsAHole(t *testing.T) {
 	s := load(t, "../../examples/scenarios/cascade.yaml", "{actors.rates.guard.breaker.mode: disabled}")[0]
-	s = calm(s)
+	s = faultless(s)
 	fails := func(steps []plan.Step) bool {
 		return slices.ContainsFunc(play(t, s, scenario.Options{Steps: steps}).Results, func(r scenario.Result) bool {
 			return r.Name == "everybody pays" && r.Verdict == scenario.Fail
@@ -163,8 +163,8 @@ func TestExploringFindsAHole(t *testing.T) {
 	t.Error("300 schedules found nothing")
 }
 
-// calm is the scenario without its own faults.
-func calm(s *plan.Scenario) *plan.Scenario {
+// faultless is the scenario without its own faults.
+func faultless(s *plan.Scenario) *plan.Scenario {
 	out := *s
 	out.Steps = nil
 	out.Expect = slices.DeleteFunc(slices.Clone(s.Expect), func(e plan.Expectation) bool { return e.After != nil || e.Until != nil })

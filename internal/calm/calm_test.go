@@ -2,12 +2,31 @@ package calm
 
 import (
 	"errors"
+	"flag"
+	"fmt"
 	"net"
 	"testing"
 	"time"
 )
 
 func TestMain(m *testing.M) { Main(m) }
+
+// Properties draw the same in each run, unless they are told a seed.
+func TestTheSeedIsSettled(t *testing.T) {
+	for _, c := range []struct{ told, variable, want string }{{"0", "", usualSeed}, {"0", "7", "7"}, {"5", "7", "5"}, {"0", "x", ""}} {
+		flags := flag.NewFlagSet("test", flag.ContinueOnError)
+		got := flags.Uint64("rapid.seed", 0, "")
+		if err := flags.Parse([]string{"-rapid.seed=" + c.told}); err != nil {
+			t.Fatal(err)
+		}
+		if err := settle(flags, c.variable); (err != nil) != (c.want == "") || err == nil && fmt.Sprint(*got) != c.want {
+			t.Errorf("%+v: %d, %v", c, *got, err)
+		}
+	}
+	if err := settle(flag.NewFlagSet("none", flag.ContinueOnError), "x"); err != nil {
+		t.Errorf("no property is there: %v", err)
+	}
+}
 
 func TestWhatComesLateIsWaitedFor(t *testing.T) {
 	tries := 0

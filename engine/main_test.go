@@ -1,0 +1,9 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/lukhasai/lukhas-run/internal/calm"
+)
+
+func TestMain(m *testing.M) { calm.Main(m) }
