@@ -56,15 +56,19 @@ var (
 )
 
 // ErrorOf is err as an *Error: itself where it is or wraps one, canceled or timeout for a context's end, a delivered crash
-// for anything else. It is nil for nil. By fills an Error made here.
+// for anything else. One without a kind is given that of a crash. It is nil for nil. By fills an Error made here.
 func ErrorOf(err error, by string) *Error {
 	if err == nil {
 		return nil // before own is made: it would cost every call that went well an allocation
 	}
 	var own *Error
 	switch {
-	case errors.As(err, &own):
+	case errors.As(err, &own) && own.Kind != "":
 		return own
+	case own != nil: // to expressions an empty kind is no error
+		named := *own
+		named.Kind = KindCrash
+		return &named
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Kind: KindTimeout, Message: "no answer in time", By: by, Delivered: true}
 	case errors.Is(err, context.Canceled), errors.Is(err, ErrStopped):

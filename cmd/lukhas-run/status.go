@@ -64,10 +64,10 @@ func printStatus(w io.Writer, st admin.Status) error {
 	if st.Emergency {
 		fmt.Fprintln(w, "EMERGENCY MODE")
 	}
-	switch st.Reload.Status {
-	case engine.ReloadVerifying:
+	switch {
+	case st.Reload.Status == engine.ReloadVerifying:
 		fmt.Fprintf(w, "VERIFYING generation %d\n", st.Generation)
-	case engine.ReloadRolledBack:
+	case st.Reload.Status == engine.ReloadRolledBack && st.Drift != "": // once the files are what runs, it is history
 		fmt.Fprintf(w, "ROLLED BACK (%s)\n", st.Reload.Code)
 	}
 	if st.Drift != "" {
