@@ -154,6 +154,29 @@ func TestNobodyThereSaysWhatToDo(t *testing.T) {
 	}
 }
 
+// An engine that ends in the middle of an answer, or before it, is one that cannot be reached.
+func TestAnEngineThatEndsIsTold(t *testing.T) {
+	for _, said := range []string{"", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"} {
+		path := filepath.Join(t.TempDir(), "a.sock")
+		l, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			defer l.Close()
+			if conn, err := l.Accept(); err == nil {
+				_, _ = conn.Read(make([]byte, 1<<10))
+				_, _ = conn.Write([]byte(said))
+				conn.Close()
+			}
+		}()
+		_, err = admin.NewClient(path).Reload(t.Context(), admin.ReloadRequest{})
+		if !errors.Is(err, admin.ErrUnreachable) || !strings.Contains(err.Error(), "may have been done") {
+			t.Errorf("after %q: %v", said, err)
+		}
+	}
+}
+
 func TestTheSocketIsTheOwnersAlone(t *testing.T) {
 	_, _, path := serve(t)
 	info, err := os.Stat(path)

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 
 	"github.com/lukhasai/lukhas-run/engine"
 )
@@ -103,7 +104,7 @@ func (c *Client) call(ctx context.Context, method, path string, body, into any) 
 	defer res.Body.Close()
 	data, err := io.ReadAll(res.Body)
 	if err != nil {
-		return fmt.Errorf("the answer of the engine at %s: %w", c.path, err)
+		return c.broken(err)
 	}
 	if into == nil {
 		return nil
@@ -128,11 +129,11 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 	}
 	res, err := c.http.Do(req)
 	var refused *net.OpError
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) && refused.Op == "dial" {
 		return nil, fmt.Errorf("%w at %s: is it running, and with this data directory? (--data DIR)", ErrUnreachable, c.path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the engine at %s: %w", c.path, err)
+		return nil, c.broken(err)
 	}
 	if res.StatusCode == http.StatusOK {
 		return res, nil
@@ -143,4 +144,12 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 		return nil, fmt.Errorf("the engine at %s answered %s", c.path, res.Status)
 	}
 	return nil, &engine.Error{Kind: e.Kind, Message: e.Message, By: e.By, Status: e.Status}
+}
+
+// broken tells of a conversation that ended in the middle: mostly the engine has ended.
+func (c *Client) broken(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return fmt.Errorf("%w any more at %s: it has stopped, or is about to; what was asked of it may have been done", ErrUnreachable, c.path)
+	}
+	return fmt.Errorf("the engine at %s: %w", c.path, err)
 }
