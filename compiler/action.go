@@ -50,6 +50,8 @@ func (c *compiler) action(verb string, v *spec.Value, where acting) plan.Action 
 			a.Min = int(field("min").Int())
 		}
 		c.scales(v, field("target"))
+	case "adopt":
+		a.Text = c.adopts(field("target"), field("under"))
 	case "set_param":
 		a.Text, a.Payload = field("name").Text(), c.setting(field("name"), field("value"), s)
 	case "checkpoint":
@@ -159,6 +161,46 @@ func (c *compiler) scales(v, to *spec.Value) {
 		c.errorf("LR222", to.Pos, "%q has no replicas to scale; give it replicas: 1", to.Text())
 	case replicas != nil && found[0].replica < 0 && int(replicas.Int()) < u.named:
 		c.errorf("LR222", replicas.Pos, "%q cannot have %d replicas: %s is named elsewhere", to.Text(), replicas.Int(), u.member(u.named-1))
+	}
+}
+
+// adopts checks who moves and where to, and gives the path of the supervisor.
+func (c *compiler) adopts(who, under *spec.Value) string {
+	if who != nil && plan.IsGlob(who.Text()) {
+		c.errorf("LR222", who.Pos, "%q may mean several actors; they are adopted one by one", who.Text())
+	} else if who != nil {
+		if found := c.find(who.Text()); len(found) == 1 { // else reported by aim
+			c.adoptable(found[0], who)
+		}
+	}
+	if under == nil {
+		return "" // reported by spec
+	}
+	up, ok := c.resolve(under)
+	switch {
+	case !ok:
+		return ""
+	case up.unit.kind != plan.Supervisor:
+		c.errorf("LR222", under.Pos, "%q is no supervisor", under.Text())
+	}
+	return up.path()
+}
+
+// adoptable reports an actor that may not be moved; see plan.Actor.Adoptable.
+func (c *compiler) adoptable(t target, who *spec.Value) {
+	u := t.unit
+	def := &plan.Definition{Adopt: u.value.At("adopt").Bool()}
+	as := plan.Actor{Path: t.path(), Definition: def}
+	switch {
+	case u.kind == plan.Supervisor:
+		def.Supervisor = &plan.SupervisorSpec{}
+	case u.group:
+		as.Group = u.path
+	default:
+		def.Persist.Mode = u.value.At("persist").At("mode").Text()
+	}
+	if err := as.Adoptable(); err != nil {
+		c.errorf("LR222", who.Pos, "%v", err)
 	}
 }
 

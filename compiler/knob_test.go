@@ -79,7 +79,7 @@ func turned(v *spec.Value) []string {
 		e := v.Text()
 		return quoted("("+e+") && now > 1", "("+e+") + 1", "("+e+`) + "x"`, `"escalate"`, "msg.other", "request.other", `"ignored"`, "now")
 	case spec.Name, spec.Ident, spec.Target:
-		return []string{v.Text() + "x", "spare", "other", "tick", "plain", "base", "go", "many", "worker-1", "worker-2", "cold"}
+		return []string{v.Text() + "x", "spare", "other", "tick", "plain", "base", "go", "many", "worker-1", "worker-2", "cold", "root"}
 	}
 	return quoted(v.Text()+"x", "/order", "127.0.0.1:9", "http://127.0.0.1:9", "number", "bool")
 }
@@ -117,6 +117,7 @@ func fixed(k knob) bool {
 		"apiVersion", "kind", "include.0", // they say what is read, not what it says
 		"root.enabled", // the root cannot be off
 		"root.children.balance.consensus.members.0", // the quorum counts on it; members.1 is turned
+		"root.children.mover.adopt",                 // the rule counts on it; that of other is turned
 		"rules.bad-worker.for_each",                 // its conditions read an actor; that of cold is turned
 	}, k.path)
 }

@@ -35,6 +35,16 @@ func scaling(action string) string {
 		"rules: [{name: r, when: now > 5, then: [{scale: " + action + "}]}]\n"
 }
 
+const keptStays = "warning LR226 8:27 adopt has no effect on an actor with persist: its state is kept under its path\n"
+
+// adopting is a topology whose rule puts somebody under another supervisor.
+func adopting(action string) string {
+	return children("- {name: w, adopt: true, upstream: 'http://127.0.0.1:1'}", "- {name: fixed, upstream: 'http://127.0.0.1:1'}",
+		"- {name: kept, adopt: true, persist: state, script: {handlers: {x: {reply: '1'}}}}",
+		"- {name: spare, children: [{name: pool, replicas: 3, upstream: 'http://127.0.0.1:1'}]}") +
+		"rules: [{name: r, when: now > 5, then: [{adopt: " + action + "}]}]\n"
+}
+
 func brief(diags spec.Diagnostics) string {
 	var out []string
 	for _, d := range diags {
@@ -241,6 +251,15 @@ warning LR226 8:24 adopt has no effect on an actor with persist: its state is ke
 		{"bounds of an exact number", scaling("{target: pool, replicas: 4, max: 5}"), `LR222 8:49 min and max bound by; replicas says exactly how many`},
 		{"bounds the wrong way round", scaling("{target: pool, by: 2, min: 5, max: 3}"), `LR222 8:76 min 5 is more than max 3 (8:76, 8:84)`},
 		{"scaling by nothing", scaling("{target: pool, by: 0}"), `LR222 8:68 by 0 changes nothing; write how many more, or how many fewer`},
+		{"adopting an actor that stays", adopting("{target: fixed, under: spare}"), keptStays + `LR222 10:58 "root/fixed" may not be moved; give it adopt: true`},
+		{"adopting an actor that keeps its state", adopting("{target: kept, under: spare}"),
+			keptStays + `LR222 10:58 "root/kept" keeps its state under its path, so it stays there`},
+		{"adopting a replica", adopting("{target: pool-1, under: root}"), keptStays + `LR222 10:58 "root/spare/pool-1" is a replica of "root/spare/pool", which stays together`},
+		{"adopting a supervisor", adopting("{target: spare, under: root}"), keptStays + `LR222 10:58 "root/spare" is a supervisor; only single actors are adopted`},
+		{"adopting by whom nobody is supervised", adopting("{target: w, under: fixed}"), keptStays + `LR222 10:68 "fixed" is no supervisor`},
+		{"adopting by whom there is not", adopting("{target: w, under: spar}"), keptStays + `LR203 10:68 unknown actor "spar"; did you mean "spare"?`},
+		{"adopting by nobody", adopting("w"), keptStays + `LR106 10:49 expected a mapping, found text`},
+		{"adopting several", adopting("{target: '*', under: spare}"), keptStays + `LR222 10:58 "*" may mean several actors; they are adopted one by one`},
 		{"everything at once, in order", with("rules: [{name: r, when: noww > 5, then: [{pause: dbb}]}]", "emergency: {enter: system.helth < 1}"),
 			`LR303 10:25 unknown name "noww"; did you mean "now"?
 LR203 10:50 unknown actor "dbb"; did you mean "db"?

@@ -79,11 +79,16 @@ func acting(title, doc string, undone bool, own ...*Field) *Type {
 }
 
 func aimed(title, doc string, undone bool, own ...*Field) *Type {
+	return pointed(title, doc, undone, own...).short("target")
+}
+
+// pointed is aimed for an action that says nothing by its target alone.
+func pointed(title, doc string, undone bool, own ...*Field) *Type {
 	fields := append([]*Field{
 		field("target", targetType, "Name, path or glob; left out: the rule's subject.", example("root/workers/**")),
 		field("where", exprType, "Narrows the target.", example("actor.anomaly > 0.8")),
 	}, own...)
-	return acting(title, doc, undone, fields...).short("target")
+	return acting(title, doc, undone, fields...)
 }
 
 func (l *language) buildActions() {
@@ -126,6 +131,8 @@ func (l *language) actionFields() []*Field {
 		verb(acting("set_param", "Changes a param.", true,
 			field("name", identType, "Which.", required, example("slow")),
 			field("value", l.built, "Its new value.", required, example("2s")))),
+		verb(pointed("adopt", "Puts an actor under another supervisor.", true,
+			field("under", targetType, "The supervisor.", required, example("root/spare")))),
 		verb(acting("checkpoint", "Names this moment in the journal.", false,
 			field("name", textType, "The name.", required, example("before deploy"))).short("name")),
 		verb(acting("emergency", "Enters or leaves emergency mode.", true,

@@ -549,6 +549,9 @@ func steering(at time.Duration, c *journal.Commanded) []string {
 	default:
 		does = append(does, "target: "+quoted(c.Target))
 	}
+	if c.Verb == "adopt" {
+		does = append(does, "under: "+quoted(text))
+	}
 	if message, ok := c.Args["message"].(string); ok {
 		does = append(does, "message: "+quoted(message))
 	}
