@@ -112,30 +112,39 @@ func (b *Breaker) Done(now int64, p Permit, o Outcome) {
 	}
 }
 
-// done counts a success without the lock if it can.
+// done counts a success without the lock if it can. What is common stands first, and what is not in functions of its own: so
+// the compiler keeps this one short.
 func (b *Breaker) done(now int64, p Permit, o Outcome) {
-	if o == Success && now-p.start <= b.slowOver.Load() && now < b.boundary.Load() {
-		cell := &b.cell
-		if s := b.shards.Load(); s != nil {
-			cell = s.mine()
-		}
-		old := cell.Load()
-		if old-p.id>>genShift<<cellShift < cellFull && (cell.CompareAndSwap(old, old+1) || b.countAmongOthers(cell, p.id)) {
+	if o != Success || now-p.start > b.slowOver.Load() || now >= b.boundary.Load() {
+		b.doneSlowly(now, p, o)
+		return
+	}
+	if b.shards.Load() == nil {
+		if old := b.cell.Load(); inTerm(old, p.id) && b.cell.CompareAndSwap(old, old+1) {
 			return
 		}
 	}
-	b.doneSlowly(now, p, o)
+	b.doneAmongOthers(now, p)
 }
 
-// countAmongOthers adds a success to a cell on which others are busy, unless its generation ends meanwhile.
-func (b *Breaker) countAmongOthers(cell *atomic.Uint64, id uint64) bool {
-	b.crowded()
-	for old := cell.Load(); old-id>>genShift<<cellShift < cellFull; old = cell.Load() {
-		if cell.CompareAndSwap(old, old+1) {
-			return true
+// inTerm tells whether a cell that holds old takes a success of that permit: its generation has not ended.
+func inTerm(old, id uint64) bool { return old-id>>genShift<<cellShift < cellFull }
+
+// doneAmongOthers counts a success in a cell that others are busy on, or in one of several cells, unless its generation has ended.
+func (b *Breaker) doneAmongOthers(now int64, p Permit) {
+	s := b.shards.Load()
+	if s == nil && inTerm(b.cell.Load(), p.id) {
+		s = b.crowded()
+	}
+	if s != nil {
+		cell := s.mine()
+		for old := cell.Load(); inTerm(old, p.id); old = cell.Load() {
+			if cell.CompareAndSwap(old, old+1) {
+				return
+			}
 		}
 	}
-	return false
+	b.doneSlowly(now, p, Success)
 }
 
 func (b *Breaker) doneSlowly(now int64, p Permit, o Outcome) {

@@ -43,17 +43,15 @@ func (s *shards) swap(base, old uint64) uint64 {
 	return n
 }
 
-// crowded gives the breaker shards, once several callers have failed on one cell at the same time.
-func (b *Breaker) crowded() {
-	if b.shards.Load() != nil {
-		return
-	}
+// crowded gives the breaker its shards, which it gets once several callers have met on the one cell.
+func (b *Breaker) crowded() *shards {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.shards.Load() != nil {
-		return
+	s := b.shards.Load()
+	if s == nil {
+		s = new(shards)
+		s.store(b.base)
+		b.shards.Store(s)
 	}
-	s := new(shards)
-	s.store(b.base)
-	b.shards.Store(s)
+	return s
 }
