@@ -74,6 +74,8 @@ func TestNastySpecs(t *testing.T) {
 			`LR203 10:44 unknown actor "root/dbx"; did you mean "root/db"?`},
 		{"31 a supervisor takes no messages", with("gateway: [{name: g, listen: ':1', routes: [{name: r, path: /, to: root, message: go}]}]"),
 			`LR222 10:67 "root" is a supervisor, which takes no messages; name an actor below it`},
+		{"payloads of nothing", with("journal: {record: [failures, payloads]}"),
+			`LR222 10:30 payloads are those of calls and messages, and neither is recorded; add calls or messages`},
 		{"31 unknown breaker in an expression", with("health: {score: 'breaker(\"db\").state == \"open\" ? 0 : 1'}"),
 			`LR203 10:26 "db" has no breaker; give it guard: {breaker: …}`},
 		{"31 unknown actor in an expression", with("health: {score: 1 - actor(\"dbb\").error_rate}"),

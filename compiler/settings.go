@@ -24,7 +24,7 @@ func (c *compiler) settings() {
 
 func (c *compiler) journal(v *spec.Value) plan.Journal {
 	j := plan.Journal{
-		Durability: v.At("durability").Text(), Record: recorded(v.At("record")),
+		Durability: v.At("durability").Text(), Record: c.recorded(v.At("record")),
 		RetentionAge: v.At("retention").At("age").Duration(), RetentionSize: v.At("retention").At("size").Bytes(),
 		SnapshotEvery: int(v.At("snapshot").At("every").Int()), Overflow: v.At("overflow").Text(), OnFailure: v.At("on_failure").Text(),
 	}
@@ -39,8 +39,8 @@ func (c *compiler) journal(v *spec.Value) plan.Journal {
 	return j
 }
 
-// recorded lists the classes of events that are kept; "all" is each of them.
-func recorded(v *spec.Value) []string {
+// recorded lists the classes of events that are kept; "all" is each of them, without what calls carried.
+func (c *compiler) recorded(v *spec.Value) []string {
 	if v == nil {
 		return []string{"decisions", "failures", "lifecycle"}
 	}
@@ -50,6 +50,9 @@ func recorded(v *spec.Value) []string {
 	var out []string
 	for _, item := range v.Items() {
 		out = append(out, item.Text())
+	}
+	if at := slices.Index(out, "payloads"); at >= 0 && !slices.Contains(out, "calls") && !slices.Contains(out, "messages") {
+		c.errorf("LR222", v.Items()[at].Pos, "payloads are those of calls and messages, and neither is recorded; add calls or messages")
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

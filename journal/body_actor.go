@@ -118,6 +118,11 @@ type Message struct {
 	Outcome string        `json:"outcome"` // ok or an error class
 	Took    time.Duration `json:"took_ns"`
 	Waited  time.Duration `json:"waited_ns,omitempty"` // in the mailbox
+
+	// Payload is what it carried, when it came from outside and journal.record has payloads; of a call, at its first attempt.
+	// Oversize is how many bytes that would have been, when they were too many.
+	Payload  json.RawMessage `json:"payload,omitempty"`
+	Oversize int             `json:"oversize,omitempty"`
 }
 
 // Type returns TypeActorStarting.

@@ -1,6 +1,9 @@
 package journal
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // BreakerChanged tells that a breaker changed its state.
 type BreakerChanged struct {
@@ -85,6 +88,11 @@ type Call struct {
 	Hedge    int           `json:"hedge,omitempty"`   // which of several at once, from 1
 	Replica  string        `json:"replica,omitempty"` // name, where one of a group was called
 	Status   int           `json:"status,omitempty"`  // of an HTTP answer
+
+	// Payload is what it carried, when it came from outside and journal.record has payloads; of a call, at its first attempt.
+	// Oversize is how many bytes that would have been, when they were too many.
+	Payload  json.RawMessage `json:"payload,omitempty"`
+	Oversize int             `json:"oversize,omitempty"`
 }
 
 // RuleFired tells that a steering rule's condition held long enough.

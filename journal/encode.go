@@ -116,7 +116,7 @@ func (b StateChanged) appendJSON(to []byte) []byte {
 }
 
 func (b Message) room() int {
-	return 2*fixedRoom + len(b.From) + len(b.Message) + len(b.Outcome)
+	return 2*fixedRoom + len(b.From) + len(b.Message) + len(b.Outcome) + len(b.Payload)
 }
 
 func (b Message) appendJSON(to []byte) []byte {
@@ -130,11 +130,11 @@ func (b Message) appendJSON(to []byte) []byte {
 	if b.Waited != 0 {
 		to = appendInt(to, `,"waited_ns":`, int64(b.Waited))
 	}
-	return append(to, '}')
+	return append(appendCarried(to, b.Payload, b.Oversize), '}')
 }
 
 func (b Call) room() int {
-	return 3*fixedRoom + len(b.From) + len(b.Message) + len(b.Breaker) + len(b.Class)
+	return 3*fixedRoom + len(b.From) + len(b.Message) + len(b.Breaker) + len(b.Class) + len(b.Payload)
 }
 
 func (b Call) appendJSON(to []byte) []byte {
@@ -161,7 +161,18 @@ func (b Call) appendJSON(to []byte) []byte {
 	if b.Status != 0 {
 		to = appendInt(to, `,"status":`, int64(b.Status))
 	}
-	return append(to, '}')
+	return append(appendCarried(to, b.Payload, b.Oversize), '}')
+}
+
+// appendCarried writes what a call or message carried, or how much that was.
+func appendCarried(to, payload []byte, oversize int) []byte {
+	if len(payload) > 0 {
+		to = append(append(to, `,"payload":`...), payload...)
+	}
+	if oversize != 0 {
+		to = appendInt(to, `,"oversize":`, int64(oversize))
+	}
+	return to
 }
 
 func (b ActorFailed) appendJSON(to []byte) []byte {

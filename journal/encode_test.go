@@ -30,9 +30,9 @@ func TestSwiftBodiesAreThoseOfEncodingJSON(t *testing.T) {
 		bodies := []Body{
 			StateChanged{number("sequence"), rapid.Bool().Draw(t, "whole"), change}, StateChanged{Whole: true},
 			failed, &failed,
-			Message{text("from"), text("type"), text("outcome"), took("took"), time.Duration(rapid.IntRange(0, 1).Draw(t, "waited"))},
+			Message{text("from"), text("type"), text("outcome"), took("took"), time.Duration(rapid.IntRange(0, 1).Draw(t, "waited")), change, 0},
 			Call{text("from"), text("type"), text("guard"), text("outcome"), text("class"), took("took"), rapid.IntRange(0, 1).Draw(t, "attempt"),
-				rapid.IntRange(0, 1).Draw(t, "hedge"), text("replica"), rapid.IntRange(0, 1).Draw(t, "status")},
+				rapid.IntRange(0, 1).Draw(t, "hedge"), text("replica"), rapid.IntRange(0, 1).Draw(t, "status"), nil, rapid.IntRange(0, 1).Draw(t, "oversize")},
 			ActorStarting{number("n")},
 			ActorStarted{number("n"), rapid.IntRange(0, 2).Draw(t, "pid"), text("address")},
 			ActorReady{number("n"), took("took")},

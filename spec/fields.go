@@ -1,5 +1,7 @@
 package spec
 
+import "slices"
+
 // This file and its neighbours fields_*.go are the one table of the language:
 // every field with its type, default, example, documentation and reload class.
 
@@ -87,13 +89,14 @@ func (l *language) buildMessages() {
 }
 
 func journalType() *Type {
-	kinds := enum("lifecycle", "decisions", "failures", "calls", "messages", "state")
+	classes := []string{"lifecycle", "decisions", "failures", "calls", "messages", "state"}
+	kinds, recorded := enum(classes...), append(slices.Clone(classes), "payloads")
 	return object("journal", "The event log.",
 		field("enabled", boolType, "Whether events are written to disk.", standard("true")),
 		field("durability", enum("memory", "async", "interval", "group", "each"),
 			"When an event counts as written; `group` waits for a shared sync.", standard("group")),
-		field("record", union("`all`, or a list of classes of events", enum("all"), listOf(kinds)),
-			"Which classes of events are recorded.", reload(Hot), example("[lifecycle, decisions, failures]")),
+		field("record", union("`all`, or a list of classes of events", enum("all"), listOf(enum(recorded...))),
+			"Which classes of events are recorded; `payloads`, never part of `all`: what calls and messages from outside carried too, up to 16 KiB each.", reload(Hot), example("[lifecycle, decisions, failures]")),
 		field("retention", object("retention", "How long events are kept.",
 			field("age", spanType, "Older segments are dropped.", standard("7d")),
 			field("size", sizeType, "Beyond this the oldest segments are dropped.", standard("2GiB")),

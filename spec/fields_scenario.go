@@ -107,7 +107,8 @@ func faultFields(l *language) []*Field {
 	to := field("to", targetType, "Of messages to.")
 	between := &Type{Shape: List, Title: "list", Elem: oneOrMore(targetType), AtLeast: 2}
 	return []*Field{
-		fault(object("crash", "Crashes it.", whom).short("target")),
+		fault(object("crash", "Crashes it.", whom, field("kind", identType,
+			"The kind of the error that it fails with, for its supervisor to decide about; default: it is gone.", example("impossible"))).short("target")),
 		fault(object("hang", "Stops answering.", whom).short("target")),
 		fault(object("slow", "Makes it slower.", whom, field("by", spanType, "Added to each call.", example("200ms")),
 			field("factor", factorType, "So many times slower.", example("10")), rate).oneOf("by", "factor").needsOne("by", "factor")),

@@ -38,7 +38,7 @@ func newJournalExport(s *settings) *cobra.Command {
 		Short: "turn a part of the journal into a scenario: its load, its faults, what it decided",
 		Long: "The newest run of the engine, or what of it the flags leave, becomes a scenario that can be tested: recorded calls are its load,\n" +
 			"failures and commands its timeline, decisions its expectations. Review what it expects. With --file the calls are written beside\n" +
-			"it; journal.record: [calls, messages] in the topology keeps them.",
+			"it; journal.record: [calls, messages, payloads] in the topology keeps them.",
 		Args: cobra.NoArgs,
 		Example: `  lukhas-run journal export --as scenario --file incident.yaml
   lukhas-run journal export --as scenario --since 2026-11-23T06:00:00Z --until 2026-11-23T06:10:00Z

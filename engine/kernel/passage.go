@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"sync"
@@ -28,6 +29,9 @@ type Passage struct {
 
 	mu     sync.Mutex
 	hedged []Caller // who makes the tries of a hedge, from 1
+	// payload and oversize are what the journal keeps of what the call carries.
+	payload  json.RawMessage
+	oversize int
 	// degraded is the callee's guard's call, when its fallback answered.
 	degraded *guard.Call
 }
@@ -74,13 +78,18 @@ func (p *Passage) prepare(timeout time.Duration) {
 	describe(&p.call.Call, p.to.name(), p.m, &p.meta)
 	if v.Calls {
 		p.call.Witness = p
+		p.payload, p.oversize = v.Carried(&p.m, p.meta.From)
 	}
 }
 
 // Ended implements guard.Witness: it records the end of an attempt.
 func (p *Passage) Ended(e guard.Ended) {
-	p.c.Record(p.to.name(), journal.Call{From: p.meta.From, Message: p.m.Type, Breaker: e.Guard, Outcome: e.Outcome, Class: e.Class,
-		Duration: e.Took, Attempt: e.Attempt, Hedge: e.Hedge, Replica: e.Replica, Status: e.Status},
+	body := journal.Call{From: p.meta.From, Message: p.m.Type, Breaker: e.Guard, Outcome: e.Outcome, Class: e.Class,
+		Duration: e.Took, Attempt: e.Attempt, Hedge: e.Hedge, Replica: e.Replica, Status: e.Status}
+	if e.Attempt == 1 && e.Hedge <= 1 {
+		body.Payload, body.Oversize = p.payload, p.oversize
+	}
+	p.c.Record(p.to.name(), body,
 		&engine.Cause{Correlation: p.meta.Correlation, Seq: p.meta.Causation})
 }
 

@@ -21,6 +21,7 @@ type View struct {
 	Decisions  bool           // inputs of the Machine are recorded
 	Messages   bool           // handled messages are
 	Calls      bool           // attempts of guarded calls are
+	Payloads   bool           // and what those from outside carried; see Carried
 
 	Told    bool   // the Machine has been told of it; this, Taken and Refused belong to whoever tells the Machine
 	Taken   bool   // by the Machine
@@ -32,7 +33,8 @@ type View struct {
 // NewView is the generation of a plan whose guards need nothing yet.
 func NewView(p *plan.Plan, generation uint64) *View {
 	v := &View{Plan: p, Generation: generation, Params: p.ParamValues(), Commit: func() {},
-		Decisions: records(p, "decisions"), Messages: records(p, "messages"), Calls: records(p, "calls")}
+		Decisions: records(p, "decisions"), Messages: records(p, "messages"), Calls: records(p, "calls"),
+		Payloads: slices.Contains(p.Journal.Record, "payloads")}
 	for i := range p.Messages {
 		if d := &p.Messages[i]; d.Idempotent {
 			if v.repeatable == nil {

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"reflect"
 	"testing"
 	"testing/synctest"
 
@@ -62,7 +63,7 @@ func TestHandledMessagesAreRecordedWhereThePlanWantsIt(t *testing.T) {
 				t.Errorf("message %d took %v", i, got.Took)
 			}
 			got.Took = 0
-			if got != want[i] {
+			if !reflect.DeepEqual(got, want[i]) {
 				t.Errorf("message %d is %+v, want %+v", i, got, want[i])
 			}
 			if i < 3 && e.Correlation != "c-"+got.Message {
@@ -121,7 +122,7 @@ func TestAttemptsOfGuardedCallsAreRecordedWhereThePlanWantsIt(t *testing.T) {
 			}
 			got := body.(journal.Call)
 			got.Duration = 0
-			if got != want[i] {
+			if !reflect.DeepEqual(got, want[i]) {
 				t.Errorf("call %d is %+v, want %+v", i, got, want[i])
 			}
 			if i < 3 && e.Correlation != "c" {
@@ -130,6 +131,45 @@ func TestAttemptsOfGuardedCallsAreRecordedWhereThePlanWantsIt(t *testing.T) {
 		}
 		if got := r.book.of(journal.TypeMessage, ""); len(got) != 0 {
 			t.Errorf("%d messages are recorded, and nobody wants them", len(got))
+		}
+	})
+}
+
+// What messages and calls from outside carry is recorded as it was sent, whatever a handler makes of it, and only theirs.
+func TestWhatComesFromOutsideIsRecordedAsItCame(t *testing.T) {
+	p, m := answering(t, "messages", "calls", "payloads")
+	p.Actors[2].Guard = &plan.Guard{Name: "front"}
+	m["back"] = simple(func(_ engine.Context, m engine.Msg) error {
+		if sent, ok := m.Payload.(map[string]any); ok {
+			sent["n"] = "changed"
+		}
+		return nil
+	})
+	run(t, p, m, func(t *testing.T, r rig) {
+		r.ask(t, "front", "read", map[string]any{"n": 1})
+		r.ask(t, "back", "read", map[string]any{"n": 2})
+		r.ask(t, "back", "read", nil)
+		synctest.Wait()
+		var got []string
+		for _, path := range []string{"root/front", "root/back"} {
+			for _, e := range r.book.of(journal.TypeMessage, path) {
+				body, err := e.Body()
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, path+" "+string(body.(journal.Message).Payload))
+			}
+		}
+		for _, e := range r.book.of(journal.TypeCall, "root/front") {
+			body, err := e.Body()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, "call "+string(body.(journal.Call).Payload))
+		}
+		want := []string{`root/front {"n":1}`, "root/back ", `root/back {"n":2}`, "root/back ", `call {"n":1}`}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("recorded %q, want %q", got, want)
 		}
 	})
 }

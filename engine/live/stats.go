@@ -1,6 +1,7 @@
 package live
 
 import (
+	"encoding/json"
 	"sync/atomic"
 	"time"
 
@@ -50,6 +51,8 @@ type tally struct {
 	clock           time.Duration // when the last call ended, if the next follows at once; 0 otherwise
 	took            [tallySize]time.Duration
 	handled         []handled // what the journal is to be told, where the plan wants it
+	payload         json.RawMessage
+	oversize        int // with payload: what it keeps of what the message at hand carries
 }
 
 // handled is the record of a message, kept until the activation has a moment for it.
@@ -94,10 +97,22 @@ func (f *frame) start() {
 		t.skip -= min(t.skip, 1)
 		return
 	}
+	if f.recorded() && f.view.Payloads {
+		f.carry()
+	}
 	if t.clock != 0 {
 		f.now, f.fresh = t.clock, true
 	}
 	t.began = f.Now()
+}
+
+// carry keeps what the message at hand carries, before its handler can change it, where the plan wants that of messages from outside.
+func (f *frame) carry() {
+	t := &f.tally
+	t.payload, t.oversize = nil, 0
+	if m := f.env.meta(); m.Causation == 0 {
+		t.payload, t.oversize = f.view.Carried(&f.env.msg, m.From)
+	}
 }
 
 // end counts a call.
@@ -147,8 +162,9 @@ func (f *frame) note(took time.Duration) {
 	case f.fault != "":
 		outcome = f.fault
 	}
-	f.handled = append(f.handled, handled{
-		journal.Message{From: m.From, Message: f.env.msg.Type, Outcome: outcome, Took: took},
+	t := &f.tally
+	t.handled = append(t.handled, handled{
+		journal.Message{From: m.From, Message: f.env.msg.Type, Outcome: outcome, Took: took, Payload: t.payload, Oversize: t.oversize},
 		engine.Cause{Correlation: m.Correlation, Seq: m.Causation},
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
 )
@@ -323,7 +324,12 @@ func (d *drafting) load(recording string) ([]string, []plan.Arrival) {
 		}
 		out = append(out, fmt.Sprintf("- {name: %s, from: %s%s, recorded: {file: %s, caller: %s}}", loadName(c), from, to, quoted(recording), quoted(c)))
 	}
-	d.note("what calls carried is not recorded: give a load a payload, or a request, where handlers read it")
+	switch n := len(slices.DeleteFunc(slices.Clone(calls), func(a plan.Arrival) bool { return a.Payload == nil })); {
+	case d.in.Oversize > 0:
+		d.note("%d calls carried too much to be recorded; they come with nothing", d.in.Oversize)
+	case n == 0:
+		d.note("what calls carried is not recorded (journal.record: payloads): give a load a payload, or a request, where handlers read it")
+	}
 	return out, calls
 }
 
@@ -457,7 +463,8 @@ func identOf(name string) string {
 const maxCrashes = 200
 
 // crashes are the failures of actors. The first incarnation's comes when it came; those of later ones so long after they
-// were up, since waits between restarts have their own jitter.
+// were up, since waits between restarts have their own jitter. A handler's failure comes by itself where its message comes again
+// with all that it carried, and else with its kind, for the supervisor to decide about.
 func (d *drafting) crashes() []planned {
 	var out []planned
 	left := 0
@@ -474,7 +481,7 @@ func (d *drafting) crashes() []planned {
 		n := l.incarnation - d.first[l.actor]
 		if n == 0 && (l.ready != unseen || l.starting == unseen) {
 			d.blame(cause{at, "start + " + at.String(), l.actor})
-			out = append(out, planned{at, d.unless(l.actor, "- ", fmt.Sprintf("{at: %s, crash: %s} # %s", at, d.name(l.actor), comment(l.kind+": "+l.message)))})
+			out = append(out, planned{at, d.failure(&l, a, at.String())})
 			continue
 		}
 		state, since := `state == "starting"`, l.failed-l.starting
@@ -486,12 +493,25 @@ func (d *drafting) crashes() []planned {
 		d.blame(cause{at, id + " + " + since.String(), l.actor})
 		out = append(out,
 			planned{at, d.unless(l.actor, "- ", fmt.Sprintf("{id: %s, when: 'actor(%q).restarts >= %d && actor(%q).%s'}", id, d.name(l.actor), n, d.name(l.actor), state))},
-			planned{at, d.unless(l.actor, "- ", fmt.Sprintf("{at: %s + %s, crash: %s} # %s", id, since, d.name(l.actor), comment(l.kind+": "+l.message)))})
+			planned{at, d.failure(&l, a, id+" + "+since.String())})
 	}
 	if left > 0 {
 		d.note("%d more crashes are left out", left)
 	}
 	return out
+}
+
+// failure is the line of a failure that comes at a moment.
+func (d *drafting) failure(l *life, a *plan.Actor, at string) string {
+	why := comment(l.kind + ": " + l.message)
+	if d.loaded && a.Kind == plan.Script && l.on != "" && d.in.whole[l.correlation] {
+		return fmt.Sprintf("# at %s %s fails by itself, on what %s carries: %s", at, d.name(l.actor), l.on, why)
+	}
+	what := d.name(l.actor)
+	if !d.outside(a) && l.kind != engine.KindCrash && ident.MatchString(l.kind) {
+		what = fmt.Sprintf("{target: %s, kind: %s}", what, l.kind)
+	}
+	return d.unless(l.actor, "- ", fmt.Sprintf("{at: %s, crash: %s} # %s", at, what, why))
 }
 
 // comment is text that can stand behind a # on its line.
@@ -742,6 +762,15 @@ func (d *drafting) called(breaker string) bool {
 	return slices.ContainsFunc(found, func(at int) bool { return len(d.in.tried(d.plan.Actors[at].Path)) > 0 })
 }
 
+// unsettled tells whether the level of health was still open to chance when the journal ended: what lowers it came or went so late
+// that a level which began or ended one sample later would be another one then.
+func (d *drafting) unsettled() bool {
+	settled := d.in.End.Sub(d.in.Start) - d.plan.Health.RecoverFor - 3*d.plan.Observe.Interval
+	return slices.ContainsFunc(d.in.facts, func(f fact) bool {
+		return f.at > settled && slices.Contains([]string{"opened", "closed", "quarantined"}, f.kind)
+	})
+}
+
 // ending says how things stood in the end.
 func (d *drafting) ending() []string {
 	var out []string
@@ -780,7 +809,7 @@ func (d *drafting) ending() []string {
 		}
 	}
 	over := slices.ContainsFunc(d.in.facts, func(f fact) bool { return f.kind == "gave_up" && f.whom == d.plan.Actors[0].Path })
-	if d.in.level == "healthy" && len(out) > 0 && !over {
+	if d.in.level == "healthy" && len(out) > 0 && !over && !d.unsettled() {
 		out = append(out, "- {name: healthy in the end, finally: 'system.level == \"healthy\"'}")
 	}
 	return out

@@ -466,3 +466,40 @@ func TestAReplicaOfAPartOfTheRunIsNotNamed(t *testing.T) {
 		})
 	}
 }
+
+// A handler's failure comes by itself where its message comes again with all that it carried, and else with its kind.
+func TestAHandlersFailureIsToldByItsMessageOrItsKind(t *testing.T) {
+	for _, c := range []struct {
+		carried []byte
+		want    string
+	}{
+		{[]byte(`{"id":13}`), "# at 1.5s api fails by itself, on what checkout carries: impossible: no 13"},
+		{nil, "- {at: 1.5s, crash: {target: api, kind: impossible}} # impossible: no 13"},
+	} {
+		var l log
+		l.tell(0, "", journal.EngineStarted{Name: "shop"})
+		l.tell(1500, "root/api", journal.Message{From: "operator", Message: "checkout", Outcome: "impossible", Payload: c.carried})
+		l[len(l)-1].Correlation = "i-1" // of a message that came without one
+		l.tell(1500, "root/api", journal.ActorFailed{Incarnation: 1, Kind: "impossible", Message: "no 13", MessageType: "checkout"})
+		l[len(l)-1].Correlation = "i-2"
+		_, draft, _, text := exported(t, t.TempDir(), l, scenario.Slice{})
+		if !strings.Contains(text, c.want) {
+			t.Errorf("%q is missing in\n%s", c.want, text)
+		}
+		if got := draft.Recording; len(got) != 1 || (got[0].Payload != nil) != (c.carried != nil) {
+			t.Errorf("%+v", draft.Recording)
+		}
+	}
+}
+
+// The level of health in the end is expected only when nothing that lowers it happened shortly before: one sample decides then.
+func TestTheLevelInTheEndIsExpectedOnceItHasSettled(t *testing.T) {
+	for ms, want := range map[int]bool{3_000: false, 30_000: true} {
+		l := outage()
+		l.tell(11_000, "", journal.HealthChanged{Score: 1, From: "degraded", To: "healthy"})
+		l.tell(11_000+ms, "root/api", journal.ActorStopped{Incarnation: 1})
+		if _, _, _, text := exported(t, t.TempDir(), l, scenario.Slice{}); strings.Contains(text, "healthy in the end") != want {
+			t.Errorf("%dms after it is healthy again, want %v:\n%s", ms, want, text)
+		}
+	}
+}

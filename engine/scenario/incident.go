@@ -40,10 +40,13 @@ type Incident struct {
 	Left        int            // events of earlier runs within the bounds, left out
 	Damage      []string       // parts of the journal that cannot be read
 	Calls       []plan.Arrival // from outside, since Start
+	Oversize    int            // how many of them carried too much to be recorded
 
 	booted   bool // the run's start is part of it
 	attempts map[string][]attempt
-	recorded int // calls and messages
+	recorded int                    // calls and messages
+	whole    map[string]bool        // correlations of calls of which is known what they carried
+	last     map[string]lastHandled // by actor, so far
 	lives    []life
 	known    map[string]int // of lives, by actor and incarnation
 	probes   []probed
@@ -70,7 +73,11 @@ type life struct {
 	starting, ready, failed time.Duration // unseen is none
 	took                    time.Duration // to be ready
 	kind, message           string        // of the failure
+	on, correlation         string        // the type of the message that it failed on, and its correlation
 }
+
+// lastHandled is the message that an actor handled last.
+type lastHandled struct{ message, outcome, correlation string }
 
 // unseen is the time of what was not seen.
 const unseen = time.Duration(-1)
@@ -114,7 +121,7 @@ var errIncident = errors.New("too much has happened for one scenario; take a sho
 
 // ReadIncident reads what a part of a journal tells. Damaged parts are left out, and named in Damage.
 func ReadIncident(j Events, s Slice) (*Incident, error) {
-	in := &Incident{attempts: map[string][]attempt{}, known: map[string]int{}, through: map[string]bool{}, passing: map[string]bool{}}
+	in := &Incident{attempts: map[string][]attempt{}, known: map[string]int{}, through: map[string]bool{}, passing: map[string]bool{}, last: map[string]lastHandled{}}
 	begin, err := in.locate(j, &s)
 	if err != nil {
 		return nil, err
@@ -145,7 +152,7 @@ func ReadIncident(j Events, s Slice) (*Incident, error) {
 			return nil, err
 		}
 	}
-	in.Calls = calls.settle(in.Start)
+	in.Calls, in.Oversize, in.whole = calls.settle(in.Start), calls.oversize, calls.whole
 	for _, all := range in.attempts {
 		slices.SortStableFunc(all, func(a, b attempt) int { return int(min(max(a.began-b.began, -1), 1)) })
 	}
@@ -213,6 +220,7 @@ func (in *Incident) take(e journal.Event) error {
 	case journal.Message:
 		in.recorded++
 		in.handled(e.Actor, at, &b)
+		in.last[e.Actor] = lastHandled{b.Message, b.Outcome, e.Correlation}
 	case journal.ActorStarting:
 		in.life(e.Actor, b.Incarnation).starting = at
 	case journal.ActorReady:
@@ -220,7 +228,10 @@ func (in *Incident) take(e journal.Event) error {
 		l.ready, l.took = at, b.Took
 	case journal.ActorFailed:
 		l := in.life(e.Actor, b.Incarnation)
-		l.failed, l.kind, l.message = at, b.Kind, b.Message
+		l.failed, l.kind, l.message, l.on, l.correlation = at, b.Kind, b.Message, b.MessageType, e.Correlation
+		if h := in.last[e.Actor]; h.message == b.MessageType && h.outcome == b.Kind { // a message without a correlation
+			l.correlation = h.correlation
+		}
 	case journal.Probe:
 		in.probes = append(in.probes, probed{e.Actor, at, b.Healthy})
 	case journal.Commanded:

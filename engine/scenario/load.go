@@ -153,6 +153,9 @@ func (q *request) prepare(env *rules.Env) error {
 	}
 	if err == nil && s.Route != nil {
 		err = q.route(s.Route, env)
+		if len(s.Recorded) > 0 && s.Route.Route.Message != "" && s.Recorded[q.n].Payload != nil {
+			q.msg.Payload = s.Recorded[q.n].Payload // what the route made of the request then
+		}
 	}
 	return err
 }

@@ -143,7 +143,7 @@ func WriteArrivals(w io.Writer, all []plan.Arrival) error {
 
 // Arrivals finds the calls from outside among a journal's events: attempts of guarded calls, each once however often it was
 // tried, and handled messages for those actors of whom no calls are recorded. Times count from start, or from the first of
-// them. What such a call carried is not recorded.
+// them. What such a call carried is known where journal.record has payloads.
 func Arrivals(events iter.Seq2[journal.Event, error], start time.Time) ([]plan.Arrival, error) {
 	var found arrivalsFound
 	for e, err := range events {
@@ -162,6 +162,18 @@ type arrivalsFound struct {
 	calls, messages []arrived
 	guarded         map[string]bool // actors of whom calls are recorded
 	edges           map[string]bool // from and to of calls that pass an edge's guard first
+	whole           map[string]bool // correlations of those of which is known what they carried
+	oversize        int             // how many of those that settle gave carried too much to be recorded
+}
+
+// carried is what a call or message carried; nil when that is not known, or nothing.
+func (f *arrivalsFound) carried(e journal.Event, payload json.RawMessage) any {
+	var v any
+	if len(payload) == 0 || json.Unmarshal(payload, &v) != nil {
+		return nil
+	}
+	f.note(&f.whole, e.Correlation)
+	return v
 }
 
 // arrived is a call from outside at the time it came.
@@ -170,6 +182,8 @@ type arrived struct {
 	edge  bool
 	guard string
 	call  plan.Arrival
+
+	oversize bool // it carried too much to be recorded
 }
 
 func (f *arrivalsFound) take(e journal.Event) error {
@@ -184,7 +198,7 @@ func (f *arrivalsFound) take(e journal.Event) error {
 	case journal.Call:
 		f.note(&f.guarded, e.Actor)
 		if outside(b.From, e.Actor) && b.Attempt == 1 && b.Hedge <= 1 {
-			one := arrived{at: e.Time - int64(b.Duration), guard: b.Breaker, call: plan.Arrival{From: b.From, To: e.Actor, Message: sent(b.Message)}}
+			one := arrived{at: e.Time - int64(b.Duration), guard: b.Breaker, call: plan.Arrival{From: b.From, To: e.Actor, Message: sent(b.Message), Payload: f.carried(e, b.Payload)}, oversize: b.Oversize > 0}
 			if one.edge = b.Breaker != "" && b.Breaker == b.From; one.edge {
 				f.note(&f.edges, b.From+" "+e.Actor)
 			}
@@ -192,7 +206,7 @@ func (f *arrivalsFound) take(e journal.Event) error {
 		}
 	case journal.Message:
 		if outside(b.From, e.Actor) && e.Causation == 0 {
-			f.messages = append(f.messages, arrived{at: e.Time - int64(b.Took), call: plan.Arrival{From: b.From, To: e.Actor, Message: sent(b.Message)}})
+			f.messages = append(f.messages, arrived{at: e.Time - int64(b.Took), call: plan.Arrival{From: b.From, To: e.Actor, Message: sent(b.Message), Payload: f.carried(e, b.Payload)}, oversize: b.Oversize > 0})
 		}
 	}
 	return nil
@@ -232,6 +246,9 @@ func (f *arrivalsFound) settle(start time.Time) []plan.Arrival {
 	out := make([]plan.Arrival, 0, len(all))
 	for _, a := range all {
 		a.call.At = time.Duration(max(a.at-zero, 0))
+		if a.oversize {
+			f.oversize++
+		}
 		out = append(out, a.call)
 	}
 	return out

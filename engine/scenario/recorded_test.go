@@ -113,7 +113,7 @@ func TestArrivalsAreTheCallsFromOutside(t *testing.T) {
 		at(14, "root/db", 0, journal.Call{From: "root/api", Message: "query", Breaker: "db", Outcome: "success", Attempt: 1}),
 		at(15, "root/db", 0, journal.Call{From: "operator", Message: "query", Breaker: "db", Outcome: "rejected", Class: "breaker", Attempt: 1}),
 		at(16, "root/db-0", 0, journal.Message{From: "operator", Message: "query", Outcome: "ok"}),
-		at(17, "root/api", 0, journal.Message{From: "operator", Message: "get", Outcome: "ok", Took: time.Second}),
+		at(17, "root/api", 0, journal.Message{From: "operator", Message: "get", Outcome: "ok", Took: time.Second, Payload: []byte(`{"n":[1]}`)}),
 		at(18, "root/api", 7, journal.Message{Message: "injected", Outcome: "ok"}),
 		at(19, "root/api", 0, journal.Message{From: "root/api", Message: "tick", Outcome: "ok"}),
 	}
@@ -129,7 +129,7 @@ func TestArrivalsAreTheCallsFromOutside(t *testing.T) {
 		{At: 0, From: "public/rows", To: "root/db", Message: "get"},
 		{At: 2 * time.Second, From: "operator", To: "root/db", Message: "query"},
 		{At: 6 * time.Second, From: "operator", To: "root/db", Message: "query"},
-		{At: 7 * time.Second, From: "operator", To: "root/api", Message: "get"},
+		{At: 7 * time.Second, From: "operator", To: "root/api", Message: "get", Payload: map[string]any{"n": []any{1.0}}},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\ngot      %+v\nexpected %+v", err, got, want)
@@ -188,6 +188,29 @@ expect: [{name: all but the first come, finally: load("l").ok == 4}, {name: a se
 		t.Fatal(l.Diagnostics)
 	}
 	if r := play(t, l.Scenarios[0], scenario.Options{}); !r.Passed() {
+		t.Errorf("%q", broken(r))
+	}
+}
+
+// A recorded call that comes through a route carries what the route made of the request then.
+func TestRecordedCallsThroughARouteCarryWhatTheyCarried(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "calls.jsonl"), `{"at_ns":0,"from":"public/order","to":"root/api","message":"order","payload":{"amount":7}}`+"\n")
+	path := filepath.Join(dir, "s.yaml")
+	write(t, path, `apiVersion: lukhas/v1
+kind: Topology
+metadata: {name: orders}
+root: {children: [{name: api, script: {handlers: {order: {fail: {when: msg.amount != 7, kind: other}, reply: {ok: true}}}}}]}
+gateway: [{name: public, listen: "127.0.0.1:0", routes: [{name: order, path: /order, methods: [POST], to: api, message: order, with: request.json}]}]
+---
+apiVersion: lukhas/v1
+kind: Scenario
+metadata: {name: s}
+duration: 5s
+load: [{name: l, via: public/order, request: {method: POST, body: {amount: 1}}, recorded: {file: calls.jsonl, caller: public/order}}]
+expect: [{name: as it came, finally: load("l").ok == 1}]
+`)
+	if r := play(t, load(t, path, "")[0], scenario.Options{}); !r.Passed() {
 		t.Errorf("%q", broken(r))
 	}
 }

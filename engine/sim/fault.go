@@ -25,7 +25,7 @@ type Fault struct {
 	Rate   float64     // 0..1 of the calls or messages; 0 is all
 	By     time.Duration
 	Factor float64
-	Kind   string // of fail: the error's kind
+	Kind   string // of fail: the error's kind. Of crash: that of a failure that the supervisor decides about; "" ends the incarnation
 	Status int    // of fail: the HTTP status
 	What   string // of corrupt: reply, state or snapshot. Of exhaust: memory, cpu or disk_free
 	Value  any    // of corrupt
@@ -248,10 +248,15 @@ func (a *actor) suffer(f *Fault) {
 			return
 		}
 		failure := &engine.Failure{Kind: engine.KindCrash, Message: "crashed", By: a.path, ExitCode: -1}
-		switch a.kind {
-		case plan.Process:
+		switch {
+		case f.Kind != "" && a.inc.behavior != nil && a.phase == kernel.PhaseRunning:
+			a.stumble(&engine.Failure{Kind: f.Kind, Message: "failed", By: a.path})
+			return
+		case f.Kind != "":
+			failure.Kind, failure.Message = f.Kind, "failed"
+		case a.kind == plan.Process:
 			failure.Kind, failure.Message, failure.Signal = engine.KindExit, "killed", "KILL"
-		case plan.Upstream:
+		case a.kind == plan.Upstream:
 			failure.Kind, failure.Message = engine.KindUnreachable, "gone"
 		}
 		a.inc.exited(failure)

@@ -332,3 +332,43 @@ root:
 		t.Errorf("the new incarnation gets nothing: %v", a.Err)
 	}
 }
+
+// A crash of a kind is a failure that the supervisor decides about: one that it resumes loses nothing, another restarts, and
+// since no message is to blame none is tried again.
+func TestACrashOfAKindIsDecidedAbout(t *testing.T) {
+	r := begin(t, `
+root:
+  on_failure: 'error.kind == "mild" ? "resume" : "restart"'
+  children:
+    - name: echo
+      mailbox: {attempts: 5}
+      restart: {policy: always, backoff: {initial: 100ms, jitter: 0}}
+      script: {state: {n: 0}, handlers: {say: {set: {n: state.n + 1}, reply: {n: state.n}}}}
+    - {name: server, process: {command: [/bin/true], protocol: jsonl}}
+`, nil)
+	r.run(time.Second)
+	r.ask("echo", "say", nil)
+	r.inject(Fault{Verb: Crash, Target: "echo", Kind: "mild"})
+	r.run(time.Second)
+	if a := r.ask("echo", "say", nil); a.Err != nil || a.Payload.(map[string]any)["n"] != 2.0 {
+		t.Errorf("resumed: %+v", a)
+	}
+	r.inject(Fault{Verb: Crash, Target: "echo", Kind: "impossible"})
+	r.inject(Fault{Verb: Crash, Target: "server", Kind: "odd"})
+	r.run(time.Second)
+	if a := r.ask("echo", "say", nil); a.Err != nil || a.Payload.(map[string]any)["n"] != 1.0 {
+		t.Errorf("restarted: %+v", a)
+	}
+	var kinds []string
+	for _, e := range r.events {
+		if body, err := e.Body(); err == nil && e.Type == journal.TypeActorFailed {
+			kinds = append(kinds, e.Actor+" "+body.(journal.ActorFailed).Kind)
+		}
+	}
+	if want := "root/echo mild, root/echo impossible, root/server odd"; strings.Join(kinds, ", ") != want {
+		t.Errorf("failed: %q, want %s", kinds, want)
+	}
+	if v, _ := r.Actor("echo"); v.DeadLetters != 0 || v.Incarnation != 2 {
+		t.Errorf("%+v", v)
+	}
+}

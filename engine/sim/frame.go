@@ -131,7 +131,7 @@ func (inc *incarnation) release() {
 
 // set sets the actor's state. It reports whether the activation is over.
 func (f *frame) set(s *kernel.Setting) bool {
-	f.env, f.failure = envelope{}, nil
+	f.env, f.failure = envelope{only: noMessage}, nil
 	f.ready()
 	f.protect(func() error { s.Do(f.inc.behavior, f.actor.path, &f.eng.scribe); return nil })
 	if f.failure != nil {
@@ -288,15 +288,30 @@ func (a *actor) broke(inc *incarnation, env *envelope, failure *engine.Failure) 
 	env.tries++
 	if inc.ending != kernel.NotEnding || inc.poison != nil || inc.gate&gateDown != 0 {
 		inc.release()
-		a.deadLetter(kernel.InFlight, env, failure.Answer())
+		if env.only != noMessage {
+			a.deadLetter(kernel.InFlight, env, failure.Answer())
+		}
 		return
 	}
-	inc.gate |= gateDown
-	a.mark(kernel.UnfitDown, true)
-	a.phase = kernel.PhaseFailed
-	inc.poison, inc.end.Verdict = env, failure.Answer()
+	inc.await(env, failure)
 	inc.release()
 	a.eng.happen(inc.life().Failed(failure, &env.meta, &a.eng.stacks))
+}
+
+// await lets a failed incarnation wait for the verdict.
+func (inc *incarnation) await(env *envelope, failure *engine.Failure) {
+	inc.gate |= gateDown
+	inc.a.mark(kernel.UnfitDown, true)
+	inc.a.phase = kernel.PhaseFailed
+	inc.poison, inc.end.Verdict = env, failure.Answer()
+}
+
+// stumble is a failure that no message is to blame for. Handlers that wait go on meanwhile, as those beside one that fails do.
+func (a *actor) stumble(failure *engine.Failure) {
+	if inc := a.inc; inc.ending == kernel.NotEnding && inc.poison == nil && inc.gate&gateDown == 0 {
+		inc.await(&envelope{only: noMessage}, failure)
+		a.eng.happen(inc.life().Failed(failure, &engine.Meta{}, &a.eng.stacks))
+	}
 }
 
 // respond answers the asker of the message at hand. It reports whether somebody still waited.

@@ -252,6 +252,9 @@ func (e hands) Stop(x *engine.Stop) {
 
 // poisoned decides about the message that killed an incarnation: it is tried again first, or it is a dead letter.
 func (a *actor) poisoned(env *envelope, answer error) {
+	if env.only == noMessage {
+		return
+	}
 	if a.box.Again(env.tries, env.msg) && env.only == 0 {
 		var one queue
 		one.push(env)

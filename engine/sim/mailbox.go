@@ -14,6 +14,9 @@ type envelope struct {
 	only  engine.Epoch // of the incarnation that it is for, whose timer sent it; 0: for any
 }
 
+// noMessage marks the envelope of what is done between two messages: there is none to try again.
+const noMessage = ^engine.Epoch(0)
+
 // queue is first in, first out: a ring that grows.
 type queue struct {
 	ring []envelope // its length is a power of two
