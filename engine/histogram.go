@@ -51,14 +51,18 @@ func upper(i int) time.Duration {
 	return time.Duration(uint64(4+quarter+1)<<(exp-2)) * time.Microsecond
 }
 
-// Counts copies the counts to buckets, growing it as needed, and returns it. Bucket i holds durations up to
-// BucketLimit(i). A nil Histogram has none.
+// Counts copies the counts to buckets, growing it as needed, and returns it: those up to the page of the longest duration, so
+// that nobody goes through hours that no call took. Bucket i holds durations up to BucketLimit(i). A nil Histogram has none.
 func (h *Histogram) Counts(buckets []uint32) []uint32 {
 	buckets = buckets[:0]
 	if h == nil {
 		return buckets
 	}
-	for i := range h.pages {
+	used := len(h.pages)
+	for used > 0 && h.pages[used-1].Load() == nil {
+		used--
+	}
+	for i := range used {
 		page := h.pages[i].Load()
 		if page == nil {
 			page = new(histCounts)

@@ -9,6 +9,7 @@ import (
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/engine/sim"
+	"github.com/lukhasai/lukhas-run/internal/clock"
 	"github.com/lukhasai/lukhas-run/rules"
 )
 
@@ -24,10 +25,12 @@ type load struct {
 
 	sent, ok, failed, degraded, retries float64
 	hist                                *engine.Histogram
-	view                                rules.Load // used again
-	env                                 rules.Env  // used again
-	idle                                []*request // used again
-	coming                              func()     // arrive
+	view                                rules.Load  // used again
+	env                                 rules.Env   // used again
+	idle                                []*request  // used again
+	coming                              func()      // arrive
+	alarm                               clock.Alarm // of the next call
+	label                               []byte      // used again
 	buckets                             []uint32
 	curve                               *Curve // nil when nobody wants it
 }
@@ -86,7 +89,7 @@ func (l *load) begin() {
 func (l *load) next() {
 	t, ok := l.arrivals.next()
 	if at := l.began + t; ok && at < l.until {
-		l.run.eng.At(at, l.coming)
+		l.run.eng.Wind(&l.alarm, at, l.coming)
 	}
 }
 
@@ -120,7 +123,7 @@ func (l *load) arrive() {
 	l.n++
 	l.sent++
 	l.next()
-	l.env = rules.Env{Params: l.run.params(), Now: q.began.Seconds(), N: q.n, T: (q.began - l.began).Seconds()}
+	l.env.Params, l.env.Now, l.env.N, l.env.T = l.run.params(), q.began.Seconds(), q.n, (q.began - l.began).Seconds()
 	if err := q.prepare(&l.env); err != nil {
 		l.run.broken(l.spec.Place, "load "+l.spec.Name, err)
 		return
@@ -132,7 +135,7 @@ func (l *load) arrive() {
 func (q *request) prepare(env *rules.Env) error {
 	s := q.load.spec
 	q.to, q.msg.Type = s.To, s.Message
-	q.options = engine.CallOptions{From: s.Name, Correlation: s.Name + "-" + strconv.FormatInt(q.n, 10), Timeout: s.Timeout, Priority: outsidePriority(s.Priority)}
+	q.options = engine.CallOptions{From: s.Name, Correlation: q.load.numbered(q.n), Timeout: s.Timeout, Priority: outsidePriority(s.Priority)}
 	if s.Key != nil {
 		v, err := s.Key.Value(env)
 		if err != nil {
@@ -158,6 +161,13 @@ func (q *request) prepare(env *rules.Env) error {
 		}
 	}
 	return err
+}
+
+// numbered is what the n-th call is known by.
+func (l *load) numbered(n int64) string {
+	l.label = append(append(l.label[:0], l.spec.Name...), '-')
+	l.label = strconv.AppendInt(l.label, n, 10)
+	return string(l.label)
 }
 
 func outsidePriority(p int) int {

@@ -79,26 +79,24 @@ func (g *agenda) grow() {
 	g.ring, g.head = bigger, 0
 }
 
-// first removes the oldest task.
-func (g *agenda) first() task {
+// first moves the oldest task to t.
+func (g *agenda) first(t *task) {
 	at := &g.ring[g.head]
-	t := *at
+	*t = *at
 	at.job = nil // what else a task points at lives as long as the engine
 	g.head = (g.head + 1) & (len(g.ring) - 1)
 	g.count--
-	return t
 }
 
-// take removes the task at place i; the first takes its place.
-func (g *agenda) take(i int) task {
+// take moves the task at place i to t; the first takes its place.
+func (g *agenda) take(i int, t *task) {
 	mask := len(g.ring) - 1
 	at := (g.head + i) & mask
-	t := g.ring[at]
+	*t = g.ring[at]
 	g.ring[at] = g.ring[g.head]
 	g.ring[g.head] = task{}
 	g.head = (g.head + 1) & mask
 	g.count--
-	return t
 }
 
 // push adds a task to the present moment.
@@ -132,12 +130,13 @@ type loop struct {
 	stuck    error         // the watchdog's finding; somebody else still holds the baton
 }
 
-// next is the next task; none means that the run is over for now.
-func (e *Engine) next() (task, bool) {
+// next moves the next task to t; false means that the run is over for now.
+func (e *Engine) next(t *task) bool {
 	l := &e.loop
 	for l.halted == nil {
 		if l.agenda.count > 0 {
-			return e.pick(), true
+			e.pick(t)
+			return true
 		}
 		if l.idle && l.alarms.Len() <= l.own {
 			break
@@ -163,10 +162,10 @@ func (e *Engine) next() (task, bool) {
 		}
 	}
 	e.now = l.alarms.Now()
-	return task{}, false
+	return false
 }
 
-func (e *Engine) pick() task {
+func (e *Engine) pick(t *task) {
 	l := &e.loop
 	l.turns++
 	if l.turns > l.maxTurns {
@@ -176,10 +175,11 @@ func (e *Engine) pick() task {
 		l.pulse.Store(l.total)
 	}
 	if l.shuffle == 0 || l.agenda.count == 1 {
-		return l.agenda.first()
+		l.agenda.first(t)
+		return
 	}
 	l.picks++
-	return l.agenda.take(int(guard.Mix(l.shuffle+l.picks*guard.Golden) % uint64(l.agenda.count)))
+	l.agenda.take(int(guard.Mix(l.shuffle+l.picks*guard.Golden)%uint64(l.agenda.count)), t)
 }
 
 // spins is the error of a moment that does not end.
@@ -234,13 +234,10 @@ func (c *carrier) work() {
 	t := c.first
 	c.first = task{}
 	for {
-		if t.kind == taskNone {
-			ok := false
-			if t, ok = e.next(); !ok {
-				e.loop.spare = append(e.loop.spare, c)
-				e.release()
-				return
-			}
+		if t.kind == taskNone && !e.next(&t) {
+			e.loop.spare = append(e.loop.spare, c)
+			e.release()
+			return
 		}
 		switch {
 		case t.brief() && !e.do(c.frame, &t):
@@ -253,7 +250,7 @@ func (c *carrier) work() {
 		default:
 			e.do(c.frame, &t)
 		}
-		t = task{}
+		t.kind = taskNone
 	}
 }
 
@@ -265,9 +262,9 @@ func (c *carrier) suspend(w *waiter) {
 		runtime.Goexit()
 	}
 	for {
-		t, ok := e.next()
+		var t task
 		switch {
-		case !ok:
+		case !e.next(&t):
 			e.release()
 		case t.kind == taskResume && t.w == w:
 			return
@@ -380,6 +377,11 @@ func (e *Engine) Run(until time.Duration) error {
 func (e *Engine) RunUntilIdle(until time.Duration) error {
 	e.loop.until, e.loop.idle = int64(until), true
 	return e.drive()
+}
+
+// Wind is At for who calls again and again, with an alarm of its own that is not on its way.
+func (e *Engine) Wind(a *clock.Alarm, at time.Duration, fn func()) {
+	e.loop.alarms.Set(a, int64(at), fn)
 }
 
 // At calls fn at an engine time, now when that is past. fn may use the engine and must not block. cancel takes it back.
