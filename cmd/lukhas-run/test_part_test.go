@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,25 +37,48 @@ func (b behaviour) Handle(ctx engine.Context, m engine.Msg) error { return b(ctx
 
 // cheating behaviours are not the same twice.
 func cheating() map[string]engine.Factory {
-	make := func(b behaviour) engine.Factory {
+	of := func(b behaviour) engine.Factory {
 		return func(*plan.Actor, *plan.Plan) (engine.Behavior, error) { return b, nil }
 	}
 	return map[string]engine.Factory{
-		"honest": make(func(ctx engine.Context, m engine.Msg) error { ctx.Reply(map[string]any{"ok": true}); return nil }),
-		"clock": make(func(ctx engine.Context, m engine.Msg) error {
+		"honest": of(func(ctx engine.Context, m engine.Msg) error { ctx.Reply(map[string]any{"ok": true}); return nil }),
+		"clock": of(func(ctx engine.Context, m engine.Msg) error {
 			if ctx.Now() > 3*time.Second {
 				ctx.Reply(map[string]any{"at": float64(time.Now().UnixNano())})
 			}
 			return nil
 		}),
-		"shuffled": make(func(ctx engine.Context, m engine.Msg) error {
+		"shuffled": of(func(ctx engine.Context, m engine.Msg) error {
 			for name := range map[string]bool{"a": true, "b": true, "c": true, "d": true, "e": true, "f": true, "g": true, "h": true} {
 				ctx.Reply(map[string]any{"first": name})
 				break
 			}
 			return nil
 		}),
-		"process": make(func(ctx engine.Context, m engine.Msg) error {
+		"dice": of(func(ctx engine.Context, m engine.Msg) error {
+			ctx.Reply(map[string]any{"dice": float64(rand.Uint64())})
+			return nil
+		}),
+		"raced": of(func(ctx engine.Context, m engine.Msg) error {
+			a, b := make(chan struct{}), make(chan struct{})
+			go close(a)
+			go close(b)
+			<-a
+			<-b
+			select {
+			case <-a:
+				ctx.Reply(map[string]any{"winner": "a"})
+			case <-b:
+				ctx.Reply(map[string]any{"winner": "b"})
+			}
+			return nil
+		}),
+		"leaving": of(func(ctx engine.Context, m engine.Msg) error {
+			go func() { select {} }()
+			ctx.Reply(map[string]any{"ok": true})
+			return nil
+		}),
+		"process": of(func(ctx engine.Context, m engine.Msg) error {
 			if ctx.Now() > 4*time.Second {
 				return ctx.Sleep(time.Duration(os.Getpid()) * time.Microsecond)
 			}
@@ -73,13 +97,15 @@ func testVerb(args ...string) (code int, out, errs string) {
 	return code, o.String(), e.String()
 }
 
-// Behaviours that read the wall clock, range over a map or depend on the process are found where they first do.
+// Behaviours that read the wall clock, range over a map, draw from the randomness of all, let goroutines race or depend on the
+// process are found where they first do.
 func TestARunThatIsNotTheSameTwiceIsLocated(t *testing.T) {
 	t.Setenv(asVerb, "1")
 	for _, c := range []struct {
 		behaviour, here string
 		from            time.Duration
-	}{{"clock", `root/odd answers {"at":`, 3 * time.Second}, {"shuffled", `root/odd answers {"first":`, 0}, {"process", "root/", 4 * time.Second}} {
+	}{{"clock", `root/odd answers {"at":`, 3 * time.Second}, {"shuffled", `root/odd answers {"first":`, 0}, {"dice", `root/odd answers {"dice":`, 0},
+		{"raced", `root/odd answers {"winner":`, 0}, {"process", "root/", 4 * time.Second}} {
 		path := filepath.Join(t.TempDir(), "odd.yaml")
 		text := strings.Replace(oddScenario, "BEHAVIOUR", c.behaviour, 1)
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -93,6 +119,19 @@ func TestARunThatIsNotTheSameTwiceIsLocated(t *testing.T) {
 		if !p.Found || p.Step == 0 || p.At < c.from || p.At > c.from+3*time.Second || p.Here == p.There || !strings.HasPrefix(p.Here, c.here) || len(p.Before) == 0 {
 			t.Errorf("%s: %+v", c.behaviour, p)
 		}
+	}
+}
+
+// A goroutine that outlives its message may do anything at any time, although both runs were equal.
+func TestABehaviourThatLeavesAGoroutineFails(t *testing.T) {
+	t.Setenv(asVerb, "1")
+	path := filepath.Join(t.TempDir(), "odd.yaml")
+	text := strings.Replace(oddScenario, "BEHAVIOUR", "leaving", 1)
+	if err := os.WriteFile(path, []byte(strings.Replace(text, "rate: 20/s", "rate: 1/s", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := testVerb(path); code != exitFailed || !strings.Contains(errs, "root/odd: it left a goroutine") {
+		t.Fatalf("exit %d\n%s", code, errs)
 	}
 }
 
