@@ -180,14 +180,19 @@ func (m *Machine) retire(s *supervisor, a *actor, gone bool, f *Failure, why str
 	if !a.terms.significant {
 		return
 	}
-	switch s.self.def.Supervisor.AutoShutdown {
-	case "any":
-		m.leaveBy(s, exitShutdown, "auto_shutdown: "+a.def.Path+" ended")
-	case "all":
-		if s.significantOver() {
-			m.leaveBy(s, exitShutdown, "auto_shutdown: all significant children ended")
-		}
+	because := ""
+	switch auto := s.self.def.Supervisor.AutoShutdown; {
+	case auto == "any":
+		because = "auto_shutdown: " + a.def.Path + " ended"
+	case auto == "all" && s.significantOver():
+		because = "auto_shutdown: all significant children ended"
+	default:
+		return
 	}
+	if a.failed && m.averts(a, false, "auto_shutdown would have ended "+s.self.def.Path) {
+		return
+	}
+	m.leaveBy(s, exitShutdown, because)
 }
 
 // significantOver looks at all children, which only the end of a significant one asks for.

@@ -332,9 +332,42 @@ func (m *Machine) probationDue() {
 
 // unsettled tells whether somebody is still on the way up whose failures would be the new generation's.
 func (m *Machine) unsettled() bool {
+	p, dragging := &m.probation, m.dragging()
 	return slices.ContainsFunc(m.roster.byIndex, func(a *actor) bool {
-		return !m.probation.troubled[a.id] && m.comes(a)
+		return m.comes(a) && !p.troubled[a.id] && !(p.spared(a) && a.below(dragging))
 	})
+}
+
+// dragging are the supervisors that restart or stop children, or are started again themselves, and have somebody below them who was
+// failing before the reload: for all that can be told it is for that one's sake.
+func (m *Machine) dragging() map[*supervisor]bool {
+	found := map[*supervisor]bool{}
+	for _, a := range m.roster.byIndex {
+		if !m.probation.troubled[a.id] {
+			continue
+		}
+		for up := a.parent; up != nil; up = up.parent {
+			if up.sup.phase != steady || up.life != running {
+				found[up.sup] = true
+			}
+		}
+	}
+	return found
+}
+
+// spared tells whether an actor has been up, was not restarted by the reload, and has not failed since.
+func (p *probation) spared(a *actor) bool {
+	return a.epoch > 0 && a.cause != byReload && !slices.ContainsFunc(p.list, func(s suspect) bool { return s.id == a.id })
+}
+
+// below tells whether one of these is a supervisor above the actor, or the actor itself.
+func (a *actor) below(these map[*supervisor]bool) bool {
+	for up := a; up != nil; up = up.parent {
+		if up.sup != nil && these[up.sup] {
+			return true
+		}
+	}
+	return false
 }
 
 // comes tells whether an incarnation of the actor is on its way up.
