@@ -1,7 +1,6 @@
 package engine
 
 import (
-
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/journal"
 	"github.com/lukhasai/lukhas-run/rules"

@@ -214,3 +214,18 @@ func BenchmarkVirtualScheduleAndFire(b *testing.B) {
 		v.Advance(at)
 	}
 }
+
+// Moment is one reading: the engine's time and the calendar's belong together.
+func TestMomentIsNowAndWall(t *testing.T) {
+	v := NewVirtual(time.Unix(1000, 0))
+	v.Advance(5)
+	if now, wall := v.Moment(); now != 5 || !wall.Equal(time.Unix(1000, 5)) {
+		t.Errorf("moment is %d, %v", now, wall)
+	}
+	c := System()
+	before, early := c.Now(), c.Wall()
+	now, wall := c.Moment()
+	if after, late := c.Now(), c.Wall(); now < before || now > after || wall.Before(early) || wall.After(late) {
+		t.Errorf("moment is %d, %v, want between %d, %v and %d, %v", now, wall, before, early, after, late)
+	}
+}
