@@ -44,14 +44,20 @@ type jsonOther struct {
 func reportJSON(w io.Writer, found findings) error {
 	r := jsonReport{Version: 1, OK: !found.diags.HasErrors(), Summary: found.count, Files: found.checked, Diagnostics: []jsonFinding{}}
 	r.Errors, r.Warnings = found.diags.Count()
-	for _, d := range found.diags {
+	r.Diagnostics = append(r.Diagnostics, jsonFindings(found.diags)...)
+	return writeJSON(w, r)
+}
+
+func jsonFindings(diags spec.Diagnostics) []jsonFinding {
+	var out []jsonFinding
+	for _, d := range diags {
 		f := jsonFinding{Severity: d.Severity.String(), Code: d.Code, Message: d.Message, Place: placeOf(d.Pos), Suggestion: d.Suggestion, Help: d.Help}
 		for _, o := range d.Related {
 			f.Related = append(f.Related, jsonOther{placeOf(o.Pos), o.Message})
 		}
-		r.Diagnostics = append(r.Diagnostics, f)
+		out = append(out, f)
 	}
-	return writeJSON(w, r)
+	return out
 }
 
 func placeOf(p spec.Pos) jsonPlace {

@@ -156,6 +156,9 @@ func (t *testRun) all(cmd *cobra.Command, args []string) error {
 		if err := spec.Render(cmd.ErrOrStderr(), t.diags, t.files, t.s.color(cmd.ErrOrStderr())); err != nil {
 			return exit{exitFailed, err}
 		}
+		if err := t.refused(cmd.OutOrStdout()); err != nil {
+			return exit{exitFailed, err}
+		}
 		return exit{code: exitBadScenario}
 	}
 	if len(t.cases) == 0 {

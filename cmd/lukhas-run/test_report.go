@@ -1,8 +1,8 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"os"
@@ -17,7 +17,7 @@ import (
 func (t *testRun) tell(out, errs io.Writer, took time.Duration) error {
 	t.people(errs, took)
 	if t.junit != "" {
-		if err := t.writeJUnit(); err != nil {
+		if err := t.tellJUnit(); err != nil {
 			return err
 		}
 	}
@@ -65,20 +65,21 @@ const (
 
 // failure is one thing wrong with a scenario.
 type failure struct {
-	name  string // of the expectation
-	whole bool   // it is about the scenario as a whole
-	title string // one line
-	text  string // all of it
-	file  string
-	line  int
-	col   int
+	name    string // of the expectation
+	verdict string // fail, undecided, vacuous, or what is wrong with the whole
+	whole   bool   // it is about the scenario as a whole
+	title   string // one line
+	text    string // all of it
+	file    string
+	line    int
+	col     int
 }
 
 // failures lists what is wrong with a case.
 func (t *testRun) failures(c *testCase) []failure {
 	whole := func(what, why string) failure {
 		title, _, _ := strings.Cut(why, "\n")
-		return failure{name: what, whole: true, title: title, text: strings.TrimRight(why, "\n") + "\n" + t.repro(c), file: c.file, line: c.spec.Place.Line, col: c.spec.Place.Col}
+		return failure{name: what, verdict: "fail", whole: true, title: title, text: strings.TrimRight(why, "\n") + "\n" + t.repro(c), file: c.file, line: c.spec.Place.Line, col: c.spec.Place.Col}
 	}
 	if c.err != nil {
 		return []failure{whole(canBePlayed, c.err.Error())}
@@ -103,7 +104,7 @@ func (t *testRun) failures(c *testCase) []failure {
 }
 
 func (t *testRun) failure(c *testCase, r *scenario.Result) failure {
-	f := failure{name: r.Name, file: r.Place.File, line: r.Place.Line, col: r.Place.Col}
+	f := failure{name: r.Name, verdict: string(r.Verdict), file: r.Place.File, line: r.Place.Line, col: r.Place.Col}
 	f.title = fmt.Sprintf("%s: %s at %s: %s", r.Verdict, r.Name, r.At, r.Why)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %q at %s: %s\n", r.Verdict, r.Name, r.At, r.Why)
@@ -204,7 +205,7 @@ func (t *testRun) writeTAP(w io.Writer) {
 	n := 0
 	point := func(c *testCase, name string, f *failure) {
 		n++
-		name = strings.NewReplacer("\\", "\\\\", "#", "\\#", "\n", " ").Replace(c.spec.Name + ": " + name)
+		name = strings.NewReplacer("\\", "\\\\", "#", "\\#", "\n", " ", "\r", " ").Replace(c.spec.Name + ": " + name)
 		if f == nil {
 			fmt.Fprintf(w, "ok %d - %s\n", n, name)
 			return
@@ -241,23 +242,49 @@ func quotedYAML(text string) string {
 	return string(b)
 }
 
-// writeJUnit writes a suite for each scenario, a case for each expectation.
-func (t *testRun) writeJUnit() error {
+// tellJUnit writes a suite for each scenario, a case for each expectation.
+func (t *testRun) tellJUnit() error {
 	all, took := junitSuites{Name: "lukhas-run test"}, time.Duration(0)
 	for _, c := range t.cases {
 		s := t.suite(c)
 		all.Tests += s.Tests
 		all.Failures += s.Failures
-		all.Skipped += s.Skipped
 		took += c.took
 		all.Suites = append(all.Suites, s)
 	}
 	all.Time = seconds(took)
-	data, err := xml.MarshalIndent(all, "", "  ")
-	if err != nil {
+	return t.saveJUnit(all)
+}
+
+func (t *testRun) saveJUnit(all junitSuites) error {
+	var b bytes.Buffer
+	if err := writeJUnit(&b, all); err != nil {
 		return err
 	}
-	return os.WriteFile(t.junit, append([]byte(xml.Header), append(data, '\n')...), 0o644)
+	return os.WriteFile(t.junit, b.Bytes(), 0o644)
+}
+
+// refused writes the reports that are wanted of files that are bad, so that nobody takes those of a run before for them.
+func (t *testRun) refused(out io.Writer) error {
+	found := findings{diags: t.diags}
+	if t.junit != "" {
+		if err := t.saveJUnit(junitFiles("lukhas-run test", found)); err != nil {
+			return err
+		}
+	}
+	if t.github {
+		if err := reportGitHub(out, found); err != nil {
+			return err
+		}
+	}
+	if t.tap {
+		line := strings.Join(strings.Fields(t.diags[0].Error()), " ")
+		fmt.Fprintf(out, "TAP version 14\nBail out! %s\n", line)
+	}
+	if t.s.output() == "json" {
+		return writeJSON(out, testJSON{Version: 1, Scenarios: []scenarioJSON{}, Diagnostics: jsonFindings(t.diags)})
+	}
+	return nil
 }
 
 func (t *testRun) suite(c *testCase) junitSuite {
@@ -267,7 +294,7 @@ func (t *testRun) suite(c *testCase) junitSuite {
 		out := junitCase{Name: printableXML(name), Class: printableXML(c.spec.Name), File: printableXML(c.file), Line: line, Time: seconds(took)}
 		for i := range all {
 			if f := &all[i]; f.name == name && f.whole == whole {
-				out.Failures = []junitFailure{{Message: printableXML(f.title), Type: "expectation", Text: printableXML(f.text)}}
+				out.Failures = []junitFailure{{Message: printableXML(f.title), Type: f.verdict, Text: printableXML(f.text)}}
 				s.Failures++
 				break
 			}
@@ -302,6 +329,8 @@ type testJSON struct {
 	Scenarios []scenarioJSON `json:"scenarios"`
 	Coverage  []*coverage    `json:"coverage,omitempty"`  // of each topology, with --coverage
 	Mutations []*mutated     `json:"mutations,omitempty"` // of each topology, with --mutate
+
+	Diagnostics []jsonFinding `json:"diagnostics,omitempty"` // of files that are bad; then nothing has run
 }
 
 type scenarioJSON struct {

@@ -57,7 +57,7 @@ func oddReport(t *testing.T, flags ...string) (out, junit string) {
 // The elements and attributes that the usual consumers know (the schema that Jenkins publishes, and what GitLab reads).
 func TestJUnitHasTheUsualShape(t *testing.T) {
 	allowed := map[string][]string{
-		"testsuites": {"name", "tests", "failures", "errors", "skipped", "time"},
+		"testsuites": {"name", "tests", "failures", "errors", "time"}, // as in Jenkins' schema
 		"testsuite":  {"name", "tests", "failures", "errors", "skipped", "time"},
 		"testcase":   {"name", "classname", "file", "line", "time"},
 		"failure":    {"message", "type"}, "skipped": {"message"},
@@ -86,8 +86,8 @@ func TestJUnitHasTheUsualShape(t *testing.T) {
 				if !slices.Contains(allowed[name], a.Name.Local) {
 					t.Errorf("%s has an attribute %s", name, a.Name.Local)
 				}
-				if n, err := strconv.ParseFloat(a.Value, 64); err == nil && name == "testsuites" {
-					declared[a.Name.Local] = int(n)
+				if n, err := strconv.ParseFloat(a.Value, 64); err == nil && (name == "testsuites" || a.Name.Local == "skipped") {
+					declared[a.Name.Local] += int(n)
 				} else if a.Name.Local == "time" && err != nil {
 					t.Errorf("time %q", a.Value)
 				}
@@ -100,7 +100,7 @@ func TestJUnitHasTheUsualShape(t *testing.T) {
 	if declared["tests"] != counts["testcase"] || declared["failures"] != counts["failure"] || declared["skipped"] != counts["skipped"] || counts["testsuite"] != 2 || counts["testcase"] != 6 {
 		t.Errorf("declared %v, counted %v in\n%s", declared, counts, text)
 	}
-	for _, want := range []string{`name="it&#39;s &lt;fine&gt; #1"`, `<failure message="vacuous: can be played at`} {
+	for _, want := range []string{`name="it&#39;s &lt;fine&gt; #1"`, `<failure message="vacuous: can be played at`, `type="vacuous"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is missing in\n%s", want, text)
 		}
@@ -158,5 +158,31 @@ func TestAFailureTellsItsParts(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("%s is missing in\n%s", want, out)
 		}
+	}
+}
+
+// Whoever reads reports hears of files that are bad too.
+func TestABadFileIsInEveryReport(t *testing.T) {
+	dir := t.TempDir()
+	path, report := filepath.Join(dir, "bad.yaml"), filepath.Join(dir, "report.xml")
+	if err := os.WriteFile(path, []byte("apiVersion: lukhas/v1\nkind: Scenario\nmetadata: {name: s}\nduratoin: 5s\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	code, out, _ := testVerb(path, "--github", "--tap", "--junit", report)
+	if code != exitBadScenario || !strings.Contains(out, "::error title=LR") || !strings.Contains(out, ",line=4,") || !strings.Contains(out, "\nBail out! ") {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+	var all struct {
+		Failures int `xml:"failures,attr"`
+	}
+	text, err := os.ReadFile(report)
+	if err == nil {
+		err = xml.Unmarshal(text, &all)
+	}
+	if err != nil || all.Failures == 0 {
+		t.Errorf("%v\n%s", err, text)
+	}
+	if _, out, _ := testVerb(path, "-o", "json"); !strings.Contains(out, `"ok": false`) || !strings.Contains(out, "duratoin") {
+		t.Errorf("%s", out)
 	}
 }
