@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,7 +47,8 @@ type testRun struct {
 	coverage bool
 	covered  []*coverage // with coverage, once all has run
 
-	others sync.WaitGroup // other processes that run
+	others  sync.WaitGroup // other processes that run
+	hunting atomic.Pointer[hunt]
 
 	behaviours map[string]engine.Factory // that programs around this one register
 
@@ -126,7 +128,7 @@ func (t *testRun) command() *cobra.Command {
 
 // unlessStopped does the verb's work until it is done or a signal comes. A run in virtual time has nothing to stop in order
 // and may take long over a single moment, so it is left where it is; the other processes are waited for, which the context
-// kills.
+// kills. A schedule that breaks a scenario is told as small as it has become.
 func (t *testRun) unlessStopped(ctx context.Context, work func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- work() }()
@@ -138,7 +140,11 @@ func (t *testRun) unlessStopped(ctx context.Context, work func() error) error {
 	case <-ctx.Done():
 	}
 	t.others.Wait()
-	return exit{interrupted(ctx), errors.New("stopped before all scenarios had run")}
+	err := errors.New("stopped before all scenarios had run")
+	if h := t.hunting.Load(); h != nil {
+		err = errors.Join(h.present(), err)
+	}
+	return exit{interrupted(ctx), err}
 }
 
 func (t *testRun) all(cmd *cobra.Command, args []string) error {
@@ -198,7 +204,7 @@ func (t *testRun) all(cmd *cobra.Command, args []string) error {
 	case t.strict && t.unnoticed() > 0:
 		return exit{exitFailed, fmt.Errorf("%s unnoticed", plural(t.unnoticed(), "mutation goes", "mutations go"))}
 	}
-	return t.deeper(cmd.ErrOrStderr())
+	return t.deeper(cmd.Context(), cmd.ErrOrStderr())
 }
 
 // results writes everything that was asked for.
@@ -226,11 +232,11 @@ func (t *testRun) results(cmd *cobra.Command, args []string, start time.Time) er
 }
 
 // deeper looks for what breaks scenarios that all pass.
-func (t *testRun) deeper(w io.Writer) error {
+func (t *testRun) deeper(ctx context.Context, w io.Writer) error {
 	if t.runs == 0 {
 		return nil
 	}
-	switch broken, err := t.explore(w); {
+	switch broken, err := t.explore(ctx, w); {
 	case err != nil:
 		return exit{exitFailed, err}
 	case broken:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,19 +22,43 @@ type found struct {
 	broken string // the expectation that failed
 }
 
+// hunt is the search for a schedule that breaks one scenario. Who plays schedules and who is told to stop share it: the one
+// who comes first tells what was found.
+type hunt struct {
+	c *testCase
+	w io.Writer
+
+	mu     sync.Mutex
+	best   *found // the smallest schedule so far, nil for none
+	runs   int    // schedules that were played
+	whole  int    // faults of the schedule that was found first
+	tries  int    // runs that looked for a smaller one
+	failed bool   // its first line is told
+	told   bool
+}
+
 // explore looks for random faults that break scenarios which pass without them. It reports whether it found any.
-func (t *testRun) explore(w io.Writer) (bool, error) {
+func (t *testRun) explore(ctx context.Context, w io.Writer) (bool, error) {
 	any := false
 	for _, c := range t.cases {
+		if ctx.Err() != nil {
+			return any, nil
+		}
 		start := time.Now()
-		f, runs := t.hunt(c, newProgress(w, t.s, "explored"))
+		h := &hunt{c: c, w: w}
+		t.hunting.Store(h)
+		t.seek(h, newProgress(w, t.s, "explored"))
 		took := time.Since(start)
-		if f == nil {
-			fmt.Fprintf(w, "pass  %s: %s: nothing found in %d schedules (%.0f/s)\n", c.file, c.spec.Name, runs, float64(runs)/took.Seconds())
+		if h.best == nil {
+			fmt.Fprintf(w, "pass  %s: %s: nothing found in %d schedules (%.0f/s)\n", c.file, c.spec.Name, h.runs, float64(h.runs)/took.Seconds())
 			continue
 		}
 		any = true
-		if err := t.present(w, c, f, runs); err != nil {
+		h.announce()
+		if t.shrink && c.spec.Explore.Shrink {
+			h.shrink(func(one scenario.Found) bool { return ctx.Err() == nil && t.broken(c, one) == h.best.broken })
+		}
+		if err := h.present(); err != nil {
 			return true, err
 		}
 	}
@@ -55,18 +80,16 @@ func (t *testRun) broken(c *testCase, f scenario.Found) string {
 	return ""
 }
 
-// hunt plays schedules, several at a time, until the first that breaks the scenario: the one with the lowest number.
-func (t *testRun) hunt(c *testCase, p *progress) (*found, int) {
-	var mu sync.Mutex
-	var first *found
-	next, done, budget := 0, 0, t.runs
+// seek plays schedules, several at a time, until the first that breaks the scenario: the one with the lowest number.
+func (t *testRun) seek(h *hunt, p *progress) {
+	next, budget := 0, t.runs
 	if budget < 0 {
-		budget = c.spec.Explore.Runs
+		budget = h.c.spec.Explore.Runs
 	}
 	take := func() (int, bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		if next >= budget || first != nil && next > first.number {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if next >= budget || h.best != nil && next > h.best.number {
 			return 0, false
 		}
 		next++
@@ -76,21 +99,20 @@ func (t *testRun) hunt(c *testCase, p *progress) (*found, int) {
 	for range t.parallel {
 		workers.Go(func() {
 			for n, ok := take(); ok; n, ok = take() {
-				seed := t.baseSeed(c) + uint64(n)
-				f := scenario.Found{Steps: scenario.Schedule(c.spec, seed), Seed: seed}
-				name := t.broken(c, f)
-				mu.Lock()
-				if done++; name != "" && (first == nil || n < first.number) {
-					first = &found{f, n, name}
+				seed := t.baseSeed(h.c) + uint64(n)
+				f := scenario.Found{Steps: scenario.Schedule(h.c.spec, seed), Seed: seed}
+				name := t.broken(h.c, f)
+				h.mu.Lock()
+				if h.runs++; name != "" && (h.best == nil || n < h.best.number) {
+					h.best, h.whole = &found{f, n, name}, len(f.Steps)
 				}
-				p.step(done, budget)
-				mu.Unlock()
+				p.step(h.runs, budget)
+				h.mu.Unlock()
 			}
 		})
 	}
 	workers.Wait()
 	p.end()
-	return first, done
 }
 
 func (t *testRun) baseSeed(c *testCase) uint64 {
@@ -100,31 +122,64 @@ func (t *testRun) baseSeed(c *testCase) uint64 {
 	return c.spec.Seed
 }
 
-// present shrinks what was found, writes it as a scenario beside the original and shows it.
-func (t *testRun) present(w io.Writer, c *testCase, f *found, runs int) error {
-	fmt.Fprintf(w, "FAIL  %s: %s: %q does not survive schedule %d of %d, with %s (seed %d)\n", c.file, c.spec.Name, f.broken, f.number+1, runs,
-		plural(len(f.Steps), "fault", "faults"), f.Seed)
-	before, tries := len(f.Steps), 0
-	if t.shrink && c.spec.Explore.Shrink {
-		f.Found, tries = scenario.Shrink(f.Found, func(one scenario.Found) bool { return t.broken(c, one) == f.broken })
+// shrink looks for the smallest schedule that still fails, and keeps the smallest so far where a signal finds it.
+func (h *hunt) shrink(fails func(scenario.Found) bool) {
+	scenario.Shrink(h.best.Found, func(one scenario.Found) bool {
+		failed := fails(one)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.tries++
+		if failed && !h.told {
+			h.best = &found{one, h.best.number, h.best.broken}
+		}
+		return failed
+	})
+}
+
+// announce tells that something was found, before it is made small.
+func (h *hunt) announce() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fail()
+}
+
+// fail is the first line of what was found. It needs the lock.
+func (h *hunt) fail() {
+	if h.failed {
+		return
 	}
-	text, err := os.ReadFile(c.file)
+	h.failed = true
+	fmt.Fprintf(h.w, "FAIL  %s: %s: %q does not survive schedule %d of %d, with %s (seed %d)\n", h.c.file, h.c.spec.Name, h.best.broken, h.best.number+1, h.runs,
+		plural(h.whole, "fault", "faults"), h.best.Seed)
+}
+
+// present writes the smallest schedule so far as a scenario beside the original and shows it, once.
+func (h *hunt) present() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.told || h.best == nil {
+		return nil
+	}
+	h.told = true
+	h.fail()
+	f := h.best
+	text, err := os.ReadFile(h.c.file)
 	if err != nil {
 		return err
 	}
-	text, err = scenario.Insert(text, c.spec.Place.Line, f.Seed, f.Steps)
+	text, err = scenario.Insert(text, h.c.spec.Place.Line, f.Seed, f.Steps)
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.file, err)
+		return fmt.Errorf("%s: %w", h.c.file, err)
 	}
-	path, err := writeNew(c.file, fmt.Sprintf("found-%d", f.Seed), text)
+	path, err := writeNew(h.c.file, fmt.Sprintf("found-%d", f.Seed), text)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "  %s of %d in %d runs, written to %s:\n", plural(len(f.Steps), "fault", "faults"), before, tries, path)
+	fmt.Fprintf(h.w, "  %s of %d in %d runs, written to %s:\n", plural(len(f.Steps), "fault", "faults"), h.whole, h.tries, path)
 	for _, line := range scenario.Lines(f.Steps) {
-		fmt.Fprintf(w, "    - %s\n", line)
+		fmt.Fprintf(h.w, "    - %s\n", line)
 	}
-	fmt.Fprintf(w, "  again     lukhas-run test %s --run '^%s$' --shuffle %d\n", quoted(path), quoteRE(c.spec.Name), f.Seed)
+	fmt.Fprintf(h.w, "  again     lukhas-run test %s --run '^%s$' --shuffle %d\n", quoted(path), quoteRE(h.c.spec.Name), f.Seed)
 	return nil
 }
 

@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/lukhasai/lukhas-run/compiler"
+	"github.com/lukhasai/lukhas-run/engine/scenario"
+	"github.com/lukhasai/lukhas-run/spec"
 )
 
 // A signal ends the verb although a run never comes to an end, and after the other processes have gone.
@@ -28,6 +33,61 @@ func TestASignalEndsTestWhateverRuns(t *testing.T) {
 	case <-gone:
 	default:
 		t.Fatal("another process still runs")
+	}
+}
+
+// What exploring has found took long to find: a signal while it is made smaller leaves it as small as it has become.
+func TestASignalKeepsTheScheduleThatWasFound(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "hole.yaml")
+	text := "apiVersion: lukhas/v1\nkind: Topology\nmetadata: {name: hole}\nroot: {children: [{name: a, script: {handlers: {get: {reply: {}}}}}]}\n" +
+		"---\napiVersion: lukhas/v1\nkind: Scenario\nmetadata: {name: hole}\nduration: 20s\nexplore: {faults: {max: 12, verbs: [crash]}}\n" +
+		"expect:\n  - {name: whole, never: 'event.type == \"failed\"'}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	loaded := scenario.Load(spec.OS(), file, spec.Options{}, compiler.Options{Explored: true})
+	if len(loaded.Scenarios) != 1 {
+		t.Fatal(loaded.Diagnostics)
+	}
+	run := &testRun{}
+	var out bytes.Buffer
+	h := &hunt{c: &testCase{file: file, spec: loaded.Scenarios[0]}, w: &out, runs: 3}
+	seed := uint64(1)
+	for h.best == nil || h.whole < 8 {
+		seed++
+		f := scenario.Found{Steps: scenario.Schedule(h.c.spec, seed), Seed: seed}
+		h.best, h.whole = &found{f, 2, "whole"}, len(f.Steps)
+	}
+	h.announce()
+	run.hunting.Store(h)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	endless := make(chan struct{})
+	left := make(chan struct{})
+	err := run.unlessStopped(ctx, func() error {
+		defer close(left)
+		h.shrink(func(one scenario.Found) bool {
+			if h.tries == 1 { // one smaller schedule has failed by now
+				cancel(stopped{syscall.SIGINT})
+				<-endless
+			}
+			return h.tries == 0
+		})
+		return h.present()
+	})
+	close(endless)
+	<-left
+	var e exit
+	if !errors.As(err, &e) || e.code != exitInterrupted {
+		t.Errorf("%v", err)
+	}
+	wrote, err := os.ReadFile(strings.TrimSuffix(file, ".yaml") + fmt.Sprintf(".found-%d.yaml", seed))
+	smaller := h.whole - h.whole/2
+	if err != nil || strings.Count(string(wrote), "crash:") != smaller {
+		t.Errorf("%v\n%s", err, wrote)
+	}
+	want := fmt.Sprintf("%d faults of %d in 1 runs, written to", smaller, h.whole)
+	if strings.Count(out.String(), "FAIL") != 1 || strings.Count(out.String(), want) != 1 || strings.Count(out.String(), "again") != 1 {
+		t.Errorf("want %q once:\n%s", want, out.String())
 	}
 }
 
