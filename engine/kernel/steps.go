@@ -3,30 +3,11 @@ package kernel
 import (
 	"time"
 
-	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/guard"
 )
 
 // A request may also be taken in steps, by a runtime that does not want to keep a stack for each that waits: Start, the delivery,
 // Finish and, if that says so, Rest where waiting is possible. The steps are those of Request.
-
-// Prompt tells whether nothing on the way to a question's first delivery makes its caller wait, so that Start may be used.
-func Prompt(c Caller, to engine.Ref) bool {
-	var g *guard.Guard
-	switch {
-	case to.Edge != 0:
-		return false
-	case to.ID&GroupBit != 0:
-		if group := c.Group(to.ID); group != nil {
-			g = group.Guard()
-		}
-	default:
-		if a := c.Actor(to.ID); a != nil {
-			g = a.Stand().Guard
-		}
-	}
-	return g == nil || g.Prompt()
-}
 
 // Start takes a question up to its first delivery: to an actor, until a time (0: as Deliver has it). An error says why there is
 // none. Finish must follow in either case.

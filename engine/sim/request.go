@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
+	"github.com/lukhasai/lukhas-run/engine/guard"
 	"github.com/lukhasai/lukhas-run/engine/kernel"
 )
 
@@ -83,10 +84,28 @@ func (r *request) prepare(a *actor, until time.Duration) ticket {
 // brief tells whether the next step certainly does not wait, unless run says otherwise.
 func (r *request) brief() bool {
 	if r.stage == asked {
-		r.prompt = kernel.Prompt(&r.caller, r.q.To)
+		r.prompt = r.eng.prompt(r.q.To)
 		return r.prompt
 	}
 	return r.stage != rest
+}
+
+// prompt tells whether nothing on the way to a question's first delivery makes its caller wait, so that kernel.Start may be used.
+func (e *Engine) prompt(to engine.Ref) bool {
+	var g *guard.Guard
+	switch a := e.actor(to.ID); {
+	case to.Edge != 0:
+		return false
+	case to.ID&kernel.GroupBit != 0:
+		if group := e.roster.groups.Numbered(to.ID); group != nil {
+			g = group.Guard()
+		}
+	case a != nil && a.group != nil:
+		g = a.group.Guard()
+	case a != nil:
+		g = a.guard
+	}
+	return g == nil || g.Prompt()
 }
 
 // run takes the next step. more tells that it went up to where the request may wait, which it may not here.
