@@ -94,7 +94,8 @@ func locate(name, base string, env []string) (string, error) {
 		if err == nil {
 			return path, nil
 		}
-		if errors.Is(err, ErrNotExecutable) && found == nil {
+		var unseen *fs.PathError // nobody knows what is in a place that cannot be looked into
+		if errors.Is(err, ErrNotExecutable) && !errors.As(err, &unseen) && found == nil {
 			found = err
 		}
 	}

@@ -540,6 +540,7 @@ func TestCheckNamesThePlaceAndTheWayOut(t *testing.T) {
 	if err := os.WriteFile(plain, []byte("#!/bin/sh\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("PATH", plain+string(os.PathListSeparator)+os.Getenv("PATH")) // a place of PATH that cannot be looked into hides nothing
 	for _, c := range []struct {
 		command []string
 		cwd     string
