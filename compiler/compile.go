@@ -66,6 +66,7 @@ type tree struct {
 	byName   map[string][]*unit
 	byPath   map[string]*unit
 	replicas map[string]*unit // path of a replica -> its group
+	passing  bool             // replicas that are named at hand need not exist: they come and go
 	filled   bool             // a text of the definition at hand depends on the replica
 }
 

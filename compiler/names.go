@@ -26,6 +26,7 @@ type unit struct {
 	kind     plan.Kind
 	group    bool
 	replicas int   // 1 unless it is a group
+	most     int   // of a group in a scenario: replicas that there may come to be
 	named    int   // replicas that there must be, because something names one by its number
 	first    int   // index in the plan of its first actor
 	at       []int // indexes in the plan
@@ -216,7 +217,7 @@ func (c *compiler) findPath(path string) (target, bool) {
 		n, _ := strconv.Atoi(path[len(u.path)+1:])
 		return target{u, n}, true
 	}
-	return target{}, false
+	return c.later(path)
 }
 
 // resolve looks a written name up and reports a name that is unknown or ambiguous.
@@ -231,6 +232,10 @@ func (c *compiler) lookup(name string, pos spec.Pos, what string) (target, bool)
 		c.count(found[0])
 		return found[0], true
 	case 0:
+		if u := c.siblingsOf(name); c.passing && u != nil {
+			c.errorf("LR203", pos, "%q never exists: %q never has more than %d replicas here", name, u.name, max(u.most, u.replicas))
+			return target{}, false
+		}
 		c.unknown("LR203", pos, what, name, c.names(strings.Contains(name, "/")))
 		return target{}, false
 	}
@@ -243,7 +248,11 @@ func (c *compiler) lookup(name string, pos spec.Pos, what string) (target, bool)
 }
 
 // count notes that something names this replica, if it is one.
-func (c *compiler) count(t target) { t.unit.named = max(t.unit.named, t.replica+1) }
+func (c *compiler) count(t target) {
+	if !c.passing {
+		t.unit.named = max(t.unit.named, t.replica+1)
+	}
+}
 
 // keepNamed tells the plan's groups how many replicas the topology counts on: scaling may not take them away.
 func (c *compiler) keepNamed() {

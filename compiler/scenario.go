@@ -82,6 +82,7 @@ func (c *scripted) scenario(doc *spec.Document) *plan.Scenario {
 		out.Loads = append(out.Loads, c.load(item))
 	}
 	out.World = c.world(v.Entry("world"))
+	c.scalable()
 	for _, item := range v.Entry("timeline").Items() {
 		out.Steps = append(out.Steps, c.step(item))
 	}

@@ -218,6 +218,11 @@ func TestScenarioMistakes(t *testing.T) {
 		{`load: [{name: l, recorded: a.jsonl, rate: 1/s}]`, `recorded`},
 		{`load: [{name: l, recorded: {file: a.jsonl, speed: 0}}]`, `LR11`},
 		{`timeline: [{at: 1s, reload: {file: none.yaml}}]`, `LR508`},
+		{`timeline: [{at: 1s, crash: worker-5}]`, `LR203 "worker-5" never exists: "worker" never has more than 2 replicas here`},
+		{`timeline: [{at: 1s, scale: {target: worker, replicas: 4}}, {at: 2s, crash: worker-4}]`,
+			`LR203 "worker-4" never exists: "worker" never has more than 4 replicas here`},
+		{`timeline: [{at: 1s, scale: {target: worker, by: 2, max: 3}}, {at: 2s, pause: worker-2}, {at: 3s, pause: worker-3}]`,
+			`LR203 "worker-3" never exists: "worker" never has more than 3 replicas here`},
 		{`timeline: [{at: 1s, fail: {target: datbase}}]`, `LR203 unknown actor "datbase"; did you mean "database"?`},
 		{`timeline: [{at: 1s, emergency: enter, for: 1s}, {at: 2s, pause: {for: 1s}}]`, `LR228`},
 	} {
@@ -229,6 +234,19 @@ func TestScenarioMistakes(t *testing.T) {
 		all := strings.Join(lines, "\n")
 		if s != nil || !strings.Contains(strings.ReplaceAll(all, ": LR", " LR"), c.want) {
 			t.Errorf("%s\n\texpected %s\n\tgot      %s", c.text, c.want, all)
+		}
+	}
+}
+
+func TestScenariosNameReplicasThatComeLater(t *testing.T) {
+	for _, text := range []string{
+		`timeline: [{at: 1s, scale: {target: worker, replicas: 4}}, {at: 2s, crash: worker-3}, {at: 3s, scale: {target: worker, replicas: 1}}]`,
+		"timeline: [{at: 1s, scale: {target: worker, by: 1}}]\nexpect: [{name: e, holds: actor(\"worker-77\").ready, at: 3s}]",
+		`timeline: [{at: 1s, scale: {target: "*", replicas: 4}}, {at: 2s, pause: root/worker-3}]`,
+		`timeline: [{at: 1s, reload: {set: {actors.worker.replicas: 6}}}, {at: 2s, slow: {target: worker-5, by: 1s}}]`,
+	} {
+		if s, diags := stageScenario(t, text); s == nil {
+			t.Errorf("%s: %v", text, diags)
 		}
 	}
 }

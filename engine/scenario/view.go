@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -64,6 +65,9 @@ func (w *world) look(name string) *known {
 	}
 	k.decide, k.plan, k.base, k.of, k.group = e.Decided(), e.Plan(), nil, k.of[:0], false
 	base := w.World.Actor(name)
+	if base == nil && k.absent(name) {
+		k.base = &k.copied
+	}
 	if base == nil {
 		return k
 	}
@@ -78,6 +82,22 @@ func (w *world) look(name string) *known {
 		k.of = append(k.of, e.Gauge(base.Path))
 	}
 	return k
+}
+
+// absent makes k a replica that does not exist now, by name or path, if there is such a group.
+func (k *known) absent(name string) bool {
+	at := strings.LastIndexByte(name, '-')
+	if at < 0 {
+		return false
+	}
+	n, err := strconv.Atoi(name[at+1:])
+	for i := range k.plan.Groups {
+		if g := &k.plan.Groups[i]; err == nil && n >= 0 && (g.Path == name[:at] || strings.HasSuffix(g.Path, "/"+name[:at])) {
+			k.copied = rules.Actor{Name: g.Name + name[at:], Path: g.Path + name[at:], Group: g.Path, Replica: n, State: "absent"}
+			return true
+		}
+	}
+	return false
 }
 
 // Load finds a load of the scenario.
