@@ -464,7 +464,7 @@ const maxCrashes = 200
 
 // crashes are the failures of actors. The first incarnation's comes when it came; those of later ones so long after they
 // were up, since waits between restarts have their own jitter. A handler's failure comes by itself where its message comes again
-// with all that it carried, and else with its kind, for the supervisor to decide about.
+// with all that matters to it, and else with its kind, for the supervisor to decide about.
 func (d *drafting) crashes() []planned {
 	var out []planned
 	left := 0
@@ -504,7 +504,7 @@ func (d *drafting) crashes() []planned {
 // failure is the line of a failure that comes at a moment.
 func (d *drafting) failure(l *life, a *plan.Actor, at string) string {
 	why := comment(l.kind + ": " + l.message)
-	if d.loaded && a.Kind == plan.Script && l.on != "" && d.in.whole[l.correlation] {
+	if d.loaded && a.Kind == plan.Script && l.on != "" && d.in.comesAgain(l, failsWithAnything(a.Script, l.on)) {
 		return fmt.Sprintf("# at %s %s fails by itself, on what %s carries: %s", at, d.name(l.actor), l.on, why)
 	}
 	what := d.name(l.actor)

@@ -86,10 +86,19 @@ func exported(t interface {
 	Helper()
 }, dir string, l scenario.Events, s scenario.Slice) (*scenario.Incident, scenario.Draft, *plan.Scenario, string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, "shop.yaml"), []byte(shop), 0o600); err != nil {
+	return exportedOf(t, dir, shop, l, s)
+}
+
+// exportedOf makes a scenario of the journal of another topology.
+func exportedOf(t interface {
+	Fatalf(string, ...any)
+	Helper()
+}, dir, topology string, l scenario.Events, s scenario.Slice) (*scenario.Incident, scenario.Draft, *plan.Scenario, string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "shop.yaml"), []byte(topology), 0o600); err != nil {
 		t.Fatalf("%v", err)
 	}
-	set, diags := spec.Parse("shop.yaml", []byte(shop), spec.Options{})
+	set, diags := spec.Parse("shop.yaml", []byte(topology), spec.Options{})
 	p, more := compiler.Compile(set, compiler.Options{})
 	if p == nil {
 		t.Fatalf("%v %v", diags, more)
@@ -488,6 +497,44 @@ func TestAHandlersFailureIsToldByItsMessageOrItsKind(t *testing.T) {
 		}
 		if got := draft.Recording; len(got) != 1 || (got[0].Payload != nil) != (c.carried != nil) {
 			t.Errorf("%+v", draft.Recording)
+		}
+	}
+}
+
+// A recorded call fails an actor again by itself when its handler would fail with anything, or what it carried is known, also
+// where neither the call nor the failure had a correlation to find each other by.
+func TestAHandlersFailureComesOnceWithItsRecordedCall(t *testing.T) {
+	for _, c := range []struct {
+		handler string
+		carried []byte
+		crashes int
+	}{
+		{"{fail: {kind: odd}}", nil, 0},
+		{"{set: {n: state.n + 1}, fail: {kind: odd, when: state.n == 0}}", nil, 0},
+		{"{fail: {kind: odd, when: msg.id == 13}}", []byte(`{"id":13}`), 0},
+		{"{fail: {kind: odd, when: msg.id == 13}}", nil, 2},
+		{"{set: {n: msg.id}, fail: {kind: odd, when: state.n == 0}}", nil, 2},
+	} {
+		text := strings.Replace(shop, "script: {handlers: {get: {reply: {ok: true}}}}", "script: {state: {n: 0}, handlers: {bad: "+c.handler+"}}\n"+
+			"      guard: {breaker: {trip: {consecutive_failures: 2}, open: {for: 5s}}}", 1)
+		var l log
+		l.tell(0, "", journal.EngineStarted{Name: "shop"})
+		for n, at := range []int{1500, 1800} {
+			l.tell(at, "root/api", journal.ActorFailed{Incarnation: uint64(n + 1), Kind: "odd", Message: "handler bad failed", MessageType: "bad"})
+			l[len(l)-1].Correlation = fmt.Sprintf("i-%d", len(l))
+			l.tell(at, "root/api", journal.Call{From: "operator", Message: "bad", Breaker: "api", Attempt: 1, Outcome: "failure", Class: "odd",
+				Duration: 20 * time.Millisecond, Payload: c.carried})
+			l[len(l)-1].Correlation = fmt.Sprintf("i-%d", len(l))
+			l.tell(at+100, "root/api", journal.ActorStarting{Incarnation: uint64(n + 2)})
+			l.tell(at+101, "root/api", journal.ActorReady{Incarnation: uint64(n + 2), Took: time.Millisecond})
+		}
+		l.tell(1801, "api", journal.BreakerChanged{Breaker: "api", From: "closed", To: "open"})
+		_, _, s, drafted := exportedOf(t, t.TempDir(), text, l, scenario.Slice{})
+		if got := strings.Count(drafted, "crash: {"); got != c.crashes {
+			t.Errorf("%s: %d crashes, want %d\n%s", c.handler, got, c.crashes, drafted)
+		}
+		if r := play(t, s, scenario.Options{}); c.crashes == 0 && !r.Passed() {
+			t.Errorf("%s: %q\n%s", c.handler, broken(r), drafted)
 		}
 	}
 }

@@ -46,6 +46,7 @@ type Incident struct {
 	attempts map[string][]attempt
 	recorded int                    // calls and messages
 	whole    map[string]bool        // correlations of calls of which is known what they carried
+	came     []came                 // what came from outside
 	last     map[string]lastHandled // by actor, so far
 	lives    []life
 	known    map[string]int // of lives, by actor and incarnation
@@ -152,7 +153,7 @@ func ReadIncident(j Events, s Slice) (*Incident, error) {
 			return nil, err
 		}
 	}
-	in.Calls, in.Oversize, in.whole = calls.settle(in.Start), calls.oversize, calls.whole
+	in.Calls, in.Oversize, in.whole, in.came = calls.settle(in.Start), calls.oversize, calls.whole, calls.came
 	for _, all := range in.attempts {
 		slices.SortStableFunc(all, func(a, b attempt) int { return int(min(max(a.began-b.began, -1), 1)) })
 	}

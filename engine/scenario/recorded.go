@@ -163,7 +163,8 @@ type arrivalsFound struct {
 	guarded         map[string]bool // actors of whom calls are recorded
 	edges           map[string]bool // from and to of calls that pass an edge's guard first
 	whole           map[string]bool // correlations of those of which is known what they carried
-	oversize        int             // how many of those that settle gave carried too much to be recorded
+	came            []came
+	oversize        int // how many of those that settle gave carried too much to be recorded
 }
 
 // carried is what a call or message carried; nil when that is not known, or nothing.
@@ -197,6 +198,9 @@ func (f *arrivalsFound) take(e journal.Event) error {
 	switch b := body.(type) {
 	case journal.Call:
 		f.note(&f.guarded, e.Actor)
+		if outside(b.From, e.Actor) {
+			f.came = append(f.came, came{e.Time - int64(b.Duration), e.Time, e.Actor, sent(b.Message), b.Class, e.Correlation, len(b.Payload) > 0})
+		}
 		if outside(b.From, e.Actor) && b.Attempt == 1 && b.Hedge <= 1 {
 			one := arrived{at: e.Time - int64(b.Duration), guard: b.Breaker, call: plan.Arrival{From: b.From, To: e.Actor, Message: sent(b.Message), Payload: f.carried(e, b.Payload)}, oversize: b.Oversize > 0}
 			if one.edge = b.Breaker != "" && b.Breaker == b.From; one.edge {
@@ -206,6 +210,7 @@ func (f *arrivalsFound) take(e journal.Event) error {
 		}
 	case journal.Message:
 		if outside(b.From, e.Actor) && e.Causation == 0 {
+			f.came = append(f.came, came{e.Time - int64(b.Took), e.Time, e.Actor, sent(b.Message), b.Outcome, e.Correlation, len(b.Payload) > 0})
 			f.messages = append(f.messages, arrived{at: e.Time - int64(b.Took), call: plan.Arrival{From: b.From, To: e.Actor, Message: sent(b.Message), Payload: f.carried(e, b.Payload)}, oversize: b.Oversize > 0})
 		}
 	}
