@@ -89,7 +89,9 @@ type Proxy interface {
 	ServeProxy(w http.ResponseWriter, r *http.Request) error
 }
 
-// Stateful is a Behavior whose state can be looked at and replaced between messages. State values are JSON-like.
+// Stateful is a Behavior whose state can be looked at and replaced between messages: by an operator, and to keep it. State values
+// are JSON-like. Where the actor's concurrency is above 1 both are called beside handlers, and State gives a value that
+// nobody changes any more.
 type Stateful interface {
 	State() any
 	SetState(state any) error

@@ -51,6 +51,8 @@ var (
 	ErrStashFull = errors.New("the stash is full")
 	// ErrNoStash is returned by Stash for a message that cannot be put aside; the text says why.
 	ErrNoStash = errors.New("the message cannot be stashed")
+	// ErrNoState is returned to whoever wants to read the state of an actor that has none.
+	ErrNoState = errors.New("keeps no state that can be read")
 	// ErrUnknownActor is returned for a name or path that the running plan does not have.
 	ErrUnknownActor = errors.New("unknown actor")
 )

@@ -20,7 +20,8 @@ type Vitals struct {
 	Incarnation Epoch
 	Up          time.Duration // since the incarnation began; 0 when it is not up
 	Restarts    uint64
-	Mailbox     int // messages waiting
+	Mailbox     int // messages waiting in the mailbox, those that are put aside or back too
+	Blocked     int // messages whose senders wait for room in it
 	Capacity    int
 	InFlight    int // handlers at work
 	Calls       uint64
@@ -36,7 +37,7 @@ type Vitals struct {
 func (v *Vitals) Seen(p *plan.Plan) rules.Actor {
 	a := rules.Actor{
 		Path: v.Path, Group: v.Group, State: v.State, Ready: v.Ready && v.Healthy, Quarantined: v.Quarantined,
-		Mailbox: float64(v.Mailbox), Capacity: float64(v.Capacity), InFlight: float64(v.InFlight),
+		Mailbox: float64(v.Mailbox + v.Blocked), Capacity: float64(v.Capacity), InFlight: float64(v.InFlight),
 		Restarts: float64(v.Restarts), Uptime: v.Up.Seconds(), Memory: float64(v.Usage.Memory),
 	}
 	if def := p.Actor(v.Path); def != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -15,18 +16,28 @@ import (
 
 func newStatus(s *settings) *cobra.Command {
 	var check bool
+	var timeout time.Duration
 	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "health, actors and breakers of the running engine",
-		Args:    cobra.NoArgs,
-		Example: "  lukhas-run status\n  lukhas-run status -o json",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:   "status [ACTOR]",
+		Short: "health, actors and breakers of the running engine, or one actor and its state",
+		Long: "With ACTOR, a name or path, it shows that actor and what it holds: the state of a script, or of a Go behaviour that\n" +
+			"has one. The state is read between two messages, before all that wait, also while the actor is paused. A state\n" +
+			"that there is and that cannot be read is exit 1; having none, or not being up, is not.",
+		Args:    cobra.MaximumNArgs(1),
+		Example: "  lukhas-run status\n  lukhas-run status -o json\n  lukhas-run status counter",
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := s.outputs("text", "json"); err != nil {
 				return err
+			}
+			if err := statusFlags(cmd, args, timeout); err != nil {
+				return exit{exitUsage, err}
 			}
 			c, err := s.client()
 			if err != nil {
 				return err
+			}
+			if len(args) == 1 {
+				return statusOf(cmd, s, c, admin.ActorRequest{Actor: args[0], Timeout: timeout})
 			}
 			st, err := c.Status(cmd.Context())
 			if err != nil {
@@ -44,7 +55,21 @@ func newStatus(s *settings) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "exit 1 when degraded, 2 when critical")
+	cmd.Flags().DurationVar(&timeout, "timeout", admin.DefaultLook, "with ACTOR: how long to wait for a turn to read its state")
 	return cmd
+}
+
+// statusFlags refuses flags that mean nothing.
+func statusFlags(cmd *cobra.Command, args []string, timeout time.Duration) error {
+	switch one := len(args) == 1; {
+	case one && cmd.Flags().Changed("check"):
+		return errors.New("--check is for the engine as a whole, not for an actor")
+	case !one && cmd.Flags().Changed("timeout"):
+		return errors.New("--timeout is for the state of an actor: status ACTOR --timeout 5s")
+	case timeout <= 0:
+		return fmt.Errorf("--timeout %s: expected more than 0", timeout)
+	}
+	return nil
 }
 
 // checked gives the exit code for --check.
@@ -79,23 +104,39 @@ func printStatus(w io.Writer, st admin.Status) error {
 	for _, p := range st.Patterns {
 		fmt.Fprintf(w, "pattern %s for %s (confidence %.2f): %s%s\n", p.Name, span(p.Since), p.Confidence, p.Why, rootOf(p))
 	}
+	if st.DeadLetters > 0 {
+		fmt.Fprintf(w, "dead letters: %d\n", st.DeadLetters)
+	}
 	for _, l := range st.Listeners {
 		fmt.Fprintf(w, "listening on %s (%s)\n", l.Address, l.Name)
 	}
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(t, "\nACTOR\tKIND\tSTATE\tFOR\tRESTARTS\tCALLS\tERRORS\tP99\tMAILBOX\tPID")
 	for _, a := range st.Actors {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%.0f%%\t%s\t%d/%d\t%s\n", a.Path, a.Kind, stateOf(a), span(a.Since), a.Restarts,
-			a.Calls, a.ErrorRate*100, latency(a.P99), a.Mailbox, a.Capacity, number(a.PID))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%.0f%%\t%s\t%s\t%s\n", a.Path, a.Kind, stateOf(a), span(a.Since), a.Restarts,
+			a.Calls, a.ErrorRate*100, latency(a.P99), mailbox(a), number(a.PID))
 	}
-	if len(st.Breakers) > 0 {
+	tableBreakers(t, st.Breakers)
+	return t.Flush()
+}
+
+func tableBreakers(t io.Writer, list []admin.BreakerStatus) {
+	if len(list) > 0 {
 		fmt.Fprintln(t, "\nBREAKER\tSTATE\tFOR\tCALLS\tERRORS\tIN A ROW\tREJECTED\tOPENED\tTRIPS AT")
 	}
-	for _, b := range st.Breakers {
+	for _, b := range list {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%.0f%%\t%d\t%d\t%d\t%s\n", b.Name, b.State, span(b.Since), b.Calls, b.ErrorRate*100, b.Consecutive,
 			b.Rejected, b.Opens, thresholds(b.Thresholds))
 	}
-	return t.Flush()
+}
+
+// mailbox shows what waits in it of what may, and apart from that who waits for room.
+func mailbox(a admin.ActorStatus) string {
+	text := fmt.Sprintf("%d/%d", a.Mailbox, a.Capacity)
+	if a.Blocked > 0 {
+		text += fmt.Sprintf(" +%d blocked", a.Blocked)
+	}
+	return text
 }
 
 // rootOf names a pattern's likely cause.

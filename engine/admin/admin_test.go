@@ -2,7 +2,9 @@ package admin_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/admin"
@@ -32,6 +35,9 @@ type fake struct {
 
 func (f *fake) Status() admin.Status {
 	return admin.Status{Name: "shop", Health: "healthy", Actors: []admin.ActorStatus{{Path: "root/a", State: "running"}}}
+}
+func (f *fake) Actor(_ context.Context, r admin.ActorRequest) (admin.ActorDetail, error) {
+	return admin.ActorDetail{Actor: admin.ActorStatus{Path: r.Actor}, State: json.RawMessage(`{"n":1}`), Guard: r.Timeout.String()}, f.err
 }
 func (f *fake) Steer(_ context.Context, s engine.Steer, by string) error {
 	f.steered, f.by = s, by
@@ -87,6 +93,24 @@ func TestEveryCallReachesTheEngine(t *testing.T) {
 	}
 	if res, err := c.Plan(ctx, admin.PlanRequest{Paths: []string{"/x"}}); err != nil || res.Name != "/x" || res.Changes[0].New != "2" {
 		t.Errorf("plan: %+v, %v", res, err)
+	}
+}
+
+func TestOneActorIsAskedAboutByAnyName(t *testing.T) {
+	f, c, _ := serve(t)
+	for _, name := range []string{"a", "root/pool/a-1", "a//b", "ä ?x=1#2%2F", "a.b"} {
+		d, err := c.Actor(t.Context(), admin.ActorRequest{Actor: name, Timeout: 1500 * time.Millisecond})
+		if err != nil || d.Actor.Path != name || string(d.State) != `{"n":1}` || d.Guard != "1.5s" {
+			t.Errorf("%q: %+v, %v", name, d, err)
+		}
+	}
+	if _, err := c.Actor(t.Context(), admin.ActorRequest{Actor: "a", Timeout: 2 * time.Hour}); err == nil || !strings.Contains(err.Error(), `timeout "2h0m0s": expected`) {
+		t.Errorf("got %v", err)
+	}
+	f.err = fmt.Errorf("%w %q; did you mean %q?", engine.ErrUnknownActor, "b", "a")
+	var e *engine.Error
+	if _, err := c.Actor(t.Context(), admin.ActorRequest{Actor: "b"}); !errors.As(err, &e) || e.Kind != "unknown" || !strings.Contains(e.Message, `did you mean "a"?`) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -4,6 +4,7 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 // Engine is what the API needs of the engine. Implementations are safe for concurrent use.
 type Engine interface {
 	Status() Status
+	Actor(ctx context.Context, r ActorRequest) (ActorDetail, error)
 	Steer(ctx context.Context, s engine.Steer, by string) error
 	Ask(ctx context.Context, r AskRequest) (any, error)
 	Tell(ctx context.Context, r AskRequest) error
@@ -24,21 +26,23 @@ type Engine interface {
 
 // Status is what the engine looks like now.
 type Status struct {
-	Name       string          `json:"name"`
-	Generation uint64          `json:"generation"`
-	Digest     string          `json:"digest"` // of the running plan, hexadecimal
-	PID        int             `json:"pid"`
-	Uptime     float64         `json:"uptime"` // seconds
-	Health     string          `json:"health"` // starting, healthy, degraded, critical, unknown or stopping
-	Score      float64         `json:"score"`  // 0..1
-	Emergency  bool            `json:"emergency"`
-	Drift      string          `json:"drift,omitempty"`     // why the file on disk is not what runs
-	Reload     ReloadStatus    `json:"reload,omitzero"`     // how the last reload ended; zero before the first
-	Overrides  []Override      `json:"overrides,omitempty"` // what actions have changed of what the files say
-	Actors     []ActorStatus   `json:"actors"`              // in plan order
-	Breakers   []BreakerStatus `json:"breakers"`            // by name
-	Patterns   []Pattern       `json:"patterns,omitempty"`  // of trouble, seen now, oldest first
-	Listeners  []Listener      `json:"listeners"`
+	Name       string  `json:"name"`
+	Generation uint64  `json:"generation"`
+	Digest     string  `json:"digest"` // of the running plan, hexadecimal
+	PID        int     `json:"pid"`
+	Uptime     float64 `json:"uptime"` // seconds
+	Health     string  `json:"health"` // starting, healthy, degraded, critical, unknown or stopping
+	Score      float64 `json:"score"`  // 0..1
+	Emergency  bool    `json:"emergency"`
+	// DeadLetters is how many messages were not handled since the engine started.
+	DeadLetters uint64          `json:"dead_letters"`
+	Drift       string          `json:"drift,omitempty"`     // why the file on disk is not what runs
+	Reload      ReloadStatus    `json:"reload,omitzero"`     // how the last reload ended; zero before the first
+	Overrides   []Override      `json:"overrides,omitempty"` // what actions have changed of what the files say
+	Actors      []ActorStatus   `json:"actors"`              // in plan order
+	Breakers    []BreakerStatus `json:"breakers"`            // by name
+	Patterns    []Pattern       `json:"patterns,omitempty"`  // of trouble, seen now, oldest first
+	Listeners   []Listener      `json:"listeners"`
 }
 
 // ReloadStatus is how the last reload ended: verifying, active, rolled_back or rejected, with the code of why not.
@@ -81,16 +85,55 @@ type ActorStatus struct {
 	Unhealthy   bool    `json:"unhealthy,omitempty"` // its health check fails
 	Restarts    uint64  `json:"restarts"`
 	Incarnation uint32  `json:"incarnation"`
-	Since       float64 `json:"since"` // seconds in this state
-	Mailbox     int     `json:"mailbox"`
+	Since       float64 `json:"since"`   // seconds in this state
+	Mailbox     int     `json:"mailbox"` // messages waiting
 	Capacity    int     `json:"capacity"`
+	Blocked     int     `json:"blocked,omitempty"` // messages whose senders wait for room in the mailbox
 	InFlight    int     `json:"in_flight"`
 	Calls       uint64  `json:"calls"`
 	Failures    uint64  `json:"failures"`
-	ErrorRate   float64 `json:"error_rate"` // 0..1
-	P99         float64 `json:"p99"`        // seconds
+	DeadLetters uint64  `json:"dead_letters,omitempty"` // since the engine started
+	ErrorRate   float64 `json:"error_rate"`             // 0..1
+	P99         float64 `json:"p99"`                    // seconds
 	PID         int     `json:"pid,omitempty"`
 	Memory      int64   `json:"memory,omitempty"` // bytes
+}
+
+// ActorRequest asks about one actor.
+type ActorRequest struct {
+	Actor   string        // name or path
+	Timeout time.Duration // how long a turn to read its state is waited for; 0: DefaultLook
+}
+
+// DefaultLook is how long a turn to read an actor's state is waited for where nobody says.
+const DefaultLook = 2 * time.Second
+
+// ActorDetail is one actor and what it holds.
+type ActorDetail struct {
+	Actor  ActorStatus       `json:"actor"`
+	Group  string            `json:"group,omitempty"` // path of the replica group it belongs to
+	Labels map[string]string `json:"labels,omitempty"`
+	Guard  string            `json:"guard,omitempty"` // name of the one that callers pass, its own or its group's
+	// Breakers are that guard's and those of the calls that the actor makes, by name.
+	Breakers []BreakerStatus `json:"breakers,omitempty"`
+	// State is what a script or Go actor holds, as it was in a turn of the actor's own; absent with an Unread.
+	State  json.RawMessage `json:"state,omitempty"`
+	Unread *Unread         `json:"unread,omitempty"`
+}
+
+// Unread is why an actor's state is not shown: stateless when it has none, unreachable when no incarnation is up, timeout when no handler
+// has returned in time, refused when very many look, invalid when it is too large or no JSON.
+type Unread struct {
+	Kind    string `json:"kind"`
+	Message string `json:"message"`
+}
+
+// UnreadStateless is the kind of Unread of an actor that has no state.
+const UnreadStateless = "stateless"
+
+// Failed tells whether there is a state that could not be read.
+func (u *Unread) Failed() bool {
+	return u != nil && u.Kind != UnreadStateless && u.Kind != engine.KindUnreachable
 }
 
 // BreakerStatus is one breaker.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 
@@ -36,6 +37,17 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	var s Status
 	err := c.call(ctx, http.MethodGet, "/v1/status", nil, &s)
 	return s, err
+}
+
+// Actor asks about one actor. A name that means none, or several, is an *engine.Error.
+func (c *Client) Actor(ctx context.Context, r ActorRequest) (ActorDetail, error) {
+	path := "/v1/actors/" + url.PathEscape(r.Actor)
+	if r.Timeout > 0 {
+		path += "?timeout=" + r.Timeout.String()
+	}
+	var d ActorDetail
+	err := c.call(ctx, http.MethodGet, path, nil, &d)
+	return d, err
 }
 
 // Steer asks for a steering action and waits for the verdict. A refusal is an *engine.Error.

@@ -60,6 +60,7 @@ func (s *Server) Close() error {
 func handler(e Engine) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { answer(w, e.Status(), nil) })
+	mux.HandleFunc("GET /v1/actors/{path...}", func(w http.ResponseWriter, r *http.Request) { actor(w, r, e) })
 	mux.HandleFunc("POST /v1/steer", func(w http.ResponseWriter, r *http.Request) {
 		var s steerRequest
 		if !read(w, r, &s) {
@@ -102,6 +103,25 @@ func handler(e Engine) http.Handler {
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) { events(w, r, e) })
 	return mux
 }
+
+// actor answers with one actor's detail; ?timeout=500ms bounds the wait for its state.
+func actor(w http.ResponseWriter, r *http.Request, e Engine) {
+	q := ActorRequest{Actor: r.PathValue("path")}
+	if text := r.URL.Query().Get("timeout"); text != "" {
+		d, err := time.ParseDuration(text)
+		if err != nil || d <= 0 || d > maxLook {
+			answer(w, nil, &engine.Error{Kind: engine.KindInvalid, By: "admin",
+				Message: fmt.Sprintf("timeout %q: expected a duration above 0 and up to %s, such as 500ms", text, maxLook)})
+			return
+		}
+		q.Timeout = d
+	}
+	detail, err := e.Actor(r.Context(), q)
+	answer(w, detail, err)
+}
+
+// maxLook bounds how long one may wait to read an actor's state.
+const maxLook = time.Hour
 
 // steerRequest is a Steer and who wants it.
 type steerRequest struct {

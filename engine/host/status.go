@@ -44,7 +44,7 @@ func (h *Host) Status() admin.Status {
 	}
 	out := admin.Status{
 		Name: now.Plan.Name, Generation: now.Generation, Digest: hex.EncodeToString(digest[:]), PID: os.Getpid(),
-		Uptime: (now.Now - h.started).Seconds(), Health: level, Score: score, Emergency: now.Emergency, Listeners: h.listeners(), Patterns: h.record.patterns(),
+		Uptime: (now.Now - h.started).Seconds(), Health: level, Score: score, Emergency: now.Emergency, DeadLetters: now.DeadLetters, Listeners: h.listeners(), Patterns: h.record.patterns(),
 	}
 	out.Overrides = h.overrides(now.Plan)
 	if d := h.drift.Load(); d != nil {
@@ -62,12 +62,7 @@ func (h *Host) Status() admin.Status {
 			out.Actors = append(out.Actors, actorStatus(a, rates[a.Path]))
 		}
 	}
-	policies := breakers(now.Plan)
-	for _, g := range now.Guards {
-		for _, b := range g.Breakers {
-			out.Breakers = append(out.Breakers, breakerStatus(b, now.Now, policies[b.Name]))
-		}
-	}
+	out.Breakers = breakerStatuses(now.Guards, now.Now, breakers(now.Plan), true)
 	return out
 }
 
@@ -125,10 +120,23 @@ func (h *Host) listeners() []admin.Listener {
 func actorStatus(a live.ActorStatus, rates rules.Actor) admin.ActorStatus {
 	return admin.ActorStatus{
 		Path: a.Path, Kind: a.Kind.String(), State: a.State, Ready: a.Ready, Paused: a.Paused, Quarantined: a.Quarantined, Unhealthy: !a.Healthy,
-		Restarts: a.Restarts, Incarnation: uint32(a.Incarnation), Since: a.Up.Seconds(), Mailbox: a.Mailbox, Capacity: a.Capacity,
-		InFlight: a.InFlight, Calls: a.Calls, Failures: a.Failures, ErrorRate: rates.ErrorRate, P99: rates.Latency.P99,
+		Restarts: a.Restarts, Incarnation: uint32(a.Incarnation), Since: a.Up.Seconds(), Mailbox: a.Mailbox, Capacity: a.Capacity, Blocked: a.Blocked,
+		InFlight: a.InFlight, Calls: a.Calls, Failures: a.Failures, DeadLetters: a.DeadLetters, ErrorRate: rates.ErrorRate, P99: rates.Latency.P99,
 		PID: a.PID, Memory: a.Usage.Memory,
 	}
+}
+
+// breakerStatuses shows the breakers of guards, by name: those that have a policy here, or all.
+func breakerStatuses(guards []guard.Snapshot, now time.Duration, policies map[string]*plan.Breaker, all bool) []admin.BreakerStatus {
+	var out []admin.BreakerStatus
+	for _, g := range guards {
+		for _, b := range g.Breakers {
+			if policy := policies[b.Name]; all || policy != nil {
+				out = append(out, breakerStatus(b, now, policy))
+			}
+		}
+	}
+	return out
 }
 
 func breakerStatus(b guard.BreakerSnapshot, now time.Duration, policy *plan.Breaker) admin.BreakerStatus {
@@ -169,31 +177,41 @@ func thresholds(b *plan.Breaker) map[string]string {
 
 // breakers are the plan's, by name, wherever they stand.
 func breakers(p *plan.Plan) map[string]*plan.Breaker {
-	out := map[string]*plan.Breaker{}
-	add := func(g *plan.Guard) {
-		if g != nil && g.Breaker != nil {
-			out[g.Breaker.Name] = g.Breaker
-		}
-	}
+	out := breakersOf{}
 	for i := range p.Actors {
-		add(p.Actors[i].Guard)
-		if s := p.Actors[i].Script; s != nil {
-			for _, handler := range s.Handlers {
-				for _, c := range handler.Calls {
-					add(c.Guard)
-				}
-			}
-		}
+		out.addActor(&p.Actors[i])
 	}
 	for i := range p.Groups {
-		add(p.Groups[i].Guard)
+		out.add(p.Groups[i].Guard)
 	}
 	for _, l := range p.Gateway {
 		for _, r := range l.Routes {
-			add(r.Guard)
+			out.add(r.Guard)
 		}
 	}
 	return out
+}
+
+// breakersOf are breakers by name.
+type breakersOf map[string]*plan.Breaker
+
+func (m breakersOf) add(g *plan.Guard) {
+	if g != nil && g.Breaker != nil {
+		m[g.Breaker.Name] = g.Breaker
+	}
+}
+
+// addActor adds those that stand at an actor: its guard's, and those of the calls that it makes.
+func (m breakersOf) addActor(a *plan.Actor) {
+	m.add(a.Guard)
+	if a.Script == nil {
+		return
+	}
+	for _, handler := range a.Script.Handlers {
+		for _, c := range handler.Calls {
+			m.add(c.Guard)
+		}
+	}
 }
 
 // Steer asks the Machine for an action and waits for its verdict.

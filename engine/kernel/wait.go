@@ -14,6 +14,7 @@ const (
 	ForAnswer                // of an actor
 	ForRoom                  // in an actor's mailbox
 	ForTurn                  // in a bulkhead's queue: the deadline says that it took too long
+	ForState                 // an actor's, to be shown
 )
 
 // Late is the error of a wait whose deadline came first; path is the actor's.
@@ -25,6 +26,8 @@ func (p Purpose) Late(path string) error {
 		return Refuse(path, Full)
 	case ForTurn:
 		return guard.ErrTooLate
+	case ForState:
+		return Unturned(path)
 	}
 	return nil
 }

@@ -89,6 +89,7 @@ type rare struct {
 	aside  int // how many are stashed
 	// setting is the state to be set between messages, before all that wait, paused or not; nil is none.
 	setting *kernel.Setting
+	looks   []ticket // of those who wait to be shown the state, between messages like a setting
 
 	watchers kernel.Watchers
 	watching *kernel.Watching // by the latest incarnation
@@ -137,12 +138,28 @@ func (r *rare) crowd() int {
 	return len(r.parked)
 }
 
-// settings is how many states wait to be set: one or none.
-func (r *rare) settings() int {
-	if r == nil || r.setting == nil {
+// errands is how much is to be done between messages: a state to be set, one or none, and those who want to be shown it.
+func (r *rare) errands() int {
+	switch {
+	case r == nil:
 		return 0
+	case r.setting != nil:
+		return 1 + len(r.looks)
 	}
-	return 1
+	return len(r.looks)
+}
+
+// errand takes one of the errands, of which there must be some: who looks sees what was set before.
+func (r *rare) errand() (*kernel.Setting, ticket) {
+	if s := r.setting; s != nil {
+		r.setting = nil
+		return s, ticket{}
+	}
+	t := r.looks[0]
+	if r.looks = r.looks[1:]; len(r.looks) == 0 {
+		r.looks = nil
+	}
+	return nil, t
 }
 
 // retry takes the next message that was put back.
@@ -191,10 +208,10 @@ func (a *actor) mark(bit uint32, on bool) {
 
 // The reasons why an incarnation takes no messages, as bits of its gate.
 const (
-	gateDown    uint32 = 1 << iota // not up yet, failed, or on its way out
-	gatePaused                     // messages wait; states are set
-	gateSetting                    // a state waits to be set
-	gateFenced                     // given up: no code of the behaviour begins any more
+	gateDown   uint32 = 1 << iota // not up yet, failed, or on its way out
+	gatePaused                    // messages wait; errands are done
+	gateErrand                    // there are errands
+	gateFenced                    // given up: no code of the behaviour begins any more
 )
 
 // incarnation is one life of an actor. Fields below the gap belong to the actor's lock.
@@ -288,9 +305,9 @@ func (a *actor) rouse() {
 // work is how much there is to do for the latest incarnation. It needs the lock.
 func (a *actor) work() int {
 	if a.inc.gate.Load()&gatePaused != 0 {
-		return a.rare.settings()
+		return a.rare.errands()
 	}
-	return a.waiting() + a.rare.retries() + a.rare.settings()
+	return a.waiting() + a.rare.retries() + a.rare.errands()
 }
 
 // list puts a frame on the list. It needs the lock.
@@ -334,9 +351,29 @@ func (a *actor) set(s *kernel.Setting) {
 	if s.Held {
 		return
 	}
-	inc.gate.Or(gateSetting)
+	a.errand()
+}
+
+// errand sees to it that an errand is done which has come for the incarnation that is up. It needs the lock.
+func (a *actor) errand() {
+	inc := a.inc
+	inc.gate.Or(gateErrand)
 	if !inc.busy() {
 		inc.active++
 		a.eng.pool.run(inc)
 	}
+}
+
+// nextErrand takes an errand for a frame. What came meanwhile found the gate closed, so after the last one the handlers to spare are
+// set to it. It needs the lock.
+func (a *actor) nextErrand() (set *kernel.Setting, look ticket) {
+	set, look = a.rare.errand()
+	if a.rare.errands() > 0 {
+		return set, look
+	}
+	a.inc.gate.And(^gateErrand)
+	if a.inc.limit != 1 {
+		a.rouse()
+	}
+	return set, look
 }

@@ -26,6 +26,7 @@ type frame struct {
 	env     envelope
 	until   time.Duration   // the deadline of the ask at hand; 0 is none
 	setting *kernel.Setting // to be done in place of a message; nil else
+	look    ticket          // who is to be shown the state in place of a message; zero else
 	seen    bool            // registered with the incarnation
 	// left and right are its neighbours on the incarnation's list, under the actor's lock.
 	left, right *frame
@@ -74,9 +75,12 @@ func (f *frame) activate(inc *incarnation) bool {
 	f.actor = inc.a
 	for f.take() {
 		p := goOn
-		if f.setting != nil {
+		switch {
+		case f.setting != nil:
 			p = f.set()
-		} else {
+		case f.look.w != nil:
+			p = f.show()
+		default:
 			p = f.handle()
 		}
 		if p != goOn {
@@ -91,9 +95,19 @@ func (f *frame) set() pace {
 	s := f.setting
 	f.setting, f.failure = nil, nil
 	f.ready()
+	f.begun(func() error { s.Do(f.inc.behavior, f.inc.a.Path(), &f.eng.scribe); return nil })
+	return f.errandDone()
+}
+
+// begun runs the behaviour's code for an errand, unless the incarnation has been given up.
+func (f *frame) begun(do func() error) {
 	if f.begins() {
-		_ = f.protect(func() error { s.Do(f.inc.behavior, f.inc.a.Path(), &f.eng.scribe); return nil })
+		_ = f.protect(do)
 	}
+}
+
+// errandDone decides how the activation goes on after an errand.
+func (f *frame) errandDone() pace {
 	if !f.turn.CompareAndSwap(turnUser, turnLoop) {
 		return lost
 	}
@@ -103,7 +117,7 @@ func (f *frame) set() pace {
 	return goOn
 }
 
-// take gets the next message or state to be set. When there is none, or the gate has closed, the activation ends.
+// take gets the next message or errand. When there is none, or the gate has closed, the activation ends.
 func (f *frame) take() bool {
 	inc := f.inc
 	a := inc.a
@@ -120,9 +134,8 @@ func (f *frame) take() bool {
 	gate := inc.gate.Load()
 	switch {
 	case gate&gateDown != 0:
-	case a.rare.settings() > 0:
-		f.setting, a.rare.setting = a.rare.setting, nil
-		inc.gate.And(^gateSetting)
+	case a.rare.errands() > 0:
+		f.setting, f.look = a.nextErrand()
 		a.mu.Unlock()
 		return true
 	case gate&gatePaused != 0:

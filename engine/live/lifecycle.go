@@ -35,9 +35,9 @@ func (e hands) Start(x *engine.Start) {
 	if a.paused {
 		inc.gate.Or(gatePaused)
 	}
-	if a.rare.settings() > 0 { // one that the last incarnation did not come to waits on
+	if a.rare != nil && a.rare.setting != nil { // one that the last incarnation did not come to waits on
 		a.rare.setting.Held = true
-		inc.gate.Or(gateSetting)
+		inc.gate.Or(gateErrand)
 	}
 	a.mu.Unlock()
 	e.launcher.add(inc)
@@ -476,6 +476,7 @@ func (inc *incarnation) gone(underControl bool) {
 		a.poisoned(poison, verdict)
 	}
 	watched := a.watches()
+	a.lookAway()
 	a.mu.Unlock()
 	for _, w := range watched {
 		e.unwatch(w)

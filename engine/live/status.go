@@ -72,6 +72,15 @@ func (e *Engine) Actors(visit func(ActorStatus) bool) {
 	e.each(func(a *actor) bool { return visit(a.status(now)) })
 }
 
+// Actor looks at the actor of a path; false says that there is none.
+func (e *Engine) Actor(path string) (ActorStatus, bool) {
+	a := e.byPath(path)
+	if a == nil {
+		return ActorStatus{}, false
+	}
+	return a.status(e.now()), true
+}
+
 func (a *actor) status(now time.Duration) ActorStatus {
 	unfit := a.unfit.Load()
 	s := ActorStatus{
@@ -82,7 +91,7 @@ func (a *actor) status(now time.Duration) ActorStatus {
 		s.Group = a.group.Path()
 	}
 	a.mu.Lock()
-	s.State, s.Capacity, s.Mailbox = a.phase.String(), int(a.box.Capacity), a.waiting()+a.rare.crowd()+a.rare.held()
+	s.State, s.Capacity, s.Mailbox, s.Blocked = a.phase.String(), int(a.box.Capacity), a.waiting()+a.rare.held(), a.rare.crowd()
 	s.Kind = a.kind
 	var b engine.Behavior
 	if inc := a.inc; inc != nil {

@@ -381,6 +381,8 @@ func (a *actor) vitals() engine.Vitals {
 		v.Group = a.group.Path()
 	}
 	v.Mailbox, v.InFlight = a.waiting()
+	v.Blocked = len(a.parked)
+	v.Mailbox -= v.Blocked
 	inc := a.inc
 	if inc == nil {
 		return v
