@@ -3,6 +3,7 @@ package scenario
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lukhasai/lukhas-run/engine/plan"
 	"github.com/lukhasai/lukhas-run/rules"
@@ -23,13 +24,14 @@ func (in *Incident) comesAgain(l *life, anything bool) bool {
 	if in.whole[l.correlation] {
 		return true
 	}
+	const about = int64(5 * time.Millisecond) // the failure is told soon before or after the answer
 	at := in.Start.Add(l.failed).UnixNano()
 	for i := range in.came {
 		c := &in.came[i]
 		if c.actor != l.actor && c.actor != groupOf(l.actor) || c.message != sent(l.on) || !c.whole && !anything {
 			continue
 		}
-		if c.correlation == l.correlation || c.outcome == l.kind && c.from <= at && at <= c.to {
+		if c.correlation == l.correlation || c.outcome == l.kind && c.from-about <= at && at <= c.to+about {
 			return true
 		}
 	}

@@ -720,6 +720,9 @@ func (d *drafting) undriven(f fact) string {
 // opens says that a breaker opens, soon after what made it open.
 func (d *drafting) opens(f fact) string {
 	at := d.at(f.at)
+	if d.over(f.at) {
+		return fmt.Sprintf("# left out (the root had given up, so nothing is judged any more): %s opens at %s", comment(f.whom), at)
+	}
 	if !d.driven(f.whom, at) {
 		return fmt.Sprintf("# left out (no recorded call and no fault before it would do this): %s opens at %s", comment(f.whom), at)
 	}
@@ -771,6 +774,11 @@ func (d *drafting) unsettled() bool {
 	})
 }
 
+// over tells whether the root had given up by then: the engine only comes to its end after that.
+func (d *drafting) over(by time.Duration) bool {
+	return slices.ContainsFunc(d.in.facts, func(f fact) bool { return f.kind == "gave_up" && f.whom == d.plan.Actors[0].Path && f.at <= by })
+}
+
 // ending says how things stood in the end.
 func (d *drafting) ending() []string {
 	var out []string
@@ -808,8 +816,7 @@ func (d *drafting) ending() []string {
 				quoted(fmt.Sprintf("actor(%q).restarts == %d", name, n)))))
 		}
 	}
-	over := slices.ContainsFunc(d.in.facts, func(f fact) bool { return f.kind == "gave_up" && f.whom == d.plan.Actors[0].Path })
-	if d.in.level == "healthy" && len(out) > 0 && !over && !d.unsettled() {
+	if d.in.level == "healthy" && len(out) > 0 && !d.over(math.MaxInt64) && !d.unsettled() {
 		out = append(out, "- {name: healthy in the end, finally: 'system.level == \"healthy\"'}")
 	}
 	return out

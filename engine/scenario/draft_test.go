@@ -520,18 +520,26 @@ func TestAHandlersFailureComesOnceWithItsRecordedCall(t *testing.T) {
 		var l log
 		l.tell(0, "", journal.EngineStarted{Name: "shop"})
 		for n, at := range []int{1500, 1800} {
-			l.tell(at, "root/api", journal.ActorFailed{Incarnation: uint64(n + 1), Kind: "odd", Message: "handler bad failed", MessageType: "bad"})
+			l.tell(at+n, "root/api", journal.ActorFailed{Incarnation: uint64(n + 1), Kind: "odd", Message: "handler bad failed", MessageType: "bad"})
 			l[len(l)-1].Correlation = fmt.Sprintf("i-%d", len(l))
 			l.tell(at, "root/api", journal.Call{From: "operator", Message: "bad", Breaker: "api", Attempt: 1, Outcome: "failure", Class: "odd",
-				Duration: 20 * time.Millisecond, Payload: c.carried})
+				Duration: 20 * time.Millisecond >> (20 * n), Payload: c.carried}) // the second is told before its actor's failure
 			l[len(l)-1].Correlation = fmt.Sprintf("i-%d", len(l))
 			l.tell(at+100, "root/api", journal.ActorStarting{Incarnation: uint64(n + 2)})
 			l.tell(at+101, "root/api", journal.ActorReady{Incarnation: uint64(n + 2), Took: time.Millisecond})
 		}
 		l.tell(1801, "api", journal.BreakerChanged{Breaker: "api", From: "closed", To: "open"})
+		l.tell(1950, "root", journal.SupervisorGaveUp{Reason: "over"})
+		l.tell(1951, "rates", journal.BreakerChanged{Breaker: "rates", From: "closed", To: "open"})
+		if c.crashes == 0 { // the root is still there
+			l = l[:len(l)-2]
+		}
 		_, _, s, drafted := exportedOf(t, t.TempDir(), text, l, scenario.Slice{})
 		if got := strings.Count(drafted, "crash: {"); got != c.crashes {
 			t.Errorf("%s: %d crashes, want %d\n%s", c.handler, got, c.crashes, drafted)
+		}
+		if left := strings.Contains(drafted, "# left out (the root had given up, so nothing is judged any more): rates opens"); left != (c.crashes > 0) {
+			t.Errorf("%s: left out: %v\n%s", c.handler, left, drafted)
 		}
 		if r := play(t, s, scenario.Options{}); c.crashes == 0 && !r.Passed() {
 			t.Errorf("%s: %q\n%s", c.handler, broken(r), drafted)
