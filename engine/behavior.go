@@ -98,7 +98,9 @@ type Stateful interface {
 }
 
 // Context is all that a behaviour may touch. It belongs to one incarnation and one message, and only to the goroutine
-// that runs the handler, until the handler returns.
+// that runs the handler, until the handler returns. What uses it later, such as a goroutine of one's own, is mostly told
+// ErrStopped, but may speak for the next message, or end the program with a panic: take what is needed out of it before, and
+// tell the actor from outside, through the engine.
 type Context interface {
 	Self() Ref
 	Path() string

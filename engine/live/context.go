@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/lukhasai/lukhas-run/engine"
@@ -56,7 +57,7 @@ func (f *frame) onward() *slip {
 }
 
 func (f *frame) Tell(to engine.Ref, m engine.Msg) error {
-	if f.turn.Load() == turnFenced {
+	if f.turn.Load() != turnUser {
 		return engine.ErrStopped
 	}
 	// The asker's deadline is not passed on: its patience is not the tell's.
@@ -94,7 +95,7 @@ func (f *frame) After(d time.Duration, m engine.Msg) (cancel func() bool) {
 }
 
 func (f *frame) Stash() error {
-	if f.turn.Load() == turnFenced {
+	if f.turn.Load() != turnUser {
 		return engine.ErrStopped
 	}
 	a := f.inc.a
@@ -110,7 +111,7 @@ func (f *frame) Stash() error {
 }
 
 func (f *frame) Unstash() int {
-	if f.turn.Load() == turnFenced || f.inc.limit != 1 {
+	if f.turn.Load() != turnUser || f.inc.limit != 1 {
 		return 0
 	}
 	a := f.inc.a
@@ -122,7 +123,7 @@ func (f *frame) Unstash() int {
 }
 
 func (f *frame) Emit(body journal.Body) {
-	if f.turn.Load() == turnFenced {
+	if f.turn.Load() != turnUser {
 		return
 	}
 	cause := f.env.cause()
@@ -130,6 +131,9 @@ func (f *frame) Emit(body journal.Body) {
 }
 
 func (f *frame) Ask(to engine.Ref, m engine.Msg, timeout time.Duration) (any, error) {
+	if f.returned() {
+		return nil, engine.ErrStopped
+	}
 	f.flush()
 	q := kernel.Question{To: to, Msg: m, Timeout: timeout}
 	f.next(&q.Meta)
@@ -138,8 +142,15 @@ func (f *frame) Ask(to engine.Ref, m engine.Msg, timeout time.Duration) (any, er
 	return r.Payload, err
 }
 
+// returned tells whether the handler has returned whose context somebody still uses. It is not to be relied upon: the frame may
+// serve another message by then.
+func (f *frame) returned() bool { return f.turn.Load() == turnLoop }
+
 // AskAll implements engine.Context.
 func (f *frame) AskAll(to []engine.Ref, m []engine.Msg, timeout time.Duration) ([]any, []error) {
+	if f.returned() {
+		return make([]any, len(to)), slices.Repeat([]error{engine.ErrStopped}, len(to))
+	}
 	f.flush()
 	f.fresh = false
 	return kernel.AskAll(&f.caller, f.many(to, m, timeout))
@@ -162,12 +173,18 @@ func (f *frame) many(to []engine.Ref, m []engine.Msg, timeout time.Duration) *ke
 }
 
 func (f *frame) Sleep(d time.Duration) error {
+	if f.returned() {
+		return engine.ErrStopped
+	}
 	f.flush()
 	f.fresh = false
 	return f.caller.Sleep(d)
 }
 
 func (f *frame) Call(timeout time.Duration, fn func(context.Context) (any, error)) (any, error) {
+	if f.returned() {
+		return nil, engine.ErrStopped
+	}
 	f.flush()
 	f.fresh = false
 	return f.call(timeout, fn)

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/lukhasai/lukhas-run/engine"
 	"github.com/lukhasai/lukhas-run/engine/kernel"
 	"github.com/lukhasai/lukhas-run/engine/plan"
+	"github.com/lukhasai/lukhas-run/journal"
 )
 
 // between takes a frame of the actor's to where a worker stands that has taken a message and not begun to handle it.
@@ -119,6 +121,34 @@ func TestADropLeavesTheConsumersCountAlone(t *testing.T) {
 		synctest.Wait()
 		if got := s.list(); len(got) != 4 || got[0] != 5 {
 			t.Errorf("handled %v", got)
+		}
+	})
+}
+
+// A context whose handler has returned does nothing for who kept it, while its worker has nothing to do.
+func TestAKeptContextDoesNothing(t *testing.T) {
+	var kept engine.Context
+	run(t, tree(t, leaf("a")), making{"a": func(*plan.Actor) (engine.Behavior, error) {
+		return handler(func(ctx engine.Context, m engine.Msg) error { kept = ctx; return nil }), nil
+	}}, func(t *testing.T, r rig) {
+		r.ask(t, "a", "keep", nil)
+		synctest.Wait()
+		ref, err := r.Ref("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := engine.Msg{Type: "late"}
+		_, asked := kept.Ask(ref, m, 0)
+		_, all := kept.AskAll([]engine.Ref{ref}, []engine.Msg{m}, 0)
+		_, called := kept.Call(0, func(context.Context) (any, error) { return nil, nil })
+		for what, err := range map[string]error{"tell": kept.Tell(ref, m), "ask": asked, "ask all": all[0], "sleep": kept.Sleep(1), "call": called, "stash": kept.Stash()} {
+			if !errors.Is(err, engine.ErrStopped) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		kept.Emit(journal.Logged{Level: "info", Text: "late"})
+		if n := kept.Unstash(); n != 0 || len(r.book.of(journal.TypeLogged, "root/a")) != 0 {
+			t.Errorf("unstashed %d; told %v", n, r.book.of(journal.TypeLogged, "root/a"))
 		}
 	})
 }

@@ -308,3 +308,50 @@ func TestPausedMessagesWaitAndStatesAreSet(t *testing.T) {
 		}
 	})
 }
+
+// A state that waits for a handler which never returns is set in the incarnation that comes after it, and that is told; when
+// none comes, that nothing was set.
+func TestAStateThatWaitsForAStuckHandlerIsNotLost(t *testing.T) {
+	for _, c := range []struct {
+		verb string
+		want []string
+	}{
+		{"restart", []string{"set_state: done, now that the actor is up"}},
+		{"stop", []string{"set_state: the actor has stopped, so nothing was set"}},
+	} {
+		t.Run(c.verb, func(t *testing.T) {
+			var made []*settable
+			var gate chan struct{}
+			makes := func(*plan.Actor) (engine.Behavior, error) {
+				b := &settable{Behavior: handler(func(engine.Context, engine.Msg) error { <-gate; return nil })}
+				made = append(made, b)
+				return b, nil
+			}
+			run(t, tree(t, leaf("a")), making{"a": makes}, func(t *testing.T, r rig) {
+				gate = make(chan struct{})
+				r.tellOK(t, "a", "stuck", nil)
+				synctest.Wait()
+				for _, s := range []engine.Steer{{Verb: "set_state", Target: "a", Payload: 7}, {Verb: c.verb, Target: "a"}} {
+					if err := r.Command(t.Context(), s, "ana"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(time.Minute) // until the handler is given up
+				synctest.Wait()
+				if last := made[len(made)-1].State(); c.verb == "restart" && (len(made) != 2 || last != 7) {
+					t.Errorf("incarnation %d has the state %v", len(made), last)
+				}
+				var told []string
+				for _, e := range r.book.of(journal.TypeLogged, "root/a") {
+					if body, err := e.Body(); err == nil {
+						told = append(told, body.(journal.Logged).Text)
+					}
+				}
+				if !slices.Equal(told, c.want) {
+					t.Errorf("told %q, want %q", told, c.want)
+				}
+				close(gate)
+			})
+		})
+	}
+}

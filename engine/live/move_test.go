@@ -181,3 +181,31 @@ func TestMovingMeetsTraffic(t *testing.T) {
 	r.Shutdown("over")
 	<-r.Done()
 }
+
+// What is remembered of actors that have moved and were removed is bounded, and an end that comes late still finds a path.
+func TestRemovedActorsThatHadMovedAreForgotten(t *testing.T) {
+	m := &mover{}
+	run(t, twoHomes(t, "a"), making{"mover": m.behaviour}, func(t *testing.T, r rig) {
+		first := r.byPath("root/a/mover")
+		for i := range 3 * mostLeft {
+			if err := r.Command(t.Context(), engine.Steer{Verb: "adopt", Target: "mover", Text: "b"}, "ann"); err != nil {
+				t.Fatal(err)
+			}
+			without := tree(t, leaf("other"))
+			if err := r.Reload(engine.Reloaded{Plan: without, Generation: uint64(2*i + 2), By: "file"}, engine.Cause{}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if got := first.Path(); i < mostLeft && got != "root/b/mover" || i >= mostLeft && got != "root/a/mover" {
+				t.Fatalf("%d removed since: the first has the path %s", i, got)
+			}
+			if err := r.Reload(engine.Reloaded{Plan: twoHomes(t, "a"), Generation: uint64(2*i + 3), By: "file"}, engine.Cause{}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if n := len(*r.roster.moved.Load()); n > mostLeft+1 {
+				t.Fatalf("the places of %d actors are remembered", n)
+			}
+		}
+	})
+}

@@ -26,6 +26,7 @@ type roster struct {
 	moved atomic.Pointer[map[engine.ID][]string]
 
 	mu     sync.RWMutex
+	left   []engine.ID // of those in moved, who were removed, oldest first
 	byPath paths
 	former map[string]*actor // by paths that they had before
 
@@ -124,6 +125,7 @@ func (e *Engine) forget(a *actor) {
 		r.byPath.remove(a.Path())
 	}
 	maps.DeleteFunc(r.former, func(_ string, was *actor) bool { return was == a })
+	r.leave(a)
 	r.pages[a.id/pageSize].Load()[a.id%pageSize].Store(nil)
 	if a.group != nil {
 		a.group.Part(a)

@@ -126,7 +126,7 @@ func (a *actor) Path() string {
 	if a.unfit.Load()&markMoved == 0 {
 		return a.path
 	}
-	places := (*a.eng.roster.moved.Load())[a.id]
+	places := a.places()
 	return places[len(places)-1]
 }
 
