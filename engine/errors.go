@@ -35,8 +35,11 @@ type Error struct {
 	RetryAfter time.Duration
 }
 
-// Error gives kind, message and source.
+// Error gives kind, message and source. A nil Error in an error, which is not nil then, is a slip of who returned it.
 func (e *Error) Error() string {
+	if e == nil {
+		return "an *engine.Error that is nil"
+	}
 	if e.By == "" {
 		return fmt.Sprintf("%s: %s", e.Kind, e.Message)
 	}
@@ -65,7 +68,7 @@ func ErrorOf(err error, by string) *Error {
 	}
 	var own *Error
 	switch {
-	case errors.As(err, &own) && own.Kind != "":
+	case errors.As(err, &own) && own != nil && own.Kind != "":
 		return own
 	case own != nil: // to expressions an empty kind is no error
 		named := *own

@@ -25,13 +25,13 @@ type Failure struct {
 }
 
 // FailureOf is what an error that a behaviour returned says to its supervisor. By is the actor's path where the error
-// names nobody.
+// names nobody, and its kind a crash where it names none.
 func FailureOf(err error, by string) *Failure {
 	var e *Error
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || e == nil {
 		return &Failure{Kind: KindCrash, Message: clip(err.Error()), By: by}
 	}
-	f := &Failure{Kind: e.Kind, Message: clip(e.Message), By: e.By}
+	f := &Failure{Kind: or(e.Kind, KindCrash), Message: clip(e.Message), By: e.By}
 	if f.By == "" {
 		f.By = by
 	}

@@ -53,6 +53,9 @@ func TestAPolicyDropsOutWhenItExpires(t *testing.T) {
 	if res, err := h.Reload(t.Context(), admin.ReloadRequest{By: "me"}); err != nil || res.Changed {
 		t.Errorf("a reload afterwards, which waits for the one under way: %+v, %v; want no change", res, err)
 	}
+	if p, err := h.Plan(t.Context(), admin.PlanRequest{Paths: o.Source.Paths}); err != nil || p.Old != p.New {
+		t.Errorf("a plan of the same files afterwards: %+v, %v; want what runs", p, err)
+	}
 	if word() != "day" {
 		t.Errorf("after the policy has expired: %v, want day", word())
 	}

@@ -66,11 +66,7 @@ func (h *Host) reload(r admin.ReloadRequest) (admin.ReloadResult, error) {
 	if h.phase == stopping {
 		return admin.ReloadResult{Generation: now.number}, errStopping
 	}
-	src := h.options.Source
-	if !src.Now.IsZero() {
-		src.Now = h.clock.Wall() // a policy may have expired meanwhile
-	}
-	next, err := Load(src)
+	next, err := Load(h.source())
 	h.tried.Store(&next)
 	if err != nil {
 		return h.rejected(now, next, []string{err.Error()}, err)
@@ -99,9 +95,18 @@ func (h *Host) reload(r admin.ReloadRequest) (admin.ReloadResult, error) {
 	return h.commit(now, next, changes, r.By)
 }
 
+// source is what to load now: a policy may have expired since the start.
+func (h *Host) source() Source {
+	src := h.options.Source
+	if !src.Now.IsZero() {
+		src.Now = h.clock.Wall()
+	}
+	return src
+}
+
 // Plan tells what the running plan would become if it were made of other files. It changes nothing.
 func (h *Host) Plan(_ context.Context, r admin.PlanRequest) (admin.PlanResult, error) {
-	src := h.options.Source
+	src := h.source()
 	src.Paths = r.Paths
 	next, err := Load(src)
 	if err == nil {

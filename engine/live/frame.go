@@ -233,6 +233,9 @@ func (f *frame) begins() bool {
 	return f.inc.gate.Load()&gateFenced == 0
 }
 
+// givenUp tells that the frame was fenced off while a behaviour's code ran in it.
+func (f *frame) givenUp() bool { return f.turn.Load() == turnFenced }
+
 // serve publishes whose message is at hand, for the search for circles.
 func (f *frame) serve() {
 	if f.w.serves.Load() != f.env.asker {

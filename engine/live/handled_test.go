@@ -173,3 +173,29 @@ func TestWhatComesFromOutsideIsRecordedAsItCame(t *testing.T) {
 		}
 	})
 }
+
+// What messages carry is recorded as long as the plan says so: a worker's last payload goes with it.
+func TestPayloadsEndWithTheirPlan(t *testing.T) {
+	p, m := answering(t, "messages", "payloads")
+	next, _ := answering(t, "messages")
+	run(t, p, m, func(t *testing.T, r rig) {
+		r.ask(t, "back", "read", map[string]any{"n": 1})
+		synctest.Wait()
+		if err := r.Reload(engine.Reloaded{Plan: next, Generation: 2}, engine.Cause{}); err != nil {
+			t.Fatal(err)
+		}
+		r.ask(t, "back", "read", map[string]any{"n": 2})
+		synctest.Wait()
+		var got []string
+		for _, e := range r.book.of(journal.TypeMessage, "root/back") {
+			body, err := e.Body()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(body.(journal.Message).Payload))
+		}
+		if want := []string{`{"n":1}`, ""}; !reflect.DeepEqual(got, want) {
+			t.Errorf("recorded %q, want %q", got, want)
+		}
+	})
+}

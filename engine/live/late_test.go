@@ -152,3 +152,43 @@ func TestAKeptContextDoesNothing(t *testing.T) {
 		}
 	})
 }
+
+// tardy is a Runner whose Start takes as long as the test wants.
+type tardy struct {
+	handler
+	until           chan struct{}
+	inited, stopped *int
+}
+
+func (s tardy) Start(engine.Life) error    { <-s.until; return nil }
+func (s tardy) Stop(context.Context) error { *s.stopped++; return nil }
+func (s tardy) Init(engine.Context) error  { *s.inited++; return nil }
+
+// A start that was given up goes no further when its Start returns at last: what it began is stopped, and it is not said to run.
+func TestAStartThatWasGivenUpGoesNoFurther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		made, inited, stopped, until := 0, 0, 0, make(chan struct{})
+		m := making{"a": func(*plan.Actor) (engine.Behavior, error) {
+			if made++; made > 1 {
+				return handler(echo), nil
+			}
+			return tardy{handler(echo), until, &inited, &stopped}, nil
+		}}
+		a := leaf("a", func(a *plan.Actor) { a.Shutdown.Drain, a.Shutdown.Kill = 0, time.Second })
+		r := newRig(t, tree(t, a), m)
+		r.Start()
+		synctest.Wait()
+		go func() { _ = r.Command(context.Background(), engine.Steer{Verb: "restart", Target: "a"}, "ana") }()
+		time.Sleep(5 * time.Second) // the second incarnation is up
+		synctest.Wait()
+		close(until)
+		synctest.Wait()
+		started := r.book.of(journal.TypeActorStarted, "root/a")
+		if st := r.actorStatus("root/a"); st.Incarnation != 2 || st.State != "running" || inited != 0 || stopped != 1 || len(started) != 1 {
+			t.Errorf("%+v; Init was called %d times, Stop %d times, %d were told to have started", st, inited, stopped, len(started))
+		}
+		r.Shutdown("test over")
+		<-r.Done()
+		synctest.Wait()
+	})
+}

@@ -114,7 +114,7 @@ func (f *frame) rise(inc *incarnation) error {
 	if f.blocks && (runs || inits) {
 		return errBlocks
 	}
-	if f.turn.Load() == turnFenced {
+	if f.givenUp() {
 		return engine.ErrStopped
 	}
 	if runs || inits {
@@ -122,10 +122,19 @@ func (f *frame) rise(inc *incarnation) error {
 	}
 	if runs {
 		inc.a.mu.Lock()
-		inc.behavior, inc.runs = b, true // also when its Start fails half way: Stop ends what began
+		late := f.givenUp() // with the lock, so that who gives it up either keeps it from starting or stops what it starts
+		if !late {
+			inc.behavior, inc.runs = b, true // also when its Start fails half way: Stop ends what began
+		}
 		inc.a.mu.Unlock()
+		if late {
+			return engine.ErrStopped
+		}
 		if err := r.Start(life{inc}); err != nil {
 			return err
+		}
+		if f.givenUp() {
+			return engine.ErrStopped // it has stopped already, and another may run in its place
 		}
 	}
 	f.announce(inc)

@@ -97,7 +97,7 @@ func (f *frame) start() {
 		t.skip -= min(t.skip, 1)
 		return
 	}
-	if f.recorded() && f.view.Payloads {
+	if f.recorded() {
 		f.carry()
 	}
 	if t.clock != 0 {
@@ -110,6 +110,9 @@ func (f *frame) start() {
 func (f *frame) carry() {
 	t := &f.tally
 	t.payload, t.oversize = nil, 0
+	if !f.view.Payloads {
+		return
+	}
 	if m := f.env.meta(); m.Causation == 0 {
 		t.payload, t.oversize = f.view.Carried(&f.env.msg, m.From)
 	}

@@ -29,7 +29,11 @@ func (e hands) Start(x *engine.Start) {
 	inc.rng = e.seedFor(a.path) + uint64(x.Epoch)*guard.Golden
 	a.spec, a.alone = spec, spec.Concurrency == 1
 	a.inc, a.phase = inc, kernel.PhaseStarting
-	if a.setting != nil { // one that the last incarnation did not come to waits on
+	switch {
+	case a.setting == nil:
+	case a.setting.Bare: // what was in the last one's memory went with it
+		a.setting = nil
+	default: // one that the last incarnation did not come to waits on
 		a.setting.Held = true
 	}
 	a.cause = e.control.helm.CauseFor(a.path)

@@ -122,3 +122,29 @@ root:
 		})
 	}
 }
+
+// A corrupted memory goes with its incarnation, also when that ends before it was looked at.
+func TestCorruptionEndsWithItsIncarnation(t *testing.T) {
+	var handled []string
+	r := begin(t, `
+root:
+  intensity: {max: 1000, within: 1s}
+  children:
+    - {name: job, go: box, restart: {policy: always, backoff: {initial: 1s, max: 1s, jitter: 0}}}
+`, making{"box": func() engine.Behavior { return &box{into: &handled} }})
+	for _, act := range []func(){
+		func() { _ = r.Tell("job", engine.Msg{Type: "sleep"}, engine.CallOptions{}) },
+		func() {
+			r.inject(Fault{Verb: Corrupt, What: "state", Target: "job", Value: 666})
+			r.inject(Fault{Verb: Crash, Target: "job"})
+		},
+		func() { _ = r.Tell("job", engine.Msg{Type: "after"}, engine.CallOptions{}) },
+	} {
+		act()
+		r.run(10 * time.Millisecond)
+	}
+	r.run(10 * time.Second)
+	if got := strings.Join(handled, " "); got != "sleep#1:<nil> after#2:<nil>" {
+		t.Errorf("handled %s", got)
+	}
+}
