@@ -130,3 +130,21 @@ func TestTestRefusesBeforeItRuns(t *testing.T) {
 		}
 	}
 }
+
+// A golden trace is of what passes: where nothing has, --update writes no file that would say so.
+func TestUpdateWritesNothingOfWhatFails(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.yaml")
+	text := "apiVersion: lukhas/v1\nkind: Topology\nmetadata: {name: a}\nroot: {children: [{name: a, script: {handlers: {get: {reply: {}}}}}]}\n" +
+		"---\napiVersion: lukhas/v1\nkind: Scenario\nmetadata: {name: a}\nduration: 1s\nexpect:\n  - {name: fails, never: '%s'}\n"
+	for condition, written := range map[string]bool{"true": false, "false": true} {
+		if err := os.WriteFile(file, fmt.Appendf(nil, text, condition), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := lukhas(t, "", "test", file, "--update", "--once")
+		_, err := os.Stat(goldenFile(file))
+		if (got.code == 0) != written || (err == nil) != written {
+			t.Errorf("%s: %+v, %v", condition, got, err)
+		}
+		_ = os.Remove(goldenFile(file))
+	}
+}
