@@ -30,6 +30,7 @@ type hunt struct {
 
 	mu     sync.Mutex
 	best   *found // the smallest schedule so far, nil for none
+	budget int    // schedules that are played when none breaks it
 	runs   int    // schedules that were played
 	whole  int    // faults of the schedule that was found first
 	tries  int    // runs that looked for a smaller one
@@ -82,14 +83,16 @@ func (t *testRun) broken(c *testCase, f scenario.Found) string {
 
 // seek plays schedules, several at a time, until the first that breaks the scenario: the one with the lowest number.
 func (t *testRun) seek(h *hunt, p *progress) {
-	next, budget := 0, t.runs
-	if budget < 0 {
-		budget = h.c.spec.Explore.Runs
+	next := 0
+	h.mu.Lock()
+	if h.budget = t.runs; t.runs < 0 {
+		h.budget = h.c.spec.Explore.Runs
 	}
+	h.mu.Unlock()
 	take := func() (int, bool) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if next >= budget || h.best != nil && next > h.best.number {
+		if next >= h.budget || h.best != nil && next > h.best.number {
 			return 0, false
 		}
 		next++
@@ -106,7 +109,7 @@ func (t *testRun) seek(h *hunt, p *progress) {
 				if h.runs++; name != "" && (h.best == nil || n < h.best.number) {
 					h.best, h.whole = &found{f, n, name}, len(f.Steps)
 				}
-				p.step(h.runs, budget)
+				p.step(h.runs, h.budget)
 				h.mu.Unlock()
 			}
 		})
@@ -149,7 +152,7 @@ func (h *hunt) fail() {
 		return
 	}
 	h.failed = true
-	fmt.Fprintf(h.w, "FAIL  %s: %s: %q does not survive schedule %d of %d, with %s (seed %d)\n", h.c.file, h.c.spec.Name, h.best.broken, h.best.number+1, h.runs,
+	fmt.Fprintf(h.w, "FAIL  %s: %s: %q does not survive schedule %d of %d, with %s (seed %d)\n", h.c.file, h.c.spec.Name, h.best.broken, h.best.number+1, h.budget,
 		plural(h.whole, "fault", "faults"), h.best.Seed)
 }
 
