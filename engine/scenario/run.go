@@ -41,7 +41,7 @@ type run struct {
 
 	loads    []*load
 	steps    []step
-	waiting  int // of them, those whose `when` has not been true
+	waiting  []*step // of them, in order, those whose `when` has not been true
 	monitors []*monitor
 	models   []plan.World
 	watching
@@ -161,7 +161,7 @@ func (r *run) prepare(more []plan.Step) {
 	r.steps = all
 	for i := range all {
 		if all[i].spec.When != nil {
-			r.waiting++
+			r.waiting = append(r.waiting, &all[i])
 		}
 	}
 }
@@ -175,7 +175,7 @@ func (r *run) hearsCalls() bool {
 // still go either way. One that is judged at the end only is looked at for the steps that wait for a condition.
 func (r *run) busy() bool {
 	for _, m := range r.monitors {
-		if m.busy && m.verdict == "" && (m.spec.Kind != "finally" || r.waiting > 0) {
+		if m.busy && m.verdict == "" && (m.spec.Kind != "finally" || len(r.waiting) > 0) {
 			return true
 		}
 	}
@@ -243,22 +243,19 @@ func (r *run) lookAt(which func(*monitor) bool) {
 			r.judge(m, env)
 		}
 	}
-	for i := range r.steps {
-		s := &r.steps[i]
-		if s.spec.When == nil || s.waited {
-			continue
+	r.waiting = slices.DeleteFunc(r.waiting, func(s *step) bool {
+		ok, err := s.spec.When.Condition(env)
+		if !ok || err != nil {
+			return false
 		}
-		if ok, err := s.spec.When.Condition(env); ok && err == nil {
-			s.waited = true
-			r.waiting--
-			r.eng.At(r.eng.Now(), func() { r.start(s) })
-		}
-	}
+		r.eng.At(r.eng.Now(), func() { r.start(s) })
+		return true
+	})
 }
 
 // served is told that a load has had an answer.
 func (r *run) served(*load) {
-	if r.waiting > 0 || r.busy() {
+	if len(r.waiting) > 0 || r.busy() {
 		r.lookAt(func(m *monitor) bool { return m.busy })
 	}
 }

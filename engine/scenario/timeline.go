@@ -14,9 +14,8 @@ import (
 
 // step is one step of the timeline at work.
 type step struct {
-	spec   *plan.Step
-	marks  [2]mark // its start and its end
-	waited bool    // its `when` has been true
+	spec  *plan.Step
+	marks [2]mark // its start and its end
 }
 
 // mark is a moment that comes once, and who waits for it.
