@@ -201,8 +201,8 @@ func (c *compiler) checkSubject(n rules.NamedSubject, pos spec.Pos) {
 	case "share.target":
 		c.matches(n.Name, pos)
 	case "share.state":
-		if !slices.Contains(shareStates[:], n.Name) {
-			c.unknown("LR203", pos, "state", n.Name, shareStates[:])
+		if states := shareStates(); !slices.Contains(states, n.Name) {
+			c.unknown("LR203", pos, "state", n.Name, states)
 		}
 	}
 }
@@ -222,8 +222,8 @@ func (c *compiler) unknownBreaker(name string, pos spec.Pos) {
 }
 
 // shareStates are what share counts: states of breakers first, then those of actors.
-var shareStates = [...]string{
-	"closed", "open", "half_open", "recovering", "forced_open", "forced_closed", "disabled", "shadow",
-	"created", "starting", "running", "ready", "waiting", "restarting", "paused", "stopping", "stopped", "failed", "quarantined", "infected",
-	"unhealthy",
+func shareStates() []string {
+	return append(rules.BreakerStates(),
+		"created", "starting", "running", "ready", "waiting", "restarting", "paused", "stopping", "stopped", "failed", "quarantined", "infected",
+		"unhealthy")
 }

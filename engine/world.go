@@ -198,7 +198,7 @@ func (w *world) Load(string) *rules.Load { return nil }
 // Share counts breakers in a breaker's state, and actors in any other.
 func (w *world) Share(state, target string) float64 {
 	m := (*Machine)(w)
-	if slices.Contains([]string{"closed", "open", "half_open", "recovering", "forced_open", "forced_closed", "disabled", "shadow"}, state) {
+	if slices.Contains(rules.BreakerStates(), state) {
 		return m.shareOfBreakers(state, target)
 	}
 	in, all := 0, 0

@@ -52,7 +52,8 @@ type checked struct {
 	node  ast.Node
 	kind  Kind
 	shape *Shape
-	loose bool // the kind is declared of outside data, and must be tested at run time
+	loose bool     // the kind is declared of outside data, and must be tested at run time
+	words []string // all the texts that it may be, but for ""; nil is any
 }
 
 // surely tells whether the node gives this kind whenever it gives anything.

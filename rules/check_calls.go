@@ -268,7 +268,7 @@ func (c *checker) askLater(n *ast.CallNode, name string, nodes []ast.Node, chain
 	c.asks = append(c.asks, fields[i])
 	args := []ast.Node{at(n, &ast.IdentifierNode{Value: "@env"}), at(n, &ast.FloatNode{Value: float64(len(c.asks) - 1)})}
 	node := own(n, "@ask", append(args, nodes...)...)
-	return c.below(checked{node: node, kind: fields[i].kind()}, path, chain[used:])
+	return c.below(checked{node: node, kind: fields[i].kind(), words: fields[i].words}, path, chain[used:])
 }
 
 // over reads a subject's rates over another stretch of time.

@@ -111,7 +111,7 @@ func (c *checker) found(n ast.Node, path string, f field[Env], t *table, chain [
 		return c.refuse(chain[0].Property, "LR303", fmt.Sprintf("%s is %s and has no fields", path, f.kind()))
 	}
 	c.reads[path] = true
-	return checked{node: c.read(n, path, f), kind: f.kind()}
+	return checked{node: c.read(n, path, f), kind: f.kind(), words: f.words}
 }
 
 // declared is the kind known of an open value itself; of a part of it nothing is known.

@@ -45,6 +45,8 @@ func (c *checker) equality(n *ast.BinaryNode) checked {
 	left, right := c.check(n.Left), c.check(n.Right)
 	c.noteComparison(n)
 	c.durationText(n, left, right)
+	c.known(left, right.node)
+	c.known(right, left.node)
 	if left.kind != right.kind && left.kind != AnyKind && right.kind != AnyKind && left.kind != NilKind && right.kind != NilKind {
 		c.mismatch(n, "compare", left.kind, right.kind)
 	}
@@ -56,6 +58,18 @@ func (c *checker) equality(n *ast.BinaryNode) checked {
 		node = at(n, &ast.UnaryNode{Operator: "!", Node: node})
 	}
 	return checked{node: node, kind: BoolKind}
+}
+
+// known refuses to compare one of a fixed set of words with another one: that never comes true, or is always.
+func (c *checker) known(of checked, with ast.Node) {
+	if list, ok := with.(*ast.ArrayNode); ok {
+		for _, one := range list.Nodes {
+			c.known(of, one)
+		}
+	}
+	if literal, ok := with.(*ast.StringNode); ok && of.words != nil && literal.Value != "" {
+		c.among(literal, of.words)
+	}
 }
 
 // isScalar tells whether the node surely gives a number, a text or a truth value.
@@ -202,6 +216,7 @@ func (c *checker) in(n *ast.BinaryNode) checked {
 		}
 		c.report(p)
 	}
+	c.known(left, right.node)
 	if _, literal := right.node.(*ast.ArrayNode); c.looping && !literal {
 		c.complain(n, "LR309", "costs too much: nested loops")
 	}

@@ -12,6 +12,7 @@ type field[T any] struct {
 	any   func(*T) any                // JSON-like, checked at run time
 	texts func(*T) map[string]string  // open names with text values, "" when absent
 	nums  func(*T) map[string]float64 // open names with number values, 0 when absent
+	words []string                    // all that text gives, but for ""; nil is any text
 }
 
 // kind is what reading the field gives.
@@ -69,6 +70,7 @@ func nest[T, U any](prefix string, get func(*T) *U, inner []field[U]) []field[T]
 			any:   through(get, f.any),
 			texts: through(get, f.texts),
 			nums:  through(get, f.nums),
+			words: f.words,
 		}
 	}
 	return out
@@ -160,7 +162,7 @@ func breakerFields() []field[Breaker] {
 	return append([]field[Breaker]{
 		{name: "name", text: func(b *Breaker) string { return b.Name }},
 		{name: "key", text: func(b *Breaker) string { return b.Key }},
-		{name: "state", text: func(b *Breaker) string { return b.State }},
+		{name: "state", text: func(b *Breaker) string { return b.State }, words: BreakerStates()},
 		{name: "since", num: func(b *Breaker) float64 { return b.Since }},
 		{name: "calls", num: func(b *Breaker) float64 { return b.Calls }},
 		{name: "error_rate", num: func(b *Breaker) float64 { return b.ErrorRate }},
@@ -169,6 +171,22 @@ func breakerFields() []field[Breaker] {
 		{name: "rejected", num: func(b *Breaker) float64 { return b.Rejected }},
 		{name: "opens", num: func(b *Breaker) float64 { return b.Opens }},
 	}, nest("latency", func(b *Breaker) *Latency { return &b.Latency }, latencyFields())...)
+}
+
+// BreakerStates are what `state` of a breaker may be: the states of its machine, then the modes that override it.
+func BreakerStates() []string {
+	return []string{"closed", "open", "half_open", "recovering", "forced_open", "forced_closed", "disabled", "shadow"}
+}
+
+func actorStates() []string {
+	return []string{"new", "starting", "running", "paused", "quarantined", "failed", "restarting", "stopping", "stopped", "removed", "absent"}
+}
+
+func eventTypes() []string {
+	return []string{
+		"started", "stopped", "failed", "gave_up", "breaker", "quarantined", "released", "rule", "checkpoint", "reload", "dead_letter", "dissent",
+		"emergency",
+	}
 }
 
 func windowFields() []field[Window] {
@@ -193,7 +211,7 @@ func actorFields() []field[Actor] {
 		{name: "group", text: func(a *Actor) string { return a.Group }},
 		{name: "replica", num: func(a *Actor) float64 { return float64(a.Replica) }},
 		{name: "labels", texts: func(a *Actor) map[string]string { return a.Labels }},
-		{name: "state", text: func(a *Actor) string { return a.State }},
+		{name: "state", text: func(a *Actor) string { return a.State }, words: actorStates()},
 		{name: "ready", flag: func(a *Actor) bool { return a.Ready }},
 		{name: "quarantined", flag: func(a *Actor) bool { return a.Quarantined }},
 		{name: "infected", num: func(a *Actor) float64 { return a.Infected }},
@@ -231,12 +249,15 @@ func nodeFields() []field[Node] {
 func systemFields() []field[System] {
 	return []field[System]{
 		{name: "health", num: func(s *System) float64 { return s.Health }},
-		{name: "level", text: func(s *System) string { return s.Level }},
+		{name: "level", text: func(s *System) string { return s.Level }, words: []string{"healthy", "degraded", "critical", "unknown"}},
 		{name: "emergency", flag: func(s *System) bool { return s.Emergency }},
 		{name: "anomaly", num: func(s *System) float64 { return s.Anomaly }},
 		{name: "dead_letters", num: func(s *System) float64 { return s.DeadLetters }},
 		{name: "generation", num: func(s *System) float64 { return s.Generation }},
-		{name: "reload.status", text: func(s *System) string { return s.Reload.Status }},
+		{
+			name: "reload.status", text: func(s *System) string { return s.Reload.Status },
+			words: []string{"verifying", "active", "rolled_back", "rejected"},
+		},
 		{name: "reload.code", text: func(s *System) string { return s.Reload.Code }},
 	}
 }
@@ -267,7 +288,7 @@ func eventFields() []field[Event] {
 		{name: "actor", text: func(e *Event) string { return e.Actor }},
 		{name: "kind", text: func(e *Event) string { return e.Kind }},
 		{name: "code", text: func(e *Event) string { return e.Code }},
-		{name: "type", text: func(e *Event) string { return e.Type }},
+		{name: "type", text: func(e *Event) string { return e.Type }, words: eventTypes()},
 	}
 }
 

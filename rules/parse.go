@@ -107,14 +107,19 @@ func (c *checker) oneOf(node ast.Node) {
 		c.oneOf(n.Exp1)
 		c.oneOf(n.Exp2)
 	case *ast.StringNode:
-		if slices.Contains(c.scope.OneOf, n.Value) {
-			return
-		}
-		also, suggestion := hint(n.Value, c.scope.OneOf)
-		p := c.problem(n, "LR320", fmt.Sprintf("%q is not one of %s%s", n.Value, quoteList(c.scope.OneOf), also))
-		if suggestion != "" {
-			p.Suggestion = strconv.Quote(suggestion)
-		}
-		c.report(p)
+		c.among(n, c.scope.OneOf)
 	}
+}
+
+// among reports a literal text that is not one of the words.
+func (c *checker) among(n *ast.StringNode, words []string) {
+	if slices.Contains(words, n.Value) {
+		return
+	}
+	also, suggestion := hint(n.Value, words)
+	p := c.problem(n, "LR320", fmt.Sprintf("%q is not one of %s%s", n.Value, quoteList(words), also))
+	if suggestion != "" {
+		p.Suggestion = strconv.Quote(suggestion)
+	}
+	c.report(p)
 }

@@ -24,6 +24,31 @@ type mistake struct {
 	shown string
 }
 
+// Words that never come are told wherever they are compared; "" is what an absent one reads as.
+func TestProblemsWithWords(t *testing.T) {
+	_, rule, _ := mistaken()
+	expect := Scope{Place: AtExpect}
+	const levels = `not one of healthy, degraded, critical, unknown`
+	for _, m := range []mistake{
+		{`system.level == "helthy"`, Condition, rule, `LR320 ["helthy"] "helthy" is ` + levels + `; did you mean "healthy"?`},
+		{`"bad" != system.level`, Condition, rule, `LR320 ["bad"] "bad" is ` + levels},
+		{`system.level in ["critical", "bad"]`, Condition, rule, `LR320 ["bad"] "bad" is ` + levels},
+		{`breaker("db").state == "opn"`, Condition, rule,
+			`LR320 ["opn"] "opn" is not one of closed, open, half_open, recovering, forced_open, forced_closed, disabled, shadow; did you mean "open"?`},
+		{`breaker(actor.name).state == "half-open"`, Condition, rule,
+			`LR320 ["half-open"] "half-open" is not one of closed, open, half_open, recovering, forced_open, forced_closed, disabled, shadow; did you mean "half_open"?`},
+		{`actor("a").state == "runing"`, Condition, expect,
+			`LR320 ["runing"] "runing" is not one of new, starting, running, paused, quarantined, failed, restarting, stopping, stopped, removed, absent; did you mean "running"?`},
+		{`system.reload.status == "rolledback"`, Condition, expect,
+			`LR320 ["rolledback"] "rolledback" is not one of verifying, active, rolled_back, rejected; did you mean "rolled_back"?`},
+		{`event.type == "actor_stopped"`, Condition, expect, `LR320 ["actor_stopped"] "actor_stopped" is not one of started, stopped, failed, gave_up, breaker, ` +
+			`quarantined, released, rule, checkpoint, reload, dead_letter, dissent, emergency`},
+		{`system.level == "" || system.level in ["healthy", "unknown"] || actor.name == "helthy"`, Condition, rule, ``},
+	} {
+		m.check(t)
+	}
+}
+
 // mistaken gives the scopes in which the mistakes are made.
 func mistaken() (handler, rule, failure Scope) {
 	msg := &Shape{Fields: []Field{

@@ -140,7 +140,7 @@ func expressionCodes() []Code {
 		{"LR317", "not available in expressions", "Expressions are a bounded, deterministic part of their language.", rule("'(let x = 1; x > 0)'"), rule("1 > 0")},
 		{"LR318", "wrong arguments", "The function takes other arguments.", rule("'abs(1, 2) > 0'"), rule("abs(1) > 0")},
 		{"LR319", "expression syntax", "The expression cannot be read.", rule("'a b'"), rule("1 > 0")},
-		{"LR320", "unknown word from an expression", "The expression can answer only one of a fixed set of words.", "", ""},
+		{"LR320", "unknown word from an expression", "What the expression answers, or compares with a state, a level or an event's type, is one of a fixed set of words.", rule("'system.level == \"criticl\"'"), rule("'system.level == \"critical\"'")},
 	}
 }
 
