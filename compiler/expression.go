@@ -223,7 +223,5 @@ func (c *compiler) unknownBreaker(name string, pos spec.Pos) {
 
 // shareStates are what share counts: states of breakers first, then those of actors.
 func shareStates() []string {
-	return append(rules.BreakerStates(),
-		"created", "starting", "running", "ready", "waiting", "restarting", "paused", "stopping", "stopped", "failed", "quarantined", "infected",
-		"unhealthy")
+	return append(rules.BreakerStates(), rules.ActorStates()...)
 }

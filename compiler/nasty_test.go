@@ -82,6 +82,8 @@ func TestNastySpecs(t *testing.T) {
 			`LR203 10:27 unknown actor "dbb"; did you mean "db"?`},
 		{"31 unknown state in share", with("health: {score: 1 - share(\"opn\")}"),
 			`LR203 10:27 unknown state "opn"; did you mean "open"?`},
+		{"an unknown state of actors", with("health: {score: 1 - share(\"waiting\")}"),
+			`LR203 10:27 unknown state "waiting"`},
 		{"32 ask cycle", children("- {name: a, script: {handlers: {go: {calls: [{to: b, message: go}]}}}}", "- {name: b, script: {handlers: {go: {calls: [{to: a, message: go}]}}}}"),
 			`LR204 6:55 ask cycle: a -> b -> a (lines 6, 7)`},
 		{"32 ask cycle of one", children("- {name: a, script: {handlers: {go: {calls: [{to: a, message: go}]}}}}"),

@@ -178,8 +178,9 @@ func BreakerStates() []string {
 	return []string{"closed", "open", "half_open", "recovering", "forced_open", "forced_closed", "disabled", "shadow"}
 }
 
-func actorStates() []string {
-	return []string{"new", "starting", "running", "paused", "quarantined", "failed", "restarting", "stopping", "stopped", "removed", "absent"}
+// ActorStates are what `state` of an actor that the plan has may be.
+func ActorStates() []string {
+	return []string{"starting", "running", "paused", "quarantined", "failed", "restarting", "stopping", "stopped"}
 }
 
 func eventTypes() []string {
@@ -211,7 +212,7 @@ func actorFields() []field[Actor] {
 		{name: "group", text: func(a *Actor) string { return a.Group }},
 		{name: "replica", num: func(a *Actor) float64 { return float64(a.Replica) }},
 		{name: "labels", texts: func(a *Actor) map[string]string { return a.Labels }},
-		{name: "state", text: func(a *Actor) string { return a.State }, words: actorStates()},
+		{name: "state", text: func(a *Actor) string { return a.State }, words: append(ActorStates(), "new", "removed", "absent")},
 		{name: "ready", flag: func(a *Actor) bool { return a.Ready }},
 		{name: "quarantined", flag: func(a *Actor) bool { return a.Quarantined }},
 		{name: "infected", num: func(a *Actor) float64 { return a.Infected }},

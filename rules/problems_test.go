@@ -38,7 +38,7 @@ func TestProblemsWithWords(t *testing.T) {
 		{`breaker(actor.name).state == "half-open"`, Condition, rule,
 			`LR320 ["half-open"] "half-open" is not one of closed, open, half_open, recovering, forced_open, forced_closed, disabled, shadow; did you mean "half_open"?`},
 		{`actor("a").state == "runing"`, Condition, expect,
-			`LR320 ["runing"] "runing" is not one of new, starting, running, paused, quarantined, failed, restarting, stopping, stopped, removed, absent; did you mean "running"?`},
+			`LR320 ["runing"] "runing" is not one of starting, running, paused, quarantined, failed, restarting, stopping, stopped, new, removed, absent; did you mean "running"?`},
 		{`system.reload.status == "rolledback"`, Condition, expect,
 			`LR320 ["rolledback"] "rolledback" is not one of verifying, active, rolled_back, rejected; did you mean "rolled_back"?`},
 		{`event.type == "actor_stopped"`, Condition, expect, `LR320 ["actor_stopped"] "actor_stopped" is not one of started, stopped, failed, gave_up, breaker, ` +
