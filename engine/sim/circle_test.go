@@ -3,6 +3,8 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -120,6 +122,14 @@ func hopping(actors string) string {
 	return text
 }
 
+// askedToHop asks hoppers, in the order of their names; "b2" is another ask of b.
+func askedToHop(r twin, asks map[string][]step) (all []*outcome) {
+	for _, name := range slices.Sorted(maps.Keys(asks)) {
+		all = append(all, r.ask("root/"+name[:1], "hop", asks[name], 24*time.Hour))
+	}
+	return all
+}
+
 func TestCirclesOfAsksAreFoundAndTold(t *testing.T) {
 	both := func(to string, then ...[]step) []step { // asks b, and beside it another
 		s := step{asks: []errand{{to: "b"}, {to: to}}}
@@ -146,12 +156,7 @@ func TestCirclesOfAsksAreFoundAndTold(t *testing.T) {
 			onBoth(t, func() play {
 				var circles []string
 				return play{hopping(c.actors), hoppers(&circles), func(t *testing.T, r twin) {
-					var all []*outcome
-					for _, name := range []string{"a", "b", "w", "w2"} {
-						if steps, is := c.asks[name]; is {
-							all = append(all, r.ask("root/"+name[:1], "hop", steps, 24*time.Hour))
-						}
-					}
+					all := askedToHop(r, c.asks)
 					r.pass(10 * time.Second)
 					for i, o := range all {
 						if !o.over || o.err != nil {
@@ -204,12 +209,7 @@ func TestCirclesOfTellsWithoutRoomAreFoundAndTold(t *testing.T) {
 			onBoth(t, func() play {
 				var circles []string
 				return play{hopping(c.actors), hoppers(&circles), func(t *testing.T, r twin) {
-					var all []*outcome
-					for _, name := range []string{"a", "b", "b2", "w"} {
-						if steps, is := c.asks[name]; is {
-							all = append(all, r.ask("root/"+name[:1], "hop", steps, 24*time.Hour))
-						}
-					}
+					all := askedToHop(r, c.asks)
 					r.pass(150 * time.Millisecond)
 					if c.pause != "" {
 						if err := r.steer(engine.Steer{Verb: "pause", Target: "root/" + c.pause}); err != nil {
